@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace icelock {
+
+/// The whole file as bytes. Follows symlinks; use Tree below for files that a privileged program trusts.
+/// Errors: not_found, not_permitted, io; too_large above `limit`; unsafe_path when not a regular file.
+Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit = 1 << 20);
+
+/// Replaces a file of the user's own (settings, a manifest in the home folder): temporary file beside it,
+/// fsync, rename, fsync of the folder. Folders on the way are made. The old file is whole until the new
+/// one is. Not for policy folders, where the browser parses every file: see policy/store.h.
+Result<void> replace_file(const std::filesystem::path& path, std::string_view bytes,
+                          unsigned mode = 0644);
+
+}  // namespace icelock

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace icelock::net {
+
+enum class Family : std::uint8_t { ipv4, ipv6 };
+
+/// One numeric IP address, network byte order, IPv4 in the first four bytes and the rest zero. No scope id.
+struct Ip {
+  Family family = Family::ipv4;
+  std::array<std::uint8_t, 16> bytes{};
+
+  auto operator<=>(const Ip&) const = default;
+};
+
+std::string to_string(const Ip& ip);
+std::optional<Ip> parse_ip(std::string_view text);
+
+/// True for an address that the public internet routes: not private (RFC 1918), shared (RFC 6598),
+/// loopback, link-local, multicast, unique-local (RFC 4193), documentation space counts as public.
+bool is_public(const Ip& ip);
+bool is_link_local(const Ip& ip);
+bool is_loopback(const Ip& ip);
+
+}  // namespace icelock::net
