@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "app/live.h"
+#include "app/presence.h"
+#include "ipc/frame.h"
+#include "ipc/message.h"
+
+namespace icelock::app {
+
+/// Which browser family the arguments say we were started by. Chromium passes the calling origin
+/// (native_process_launcher.cc), Firefox the manifest's path and the add-on id (NativeMessaging.sys.mjs).
+/// Error unknown_caller for anything but icelock's own extensions.
+Result<BrowserFamily> caller(std::span<char* const> arguments);
+
+/// One native-messaging conversation with the guard in this process. One thread, plus one while a probe runs.
+class Host {
+ public:
+  /// `input` is read for frames, `output` gets nothing but frames. Both stay the caller's.
+  Host(int input, int output, BrowserFamily family, Live live);
+
+  /// Serves until the input ends. The exit code: 0 at a clean end, 1 when the input was cut or broken.
+  int run();
+
+ private:
+  /// nullopt: the answer comes later.
+  using Answer = Result<std::optional<ipc::Json>>;
+  struct Operation;
+  static std::span<const Operation> operations();
+
+  bool read_input();
+  void serve(std::string_view payload);
+  void answer(const ipc::Json& id, const Answer& result);
+  void push_state();
+  ipc::Json state() const;
+  void send(std::string_view payload);
+
+  Answer do_status(const ipc::Request& request);
+  Answer do_subscribe(const ipc::Request& request);
+  Answer do_set_mode(const ipc::Request& request);
+  Answer do_report(const ipc::Request& request);
+  Answer start_probe(const ipc::Request& request);
+  void finish_probe();
+
+  int input_;
+  int output_;
+  const policy::Browser& browser_;
+  Live live_;
+  Presence presence_;
+  std::vector<Report> reports_;  ///< at most one: our own browser's
+  ipc::FrameDecoder decoder_;
+  bool subscribed_ = false;
+  bool ended_ = false;
+  int exit_code_ = 0;
+
+  Fd probe_done_;  ///< becomes readable when the probe thread has filled probe_result_
+  std::jthread probe_thread_;
+  ipc::Json probe_id_;
+  Result<ipc::Json> probe_result_;
+};
+
+}  // namespace icelock::app

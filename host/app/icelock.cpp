@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <map>
+
+#include "app/policy_verbs.h"
+#include "app/verbs.h"
+#include "base/fd.h"
+
+// The command line: words in, one verb called. What the verbs do is elsewhere.
+
+namespace {
+
+using namespace icelock;
+
+constexpr int usage_exit = 64;
+
+struct Options {
+  bool json = false;
+  std::filesystem::path root = "/";
+  std::string stun;
+  std::string mode;
+  std::optional<std::string> level;
+  std::vector<std::string> browsers;
+  bool system = false;
+  bool user = false;
+};
+
+const std::vector<std::string> level_words = {"unrestricted", "default_route_only", "force_proxy",
+                                              "disabled"};
+
+bool on_colour_terminal() {
+  return ::isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+}
+
+app::Output output_of(const Options& options) {
+  return {std::cout, std::cerr, options.json, !options.json && on_colour_terminal()};
+}
+
+std::optional<Level> level_of(const Options& options) {
+  return options.level ? parse_level(*options.level) : std::nullopt;
+}
+
+app::PolicyOptions policy_options(const Options& options) {
+  app::PolicyOptions result;
+  result.root = options.root;
+  result.browsers = options.browsers;
+  result.level = level_of(options);
+  result.json = options.json;
+  result.colour = !options.json && on_colour_terminal();
+  result.scope = options.system ? policy::Scope::system : policy::Scope::user;
+  if (const char* home = std::getenv("HOME")) result.home = home;
+  std::error_code problem;
+  result.host_program =
+      std::filesystem::read_symlink("/proc/self/exe", problem).parent_path() / "icelock-host";
+  return result;
+}
+
+// Signals become something to poll, so that `watch` ends between two lines and not inside one.
+int watch(const Options& options) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  const Fd stop(::signalfd(-1, &signals, SFD_CLOEXEC));
+  return app::run_watch(options.root, stop.get(), output_of(options));
+}
+
+int mode(const Options& options) {
+  const auto wanted = guard::parse_mode(options.mode);
+  const auto level = level_of(options);
+  const auto output = output_of(options);
+  if (level && *wanted != guard::Mode::locked) {
+    return app::report_error({Code::bad_request, "a level goes with mode locked only", *options.level},
+                             output);
+  }
+  return app::run_mode(options.root, *wanted, level, output);
+}
+
+class CommandLine {
+ public:
+  CommandLine() {
+    app_.set_version_flag("--version", ICELOCK_VERSION);
+    app_.require_subcommand(1);
+    app_.failure_message(CLI::FailureMessage::simple);
+    add_state_verbs();
+    add_policy_verbs();
+    app_.footer("Exit codes: 0 done, 1 failed, 2 plan has changes pending, 5 not permitted,\n"
+                "6 something unsafe or broken was found and left alone, 64 wrong usage.");
+  }
+
+  int run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app_.exit(error) == 0 ? 0 : usage_exit;
+    }
+    return action_();
+  }
+
+ private:
+  CLI::App* verb(const char* name, const char* what, std::function<int(const Options&)> action) {
+    CLI::App* sub = app_.add_subcommand(name, what);
+    sub->add_flag("--json", options_.json, "Print JSON");
+    sub->callback([this, action = std::move(action)] { action_ = [this, action] { return action(options_); }; });
+    return sub;
+  }
+
+  CLI::App* with_root(CLI::App* sub) {
+    sub->add_option("--root", options_.root, "Use the system files below this folder instead of /")
+        ->check(CLI::ExistingDirectory);
+    return sub;
+  }
+
+  CLI::App* with_browsers(CLI::App* sub) {
+    sub->add_option("--browser", options_.browsers, "Only this browser (may be repeated); default: those installed");
+    return sub;
+  }
+
+  CLI::App* with_level(CLI::App* sub, const char* what) {
+    sub->add_option("--level", options_.level, what)->check(CLI::IsMember(level_words));
+    return sub;
+  }
+
+  void add_state_verbs() {
+    with_root(verb("status", "What the network is, what was decided and why, what each browser obeys",
+                   [](const Options& o) { return app::run_status(o.root, output_of(o)); }));
+    with_root(verb("watch", "The same as a stream: one JSON line per change with --json", watch));
+    verb("probe", "Each link, and the ICE candidates that libnice gathers on it",
+         [](const Options& o) { return app::run_probe(o.stun, output_of(o)); })
+        ->add_option("--stun", options_.stun, "STUN server to ask: ADDRESS or NAME, with :PORT if wished. "
+                                              "Nobody is contacted without this.");
+    CLI::App* sub = with_root(verb("mode", "Follow the network, keep WebRTC locked, or leave it open", mode));
+    sub->add_option("mode", options_.mode, "auto, locked or open")
+        ->required()
+        ->check(CLI::IsMember({"auto", "locked", "open"}));
+    sub->add_option("level", options_.level, "With locked: the least level to keep (force_proxy)")
+        ->check(CLI::IsMember(level_words));
+  }
+
+  void add_policy_verbs() {
+    constexpr const char* level_help =
+        "The level to set; force_proxy if not given, because a policy cannot follow the network";
+    with_level(with_browsers(with_root(verb("plan", "What apply would change (exit 2), or nothing (exit 0)",
+                    [](const Options& o) {
+                      return app::run_plan(policy_options(o), std::cout, std::cerr);
+                    }))), level_help);
+    with_level(with_browsers(with_root(verb("apply", "Lock WebRTC by browser policy, for all users",
+                    [](const Options& o) {
+                      return app::run_apply(policy_options(o), std::cout, std::cerr);
+                    }))), level_help);
+    with_browsers(with_root(verb("revert", "Put every policy file back as it was before apply",
+                    [](const Options& o) {
+                      return app::run_revert(policy_options(o), std::cout, std::cerr);
+                    })));
+    for (const bool setup : {true, false}) {
+      CLI::App* sub = with_browsers(with_root(
+          setup ? verb("setup", "Let browsers start icelock-host (native-messaging manifests)",
+                       [](const Options& o) {
+                         return app::run_setup(policy_options(o), std::cout, std::cerr);
+                       })
+                : verb("unsetup", "Take the native-messaging manifests away again",
+                       [](const Options& o) {
+                         return app::run_unsetup(policy_options(o), std::cout, std::cerr);
+                       })));
+      CLI::Option* user = sub->add_flag("--user", options_.user, "For this user only (default)");
+      sub->add_flag("--system", options_.system, "For all users of this machine")->excludes(user);
+    }
+  }
+
+  CLI::App app_{"icelock keeps WebRTC from giving away the address that a VPN or proxy hides.", "icelock"};
+  Options options_;
+  std::function<int()> action_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) { return CommandLine().run(argc, argv); }

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/live.h"
+
+#include <sys/inotify.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace icelock::app {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Nothing should be missed between these, but a lost event must not leave a machine unlocked for long.
+constexpr milliseconds safety_look{60'000};
+constexpr milliseconds look_without_watch{2'000};
+constexpr milliseconds retry_after_failure{1'000};
+
+}  // namespace
+
+Live::Live(guard::SettingsPaths paths, net::Prober prober)
+    : paths_(std::move(paths)),
+      prober_(std::move(prober)),
+      guard_(guard::load_or_keep(paths_, std::nullopt)) {}
+
+Result<Live> Live::open(const std::filesystem::path& root) {
+  auto prober = net::Prober::open();
+  if (!prober) return std::unexpected(prober.error());
+  Live live(guard::settings_paths(root), std::move(*prober));
+  // Subscribed before the first look, so that no change falls between the two.
+  if (auto watch = net::Watch::open()) live.watch_ = std::move(*watch);
+  live.watch_settings();
+  live.look(false);
+  return live;
+}
+
+void Live::watch_settings() {
+  if (!inotify_) inotify_ = Fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  if (!inotify_) return;
+  for (const auto& file : {paths_.admin, paths_.user}) {
+    if (file.empty()) continue;
+    // The folder, because files are replaced by rename; while it is missing, the nearest one above it.
+    auto folder = file.parent_path();
+    std::error_code problem;
+    while (folder.has_relative_path() && !std::filesystem::exists(folder, problem)) {
+      folder = folder.parent_path();
+    }
+    ::inotify_add_watch(inotify_.get(), folder.c_str(),
+                        IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE);
+  }
+}
+
+void Live::add_to(std::vector<pollfd>& fds) const {
+  if (watch_) fds.push_back({watch_->fd(), POLLIN, 0});
+  if (inotify_) fds.push_back({inotify_.get(), POLLIN, 0});
+}
+
+int Live::timeout(guard::Clock::time_point now) const {
+  milliseconds most = watch_ ? safety_look : look_without_watch;
+  if (!state().network) most = std::min(most, retry_after_failure);
+  auto when = last_look_ + most;
+  if (const auto due = guard_.due()) when = std::min(when, guard::Clock::time_point(*due));
+  const auto left = std::chrono::ceil<milliseconds>(when - now);
+  return static_cast<int>(std::max(left, milliseconds(0)).count());
+}
+
+bool Live::handle() {
+  bool changed = false;
+  std::array<char, 4096> events;
+  bool settings_touched = false;
+  while (inotify_ && ::read(inotify_.get(), events.data(), events.size()) > 0) {
+    settings_touched = true;
+  }
+  if (settings_touched) {
+    watch_settings();
+    changed = reload_settings();
+  }
+  if (watch_ && watch_->drain()) return look(true) || changed;
+  if (timeout(guard::Clock::now()) > 0) return changed;
+  changed = reload_settings() || changed;
+  return look(false) || changed;
+}
+
+bool Live::reload_settings() {
+  return guard_.set(guard::load_or_keep(paths_, state().settings), guard::Clock::now());
+}
+
+bool Live::look(bool event) {
+  const auto snapshot = prober_.snapshot();
+  const auto now = guard::Clock::now();
+  last_look_ = now;
+  Result<net::Network> network =
+      snapshot ? Result<net::Network>(net::classify(*snapshot)) : std::unexpected(snapshot.error());
+  return guard_.look(network, event, now);
+}
+
+}  // namespace icelock::app

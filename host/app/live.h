@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <poll.h>
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "base/fd.h"
+#include "guard/guard.h"
+#include "guard/settings.h"
+#include "net/probe.h"
+#include "net/watch.h"
+
+namespace icelock::app {
+
+/// The guard joined to this machine: kernel events, fresh snapshots, settings files. For a poll loop of one
+/// thread: add_to() before poll(), timeout() as its limit, handle() after it.
+class Live {
+ public:
+  static Result<Live> open(const std::filesystem::path& root);
+
+  void add_to(std::vector<pollfd>& fds) const;
+  /// Milliseconds until something is due; a minute at most, so that no lost event stays unseen.
+  int timeout(guard::Clock::time_point now) const;
+  /// Looks at whatever happened. True when state() changed.
+  bool handle();
+
+  /// Reads the settings files again, now. True when state() changed.
+  bool reload_settings();
+
+  const guard::State& state() const { return guard_.state(); }
+  const guard::SettingsPaths& paths() const { return paths_; }
+
+ private:
+  Live(guard::SettingsPaths paths, net::Prober prober);
+  void watch_settings();
+  bool look(bool event);
+
+  guard::SettingsPaths paths_;
+  net::Prober prober_;
+  std::optional<net::Watch> watch_;
+  Fd inotify_;
+  guard::Guard guard_;
+  guard::Clock::time_point last_look_{};
+};
+
+}  // namespace icelock::app

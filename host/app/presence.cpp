@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/presence.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+
+namespace icelock::app {
+namespace {
+
+using nlohmann::json;
+
+std::filesystem::path runtime_folder() {
+  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+  if (runtime != nullptr && *runtime == '/') return std::filesystem::path(runtime) / "icelock";
+  const char* home = std::getenv("HOME");
+  if (home != nullptr && *home == '/') return std::filesystem::path(home) / ".cache/icelock/run";
+  return {};
+}
+
+std::optional<Report> read_report(const std::filesystem::path& path) {
+  const auto bytes = read_file(path, 4096);
+  if (!bytes) return std::nullopt;
+  const json content = json::parse(*bytes, nullptr, false);
+  if (!content.is_object()) return std::nullopt;
+  auto text = [&](const char* key) {
+    const auto found = content.find(key);
+    return found != content.end() && found->is_string() ? found->get<std::string>() : "";
+  };
+  Report report{.browser = text("browser"),
+                .value = text("value"),
+                .level_of_control = text("level_of_control"),
+                .level = parse_level(text("level"))};
+  const auto serial = content.find("serial");
+  if (serial != content.end() && serial->is_number_unsigned()) report.serial = *serial;
+  return report;
+}
+
+bool owner_lives(const std::filesystem::path& path) {
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  return file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
+}
+
+}  // namespace
+
+std::string_view controlled_by(std::string_view level_of_control) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> words = {{
+      {"not_controllable", "policy"},
+      {"controlled_by_this_extension", "extension"},
+      {"controlled_by_other_extensions", "other_extension"},
+      {"controllable_by_this_extension", "browser"},
+  }};
+  for (const auto& [word, owner] : words) {
+    if (word == level_of_control) return owner;
+  }
+  return "unknown";
+}
+
+Presence::Presence() {
+  const auto folder = runtime_folder();
+  if (folder.empty()) return;
+  std::error_code ignored;
+  std::filesystem::create_directories(folder, ignored);
+  path_ = folder / ("host-" + std::to_string(::getpid()) + ".json");
+  file_ = Fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (file_) ::flock(file_.get(), LOCK_EX | LOCK_NB);
+}
+
+Presence::~Presence() { withdraw(); }
+
+void Presence::withdraw() {
+  if (file_) ::unlink(path_.c_str());
+  file_.reset();
+}
+
+void Presence::write(const Report& report) {
+  if (!file_) return;
+  json content = {{"browser", report.browser},
+                  {"serial", report.serial},
+                  {"value", report.value},
+                  {"level_of_control", report.level_of_control}};
+  if (report.level) content["level"] = name(*report.level);
+  const std::string bytes = content.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  if (::ftruncate(file_.get(), 0) != 0) return;
+  [[maybe_unused]] const ssize_t n = ::pwrite(file_.get(), bytes.data(), bytes.size(), 0);
+}
+
+std::vector<Report> present_reports() {
+  std::vector<Report> reports;
+  std::error_code problem;
+  for (const auto& entry : std::filesystem::directory_iterator(runtime_folder(), problem)) {
+    if (!entry.path().filename().string().starts_with("host-")) continue;
+    if (!owner_lives(entry.path())) {
+      ::unlink(entry.path().c_str());
+    } else if (auto report = read_report(entry.path())) {
+      reports.push_back(std::move(*report));
+    }
+  }
+  return reports;
+}
+
+const policy::Browser& browser_of_parent(BrowserFamily family) {
+  std::error_code problem;
+  const auto program =
+      std::filesystem::read_symlink("/proc/" + std::to_string(::getppid()) + "/exe", problem);
+  const auto rows = policy::browsers();
+  auto same_program = [&](const policy::Browser& browser) {
+    return browser.family == family &&
+           std::ranges::any_of(browser.programs, [&](std::string_view path) {
+             return std::filesystem::path(path).filename() == program.filename();
+           });
+  };
+  if (const auto row = std::ranges::find_if(rows, same_program); row != rows.end()) return *row;
+  const auto id = name(family);
+  return *policy::find_browser(id);
+}
+
+}  // namespace icelock::app

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/state_json.h"
+
+#include <algorithm>
+
+#include "policy/browsers.h"
+#include "policy/manifest.h"
+#include "policy/store.h"
+
+namespace icelock::app {
+namespace {
+
+using ipc::Json;
+
+void take_report(BrowserStatus& status, const Report& report, const guard::State& state) {
+  status.installed = true;
+  status.controlled_by = controlled_by(report.level_of_control);
+  status.level = report.level;
+  if (!report.level) {
+    status.problems.push_back("WebRTC is set to \"" + report.value + "\", which is no level of icelock");
+    return;
+  }
+  const Level wanted = state.decision.of(status.family);
+  // A report that answers an older state is on its way to being replaced.
+  if (*report.level < wanted && report.serial >= state.serial) {
+    status.problems.push_back("obeys " + std::string(name(*report.level)) + ", looser than " +
+                              std::string(name(wanted)));
+  }
+}
+
+void take_policy(BrowserStatus& status, const Result<std::optional<Level>>& installed,
+                 const guard::State& state) {
+  if (!installed) {
+    status.problems.push_back(to_string(installed.error()));
+    return;
+  }
+  if (!*installed) return;
+  const Level wanted = state.decision.of(status.family);
+  if (**installed < wanted) {
+    status.problems.push_back("policy sets " + std::string(name(**installed)) + ", looser than " +
+                              std::string(name(wanted)));
+  }
+  status.level = *installed;
+  status.controlled_by = "policy";
+}
+
+Json family_json(const std::optional<net::Network>& network,
+                 net::FamilyState net::Network::* family) {
+  if (!network) return {{"verdict", "none"}, {"link", ""}, {"excluded_routes", false}};
+  const net::FamilyState& state = (*network).*family;
+  return {{"verdict", name(state.verdict)},
+          {"link", state.link},
+          {"excluded_routes", state.excluded_routes}};
+}
+
+}  // namespace
+
+std::vector<BrowserStatus> browser_statuses(const std::filesystem::path& root,
+                                            const guard::State& state,
+                                            const std::vector<Report>& reports) {
+  const policy::Store store(root);
+  std::vector<BrowserStatus> statuses;
+  for (const policy::Browser& browser : policy::browsers()) {
+    BrowserStatus status{.id = std::string(browser.id),
+                         .name = std::string(browser.name),
+                         .family = browser.family,
+                         .installed = policy::is_installed(browser, root),
+                         .level = {},
+                         .controlled_by = "unknown",
+                         .problems = {}};
+    take_policy(status, store.installed(browser), state);
+    // The loosest of several running profiles is what counts; a browser's own word beats a file.
+    const Report* loosest = nullptr;
+    for (const Report& report : reports) {
+      if (report.browser != browser.id) continue;
+      if (loosest == nullptr || !report.level || (loosest->level && *report.level < *loosest->level)) {
+        loosest = &report;
+      }
+    }
+    if (loosest != nullptr) {
+      status.problems.clear();
+      take_report(status, *loosest, state);
+    }
+    statuses.push_back(std::move(status));
+  }
+  return statuses;
+}
+
+Json state_json(const guard::State& state, const std::vector<BrowserStatus>& browsers) {
+  Json tunnels = Json::array();
+  if (state.network) {
+    for (const net::Tunnel& tunnel : state.network->tunnels) {
+      tunnels.push_back({{"link", tunnel.link},
+                         {"kind", tunnel.kind},
+                         {"ipv4", name(tunnel.ipv4)},
+                         {"ipv6", name(tunnel.ipv6)}});
+    }
+  }
+  Json reasons = Json::array();
+  for (const guard::Reason& reason : state.decision.reasons) {
+    reasons.push_back({{"code", reason.code}, {"text", reason.text}, {"args", reason.args}});
+  }
+  Json rows = Json::array();
+  for (const BrowserStatus& browser : browsers) {
+    rows.push_back({{"id", browser.id},
+                    {"installed", browser.installed},
+                    {"level", browser.level ? Json(name(*browser.level)) : Json(nullptr)},
+                    {"controlled_by", browser.controlled_by},
+                    {"problems", browser.problems}});
+  }
+  return {{"v", ipc::protocol_version},
+          {"network",
+           {{"ipv4", family_json(state.network, &net::Network::ipv4)},
+            {"ipv6", family_json(state.network, &net::Network::ipv6)}}},
+          {"tunnels", tunnels},
+          {"mode", guard::name(state.settings.mode)},
+          {"mode_level", name(state.settings.mode_level)},
+          {"mode_fixed", state.settings.mode_fixed},
+          {"floor", name(state.settings.floor)},
+          {"decision",
+           {{"chromium", name(state.decision.chromium)}, {"firefox", name(state.decision.firefox)}}},
+          {"held_seconds", state.decision.held.count()},
+          {"reasons", reasons},
+          {"browsers", rows}};
+}
+
+}  // namespace icelock::app

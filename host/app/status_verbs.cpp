@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <poll.h>
+
+#include <iomanip>
+#include <ostream>
+
+#include "app/live.h"
+#include "app/state_json.h"
+#include "app/verbs.h"
+
+namespace icelock::app {
+namespace {
+
+constexpr int label_width = 10;
+
+std::string in_words(const net::FamilyState& family, std::string_view word) {
+  std::string text(word);
+  switch (family.verdict) {
+    case net::Verdict::direct:
+      return text + " goes out directly over " + family.link;
+    case net::Verdict::tunnel:
+      return text + " goes through VPN " + family.link;
+    case net::Verdict::ipsec:
+      return text + " goes through IPsec over " + family.link;
+    case net::Verdict::partial:
+      return text + " goes partly through a VPN, partly over " + family.link;
+    case net::Verdict::blocked:
+      return text + " is blocked";
+    case net::Verdict::none:
+      break;
+  }
+  return text + " is not there";
+}
+
+std::string browser_line(const BrowserStatus& browser) {
+  std::string line = browser.name + ": ";
+  if (browser.level) {
+    line += std::string(name(*browser.level)) + ", set by " + browser.controlled_by;
+  } else {
+    line += "nothing read back: no running extension and no policy";
+  }
+  for (const std::string& problem : browser.problems) line += "; " + problem;
+  return line;
+}
+
+std::string painted(Level level, bool colour) {
+  const std::string text(name(level));
+  if (!colour) return text;
+  return (level == Level::unrestricted ? "\x1b[33m" : "\x1b[32m") + text + "\x1b[0m";
+}
+
+void print_row(std::ostream& out, std::string_view label, std::string_view text) {
+  out << std::left << std::setw(label_width) << label << text << '\n';
+}
+
+void print_state(const guard::State& state, const std::vector<BrowserStatus>& browsers,
+                 const Output& output) {
+  std::ostream& out = output.out;
+  if (output.json) {
+    out << state_json(state, browsers).dump(-1, ' ', false, ipc::Json::error_handler_t::replace)
+        << '\n'
+        << std::flush;
+    return;
+  }
+  if (state.network) {
+    print_row(out, "Network", in_words(state.network->ipv4, "IPv4"));
+    print_row(out, "", in_words(state.network->ipv6, "IPv6"));
+    for (const net::Tunnel& tunnel : state.network->tunnels) {
+      print_row(out, "VPN",
+                tunnel.link + " (" + tunnel.kind + "): IPv4 " + std::string(name(tunnel.ipv4)) +
+                    ", IPv6 " + std::string(name(tunnel.ipv6)));
+    }
+  } else {
+    print_row(out, "Network", "could not be read");
+  }
+  print_row(out, "Mode", guard::name(state.settings.mode));
+  print_row(out, "Decision",
+            "Chromium family " + painted(state.decision.chromium, output.colour) + ", Firefox " +
+                painted(state.decision.firefox, output.colour));
+  std::string_view label = "Why";
+  for (const guard::Reason& reason : state.decision.reasons) {
+    print_row(out, std::exchange(label, ""), reason.text);
+  }
+  label = "Browsers";
+  for (const BrowserStatus& browser : browsers) {
+    if (browser.installed) print_row(out, std::exchange(label, ""), browser_line(browser));
+  }
+  if (label == "Browsers") print_row(out, label, "none found");
+  out << std::flush;
+}
+
+}  // namespace
+
+int report_error(const Error& error, const Output& output) {
+  if (output.json) {
+    const ipc::Json json = {{"v", ipc::protocol_version},
+                            {"ok", false},
+                            {"code", info(error.code).name},
+                            {"what", error.what},
+                            {"object", error.object}};
+    output.out << json.dump(-1, ' ', false, ipc::Json::error_handler_t::replace) << '\n';
+  }
+  output.err << "icelock: " << to_string(error) << " [" << info(error.code).name << "]\n";
+  return info(error.code).exit_code;
+}
+
+int run_status(const std::filesystem::path& root, const Output& output) {
+  const auto live = Live::open(root);
+  if (!live) return report_error(live.error(), output);
+  print_state(live->state(), browser_statuses(root, live->state(), present_reports()), output);
+  return 0;
+}
+
+int run_watch(const std::filesystem::path& root, int stop_fd, const Output& output) {
+  auto live = Live::open(root);
+  if (!live) return report_error(live.error(), output);
+  std::vector<pollfd> fds;
+  bool changed = true;
+  while (output.out) {
+    if (changed) {
+      print_state(live->state(), browser_statuses(root, live->state(), present_reports()), output);
+      if (!output.json) output.out << '\n' << std::flush;
+    }
+    fds.assign({{stop_fd, POLLIN, 0}});
+    live->add_to(fds);
+    ::poll(fds.data(), fds.size(), live->timeout(guard::Clock::now()));
+    if (fds[0].revents != 0) break;
+    changed = live->handle();
+  }
+  return 0;
+}
+
+int run_mode(const std::filesystem::path& root, guard::Mode mode, std::optional<Level> level,
+             const Output& output) {
+  const auto saved = guard::save_mode(guard::settings_paths(root), mode, level);
+  if (!saved) return report_error(saved.error(), output);
+  return run_status(root, output);
+}
+
+}  // namespace icelock::app

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "guard/decide.h"
+
+namespace icelock::guard {
+
+/// What everybody is told. `serial` grows by one with each change that matters.
+struct State {
+  std::uint64_t serial = 0;
+  Settings settings;
+  std::optional<net::Network> network;  ///< none while the network cannot be read
+  Decision decision;
+};
+
+/// The one owner of state: takes looks at the network, decides, tightens at once and loosens late. Does no
+/// I/O and knows no clock of its own, so every timing is testable. One thread.
+class Guard {
+ public:
+  /// Loosening waits until this long after the last network event, but no longer than `longest_wait` after
+  /// the first moment at which it could have happened.
+  static constexpr std::chrono::milliseconds quiet{300};
+  static constexpr std::chrono::milliseconds longest_wait{2000};
+
+  explicit Guard(Settings settings);
+
+  /// A fresh look. `event`: the kernel reported a change just now (false for a look by the timer).
+  /// True when state() changed.
+  bool look(const Result<net::Network>& network, bool event, Clock::time_point now);
+
+  /// A person or admin changed the settings: in force at once, looser or not. True when state() changed.
+  bool set(Settings settings, Clock::time_point now);
+
+  /// When to look again without an event: a hold that ends, a loosening that waits. None: nothing is due.
+  std::optional<Clock::time_point> due() const;
+
+  const State& state() const { return state_; }
+
+ private:
+  bool update(bool may_loosen, Clock::time_point now);
+  bool ripe(Clock::time_point now) const;
+
+  State state_;
+  Result<net::Network> seen_;
+  Memory memory_;
+  Clock::time_point last_event_{};
+  std::optional<Clock::time_point> looser_since_;
+};
+
+}  // namespace icelock::guard

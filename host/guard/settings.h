@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/level.h"
+
+// Two small JSON files. The admin's, /etc/icelock/icelock.json:
+//   floor, mode, level, hold_seconds        what it states, a user cannot change
+// The user's, $XDG_CONFIG_HOME/icelock/icelock.json:
+//   mode, level, hold_seconds
+
+namespace icelock::guard {
+
+enum class Mode { automatic, locked, open };
+
+struct Settings {
+  Mode mode = Mode::automatic;
+  Level mode_level = Level::force_proxy;  ///< what mode `locked` keeps at least
+  Level floor = Level::unrestricted;
+  std::chrono::seconds hold{60};   ///< how long a lock stays after its tunnel went away
+  bool mode_fixed = false;         ///< the admin chose the mode
+  std::optional<Error> problem;    ///< a file that could not be used, for the user to see
+
+  bool operator==(const Settings&) const = default;
+};
+
+/// "auto", "locked", "open".
+std::string_view name(Mode mode);
+std::optional<Mode> parse_mode(std::string_view text);
+
+struct SettingsPaths {
+  std::filesystem::path admin;
+  std::filesystem::path user;  ///< empty: there is none
+};
+/// Below `root`; the user's by XDG_CONFIG_HOME or HOME. Reads the environment only.
+SettingsPaths settings_paths(const std::filesystem::path& root);
+
+/// Both files together. A missing file is no error. Error bad_settings names the file and the key: unknown
+/// keys, wrong types and values are refused, because a misspelt floor would be no floor.
+Result<Settings> load_settings(const SettingsPaths& paths);
+
+/// The same, but always an answer: a broken file leaves `last` (at first: locked) in force, with `problem` set.
+Settings load_or_keep(const SettingsPaths& paths, const std::optional<Settings>& last);
+
+/// Writes mode and level to the user's file and keeps its other keys. Errors: not_permitted when the admin
+/// fixed the mode, below_floor for a level under the floor, bad_settings when the file there is broken, io.
+Result<void> save_mode(const SettingsPaths& paths, Mode mode, std::optional<Level> level);
+
+}  // namespace icelock::guard

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ice/exposure.h"
+
+#include <algorithm>
+#include <array>
+
+namespace icelock::ice {
+namespace {
+
+using net::Family;
+using net::FamilyState;
+using net::LinkClass;
+using net::LocalAddress;
+using net::Network;
+using net::Verdict;
+
+const FamilyState& state_of(const Network& network, Family family) {
+  return family == Family::ipv4 ? network.ipv4 : network.ipv6;
+}
+
+ExposureClass isp(Family family) {
+  return family == Family::ipv4 ? ExposureClass::isp_v4 : ExposureClass::isp_v6;
+}
+
+bool carried_by_vpn(Verdict verdict) {
+  return verdict == Verdict::tunnel || verdict == Verdict::ipsec;
+}
+
+std::string outside_address(const FamilyState& family) {
+  // Without NAT the source address is what the outside sees; behind NAT only a STUN server can tell.
+  return family.source && net::is_public(*family.source) ? net::to_string(*family.source) : "";
+}
+
+Exposure outside(ExposureClass exposure_class, const FamilyState& family, Channel channel) {
+  const bool is_egress = exposure_class == ExposureClass::egress;
+  return {.exposure_class = exposure_class,
+          .channel = channel,
+          .address = is_egress || family.verdict == Verdict::direct ? outside_address(family) : "",
+          .link = family.link};
+}
+
+// What a socket bound to the wildcard address shows of one family: each packet follows the kernel's route to
+// the server that the page picked (Chromium, blocked enumeration; services/network/p2p/socket_manager.cc).
+void add_by_route(std::vector<Exposure>& found, const Network& network, Family family,
+                  Channel isp_channel) {
+  const FamilyState& state = state_of(network, family);
+  switch (state.verdict) {
+    case Verdict::direct:
+      found.push_back(outside(isp(family), state, Channel::script));
+      break;
+    case Verdict::partial:
+      found.push_back(outside(isp(family), state, isp_channel));
+      found.push_back(outside(ExposureClass::egress, state, Channel::script));
+      break;
+    case Verdict::tunnel:
+    case Verdict::ipsec:
+      found.push_back(outside(ExposureClass::egress, state, Channel::script));
+      if (state.excluded_routes) found.push_back(outside(isp(family), state, isp_channel));
+      break;
+    case Verdict::blocked:
+    case Verdict::none:
+      break;
+  }
+}
+
+ExposureClass class_of(const LocalAddress& local, const Network& network) {
+  const FamilyState& state = state_of(network, local.ip.family);
+  const bool is_ipsec_virtual_ip = state.verdict == Verdict::ipsec && state.source == local.ip;
+  if (local.link_class == LinkClass::tunnel || is_ipsec_virtual_ip) return ExposureClass::tunnel;
+  return net::is_public(local.ip) ? isp(local.ip.family) : ExposureClass::lan;
+}
+
+Exposure plain(const LocalAddress& local, const Network& network) {
+  return {.exposure_class = class_of(local, network),
+          .channel = Channel::script,
+          .address = net::to_string(local.ip),
+          .link = local.link};
+}
+
+std::optional<net::Ip> as_optional_ip(const LocalAddress& local) { return local.ip; }
+
+// rtc_base/network.cc and IpcNetworkManager leave these out; Firefox's nICEr does not.
+bool chromium_ignores(const LocalAddress& local) {
+  return local.mac_based || local.link.contains("vmnet") || local.link.contains("vnic");
+}
+
+// With permission a browser lists every link and asks STUN from each address. Policy IPsec selects by source
+// address, so the request from the card's own address leaves outside it.
+void add_everything(std::vector<Exposure>& found, BrowserFamily family, const Network& network) {
+  for (const LocalAddress& local : network.addresses) {
+    if (family == BrowserFamily::chromium && chromium_ignores(local)) continue;
+    found.push_back(plain(local, network));
+  }
+  for (const Family ip_family : {Family::ipv4, Family::ipv6}) {
+    if (state_of(network, ip_family).verdict == Verdict::ipsec) {
+      found.push_back(outside(isp(ip_family), state_of(network, ip_family), Channel::script));
+    }
+    add_by_route(found, network, ip_family, Channel::script);
+  }
+}
+
+// Firefox takes the address that carries the connection to the page's own server, and the other family's
+// default address when it is on the same link (nICEr, default local address). A page that came over a family
+// outside the tunnel thus gets that family's address, which its server knows from the connection itself.
+void add_towards_page(std::vector<Exposure>& found, const Network& network, Permission permission) {
+  const bool only_one_outside =
+      carried_by_vpn(network.ipv4.verdict) != carried_by_vpn(network.ipv6.verdict);
+  for (const Family page : {Family::ipv4, Family::ipv6}) {
+    const FamilyState& towards = state_of(network, page);
+    const std::size_t first = found.size();
+    for (const Family family : {Family::ipv4, Family::ipv6}) {
+      const FamilyState& state = state_of(network, family);
+      if (state.link != towards.link || state.link.empty()) continue;
+      add_by_route(found, network, family, Channel::wire);
+      if (permission == Permission::none) continue;
+      const auto local = std::ranges::find(network.addresses, state.source, as_optional_ip);
+      if (local != network.addresses.end()) found.push_back(plain(*local, network));
+    }
+    if (!only_one_outside || towards.verdict != Verdict::direct) continue;
+    for (std::size_t i = first; i < found.size(); ++i) {
+      if (found[i].exposure_class == isp(page)) found[i].http_shows_too = true;
+    }
+  }
+}
+
+void add_chromium(std::vector<Exposure>& found, Level level, const Network& network,
+                  Permission permission) {
+  if (level == Level::unrestricted && permission == Permission::granted) {
+    return add_everything(found, BrowserFamily::chromium, network);
+  }
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    const std::size_t first = found.size();
+    add_by_route(found, network, family, Channel::script);
+    if (level < Level::force_proxy) continue;
+    // Only TURN over TCP is left: its related address is the one that the page's own TCP connections show.
+    for (std::size_t i = first; i < found.size(); ++i) found[i].http_shows_too = true;
+  }
+}
+
+void add_firefox(std::vector<Exposure>& found, Level level, const Network& network,
+                 Permission permission) {
+  if (level >= Level::force_proxy) return;  // proxy_only: nothing is gathered without a proxy
+  if (level == Level::unrestricted && permission == Permission::granted) {
+    return add_everything(found, BrowserFamily::firefox, network);
+  }
+  add_towards_page(found, network, permission);
+}
+
+}  // namespace
+
+std::vector<Exposure> exposure(BrowserFamily family, Level level, const Network& network,
+                               Permission permission) {
+  std::vector<Exposure> found;
+  if (family == BrowserFamily::chromium) {
+    add_chromium(found, level, network, permission);
+  } else {
+    add_firefox(found, level, network, permission);
+  }
+  std::ranges::sort(found);
+  const auto repeats = std::ranges::unique(found);
+  found.erase(repeats.begin(), repeats.end());
+  return found;
+}
+
+std::string_view name(ExposureClass exposure_class) {
+  constexpr std::array<std::string_view, 5> names = {"lan", "tunnel", "egress", "isp_v4", "isp_v6"};
+  return names[static_cast<std::size_t>(exposure_class)];
+}
+
+std::string_view name(Channel channel) { return channel == Channel::script ? "script" : "wire"; }
+
+}  // namespace icelock::ice

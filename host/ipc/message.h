@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+// The envelope of docs/protocol.md.
+
+namespace icelock::ipc {
+
+using Json = nlohmann::ordered_json;
+
+inline constexpr int protocol_version = 1;
+inline constexpr int deepest_nesting = 16;
+
+struct Request {
+  Json id;  ///< integer or string; null when it could not be read
+  std::string op;
+  Json body;  ///< the whole object, for the operation's own arguments
+};
+
+/// A request that cannot be served, with the id that the answer must carry.
+struct Refusal {
+  Json id;
+  Error error;
+};
+
+/// Reads one payload. Never throws, whatever the bytes are.
+std::expected<Request, Refusal> parse_request(std::string_view payload);
+
+/// The payloads of the three kinds of answers. `result`'s members follow the envelope's own. Bytes in it
+/// that are not UTF-8 are replaced, so that writing an answer cannot fail.
+std::string success(const Json& id, const Json& result);
+std::string failure(const Json& id, const Error& error);
+std::string push(std::string_view event, const Json& content);
+
+/// An argument of an operation. Errors: bad_request, with the field's name as object.
+Result<std::string> string_field(const Json& body, const char* field);
+Result<std::uint64_t> unsigned_field(const Json& body, const char* field);
+
+}  // namespace icelock::ipc

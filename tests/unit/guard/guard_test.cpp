@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "guard/guard.h"
+
+#include <gtest/gtest.h>
+
+#include "../shared/networks.h"
+
+namespace icelock::guard {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace test;
+using enum Level;
+
+const Clock::time_point start{1000s};
+
+Settings no_hold() {
+  Settings settings;
+  settings.hold = 0s;
+  return settings;
+}
+
+TEST(Guard, IsLockedBeforeTheFirstLook) {
+  const Guard guard({});
+  EXPECT_EQ(guard.state().decision.chromium, force_proxy);
+  EXPECT_EQ(guard.state().decision.firefox, force_proxy);
+}
+
+TEST(Guard, TheFirstLookDecidesAtOnce) {
+  Guard guard({});
+  EXPECT_TRUE(guard.look(no_vpn(), false, start));
+  EXPECT_EQ(guard.state().decision.chromium, unrestricted);
+  EXPECT_EQ(guard.state().serial, 1U);
+}
+
+TEST(Guard, TightensAtTheFirstEvent) {
+  Guard guard({});
+  guard.look(no_vpn(), false, start);
+  EXPECT_TRUE(guard.look(vpn_ipv4_only(), true, start + 1s));
+  EXPECT_EQ(guard.state().decision.chromium, force_proxy);
+  EXPECT_EQ(guard.state().decision.firefox, default_route_only);
+}
+
+TEST(Guard, LoosensOnlyWhenTheNetworkIsQuiet) {
+  Guard guard(no_hold());
+  guard.look(vpn_ipv4_only(), false, start);
+  guard.look(vpn_both_families(), true, start + 1s);
+  EXPECT_EQ(guard.state().decision.chromium, force_proxy);
+  ASSERT_EQ(guard.due(), start + 1s + Guard::quiet);
+  guard.look(vpn_both_families(), false, start + 1s + Guard::quiet - 1ms);
+  EXPECT_EQ(guard.state().decision.chromium, force_proxy);
+  EXPECT_TRUE(guard.look(vpn_both_families(), false, start + 1s + Guard::quiet));
+  EXPECT_EQ(guard.state().decision.chromium, default_route_only);
+  EXPECT_EQ(guard.due(), std::nullopt);
+}
+
+TEST(Guard, EventsPutOffLooseningButNotForEver) {
+  Guard guard(no_hold());
+  guard.look(vpn_ipv4_only(), false, start);
+  auto now = start + 1s;
+  const auto first = now;
+  for (; now < first + Guard::longest_wait; now += 100ms) {
+    guard.look(vpn_both_families(), true, now);
+    ASSERT_EQ(guard.state().decision.chromium, force_proxy);
+  }
+  guard.look(vpn_both_families(), true, first + Guard::longest_wait);
+  EXPECT_EQ(guard.state().decision.chromium, default_route_only);
+}
+
+TEST(Guard, AMomentOfTightnessStartsTheWaitAgain) {
+  Guard guard(no_hold());
+  guard.look(vpn_ipv4_only(), false, start);
+  guard.look(vpn_both_families(), true, start + 1s);
+  guard.look(vpn_ipv4_only(), true, start + 1200ms);
+  guard.look(vpn_both_families(), true, start + 1250ms);
+  guard.look(vpn_both_families(), false, start + 1s + Guard::quiet);
+  EXPECT_EQ(guard.state().decision.chromium, force_proxy);
+}
+
+TEST(Guard, OneFamilyStaysWhileTheOtherLoosens) {
+  Guard guard(no_hold());
+  net::Network partial = vpn_on_ipv4_machine();
+  partial.ipv4.verdict = net::Verdict::partial;
+  guard.look(partial, false, start);  // both force_proxy
+  guard.look(vpn_ipv4_only(), true, start + 1s);
+  EXPECT_EQ(guard.state().decision.chromium, force_proxy);
+  EXPECT_EQ(guard.state().decision.firefox, force_proxy);
+  guard.look(vpn_ipv4_only(), false, start + 1s + Guard::quiet);
+  EXPECT_EQ(guard.state().decision.chromium, force_proxy);
+  EXPECT_EQ(guard.state().decision.firefox, default_route_only);
+}
+
+TEST(Guard, WakesAtTheEndOfAHoldAndThenLoosens) {
+  Settings settings;
+  settings.hold = 5s;
+  Guard guard(settings);
+  guard.look(vpn_both_families(), false, start);
+  guard.look(no_vpn(), true, start + 1s);
+  EXPECT_EQ(guard.state().decision.chromium, force_proxy);
+  ASSERT_EQ(guard.due(), start + 6s);
+  guard.look(no_vpn(), false, start + 6s);
+  ASSERT_EQ(guard.due(), start + 6s + Guard::quiet);
+  guard.look(no_vpn(), false, start + 6s + Guard::quiet);
+  EXPECT_EQ(guard.state().decision.chromium, unrestricted);
+}
+
+TEST(Guard, APersonsWishIsInForceAtOnce) {
+  Guard guard({});
+  guard.look(vpn_ipv4_only(), false, start);
+  Settings open;
+  open.mode = Mode::open;
+  EXPECT_TRUE(guard.set(open, start + 1ms));
+  EXPECT_EQ(guard.state().decision.chromium, unrestricted);
+  EXPECT_FALSE(guard.set(open, start + 2ms));
+}
+
+TEST(Guard, SaysNothingWhenNothingChanged) {
+  Guard guard({});
+  guard.look(no_vpn(), false, start);
+  const auto serial = guard.state().serial;
+  EXPECT_FALSE(guard.look(no_vpn(), true, start + 1s));
+  EXPECT_EQ(guard.state().serial, serial);
+}
+
+TEST(Guard, AFailedProbeLocksAndANewOneLoosensLate) {
+  Guard guard({});
+  guard.look(no_vpn(), false, start);
+  guard.look(fail(Code::probe_failed, "no answer"), true, start + 1s);
+  EXPECT_EQ(guard.state().decision.chromium, force_proxy);
+  EXPECT_FALSE(guard.state().network);
+  guard.look(no_vpn(), false, start + 2s);
+  EXPECT_EQ(guard.state().decision.chromium, force_proxy);
+  guard.look(no_vpn(), false, start + 2s + Guard::quiet);
+  EXPECT_EQ(guard.state().decision.chromium, unrestricted);
+}
+
+}  // namespace
+}  // namespace icelock::guard

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "guard/settings.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+
+#include "base/file.h"
+
+namespace icelock::guard {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+class SettingsFiles : public testing::Test {
+ protected:
+  SettingsFiles() {
+    std::string name = testing::TempDir() + "icelock-settings-XXXXXX";
+    folder_ = ::mkdtemp(name.data());
+    paths_ = {folder_ / "etc/icelock.json", folder_ / "home/icelock.json"};
+  }
+  ~SettingsFiles() override { std::filesystem::remove_all(folder_); }
+
+  void admin(std::string_view text) { ASSERT_TRUE(replace_file(paths_.admin, text)); }
+  void user(std::string_view text) { ASSERT_TRUE(replace_file(paths_.user, text)); }
+
+  std::filesystem::path folder_;
+  SettingsPaths paths_;
+};
+
+TEST_F(SettingsFiles, AreNotNeeded) { EXPECT_EQ(load_settings(paths_), Settings{}); }
+
+TEST_F(SettingsFiles, AreReadTogether) {
+  user(R"({"mode":"locked","level":"disabled","hold_seconds":5})");
+  admin(R"({"floor":"default_route_only"})");
+  const auto settings = load_settings(paths_);
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->mode, Mode::locked);
+  EXPECT_EQ(settings->mode_level, Level::disabled);
+  EXPECT_EQ(settings->hold, 5s);
+  EXPECT_EQ(settings->floor, Level::default_route_only);
+  EXPECT_FALSE(settings->mode_fixed);
+}
+
+TEST_F(SettingsFiles, TheAdminsWordStands) {
+  user(R"({"mode":"open","hold_seconds":0})");
+  admin(R"({"mode":"auto","hold_seconds":90})");
+  const auto settings = load_settings(paths_);
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->mode, Mode::automatic);
+  EXPECT_EQ(settings->hold, 90s);
+  const auto saved = save_mode(paths_, Mode::open, std::nullopt);
+  ASSERT_FALSE(saved);
+  EXPECT_EQ(saved.error().code, Code::not_permitted);
+}
+
+TEST_F(SettingsFiles, AreRefusedWhenWrong) {
+  for (const char* text :
+       {"", "[]", "{", "\xff", R"({"flor":"force_proxy"})", R"({"mode":"Auto"})", R"({"mode":1})",
+        R"({"level":"strict"})", R"({"hold_seconds":-1})", R"({"hold_seconds":1.5})",
+        R"({"hold_seconds":86401})", R"({"hold_seconds":18446744073709551615})",
+        R"({"floor":"force_proxy"})"}) {
+    user(text);
+    const auto settings = load_settings(paths_);
+    ASSERT_FALSE(settings) << text;
+    EXPECT_EQ(settings.error().code, Code::bad_settings) << text;
+    EXPECT_THAT(settings.error().object, HasSubstr("icelock.json"));
+  }
+}
+
+TEST_F(SettingsFiles, ABrokenFileLocksOrKeepsWhatWas) {
+  user("{");
+  const Settings first = load_or_keep(paths_, std::nullopt);
+  EXPECT_EQ(first.mode, Mode::locked);
+  EXPECT_TRUE(first.problem);
+  Settings good;
+  good.floor = Level::default_route_only;
+  const Settings kept = load_or_keep(paths_, good);
+  EXPECT_EQ(kept.mode, Mode::automatic);
+  EXPECT_EQ(kept.floor, Level::default_route_only);
+  EXPECT_TRUE(kept.problem);
+}
+
+TEST_F(SettingsFiles, AFileThatCannotBeReadIsNotAMissingOne) {
+  std::filesystem::create_directories(paths_.user);  // a folder in the file's place
+  EXPECT_FALSE(load_settings(paths_));
+}
+
+TEST_F(SettingsFiles, SavingAModeKeepsTheRest) {
+  user(R"({"hold_seconds":7})");
+  ASSERT_TRUE(save_mode(paths_, Mode::locked, Level::disabled));
+  const auto settings = load_settings(paths_);
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->mode, Mode::locked);
+  EXPECT_EQ(settings->mode_level, Level::disabled);
+  EXPECT_EQ(settings->hold, 7s);
+}
+
+TEST_F(SettingsFiles, NoLevelBelowTheFloorIsSaved) {
+  admin(R"({"floor":"force_proxy"})");
+  const auto saved = save_mode(paths_, Mode::locked, Level::default_route_only);
+  ASSERT_FALSE(saved);
+  EXPECT_EQ(saved.error().code, Code::below_floor);
+  EXPECT_FALSE(std::filesystem::exists(paths_.user));
+}
+
+TEST_F(SettingsFiles, ABrokenFileIsNotOverwritten) {
+  user("{ my notes");
+  EXPECT_FALSE(save_mode(paths_, Mode::open, std::nullopt));
+  EXPECT_EQ(read_file(paths_.user), "{ my notes");
+}
+
+}  // namespace
+}  // namespace icelock::guard
