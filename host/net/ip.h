@@ -12,7 +12,8 @@ namespace icelock::net {
 
 enum class Family : std::uint8_t { ipv4, ipv6 };
 
-/// One numeric IP address, network byte order, IPv4 in the first four bytes and the rest zero. No scope id.
+/// One numeric IP address, network byte order, IPv4 in the first four bytes and the rest zero. No
+/// scope id.
 struct Ip {
   Family family = Family::ipv4;
   std::array<std::uint8_t, 16> bytes{};
@@ -20,12 +21,19 @@ struct Ip {
   auto operator<=>(const Ip&) const = default;
 };
 
+/// 32 or 128.
+constexpr int bits(Family family) {
+  return family == Family::ipv4 ? 32 : 128;
+}
+
 std::string to_string(const Ip& ip);
 std::optional<Ip> parse_ip(std::string_view text);
 
 /// True for an address that the public internet routes: not private (RFC 1918), shared (RFC 6598),
 /// loopback, link-local, multicast, unique-local (RFC 4193), documentation space counts as public.
 bool is_public(const Ip& ip);
+/// True when the block ip/prefix holds any address that the public internet routes.
+bool holds_public(const Ip& ip, int prefix);
 bool is_link_local(const Ip& ip);
 bool is_loopback(const Ip& ip);
 

@@ -16,9 +16,10 @@ class Prober {
   Prober& operator=(Prober&&) noexcept;
   ~Prober();
 
-  /// A fresh snapshot: links, addresses, rules, and the kernel's answers for public addresses of both
-  /// families. Bounded: 1 s for each reply. Errors: probe_failed, with the step in words. A dump that the
-  /// kernel marks as interrupted is repeated; one that stays inconsistent is an error, never a short list.
+  /// A fresh snapshot: links, addresses, rules, and the kernel's answers for public addresses of
+  /// both families. Bounded: 1 s for each reply. Errors: probe_failed, with the step in words. A
+  /// dump that the kernel marks as interrupted is repeated; one that stays inconsistent is an
+  /// error, never a short list.
   Result<Snapshot> snapshot();
 
  private:

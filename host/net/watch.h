@@ -6,20 +6,20 @@
 
 namespace icelock::net {
 
-/// Says "look again" when links, addresses, routes or rules change. Never says what changed: the caller
-/// takes a fresh snapshot.
+/// Says "look again" when links, addresses, routes or rules change. Never says what changed: the
+/// caller takes a fresh snapshot.
 class Watch {
  public:
-  /// Subscribes to link, address, route and rule changes of both families. Error: probe_failed; the caller
-  /// then polls every two seconds instead.
+  /// Subscribes to link, address, route and rule changes of both families. Error: probe_failed; the
+  /// caller then polls every two seconds instead.
   static Result<Watch> open();
 
   /// Readable when drain() has something to say. Valid as long as the Watch.
   int fd() const { return socket_.get(); }
 
-  /// Takes all that is queued, without blocking. True when something may have changed: any message from
-  /// the kernel, lost messages (ENOBUFS), or a message that is not understood. Messages from other
-  /// processes are dropped and do not count.
+  /// Takes all that is queued, without blocking. True when something may have changed: any message
+  /// from the kernel, lost messages (ENOBUFS), or a message that is not understood. Messages from
+  /// other processes are dropped and do not count.
   bool drain();
 
  private:

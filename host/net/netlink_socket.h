@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/fd.h"
+#include "net/netlink_talk.h"
+
+namespace icelock::net::netlink {
+
+/// A rtnetlink socket with strict checking, extended errors and a receive timeout of 1 s. Not for
+/// two threads at once. Datagrams whose sender is not the kernel (port 0) are dropped: a process
+/// with CAP_NET_ADMIN in the network's user namespace could send some.
+class Socket final : public Wire {
+ public:
+  static Result<std::unique_ptr<Wire>> open();
+  explicit Socket(Fd fd);
+
+  Result<void> send(std::span<const std::byte> bytes) override;
+  Result<std::span<const std::byte>> receive() override;
+
+  int fd() const { return fd_.get(); }
+
+ private:
+  Fd fd_;
+  std::vector<std::byte> buffer_;
+};
+
+}  // namespace icelock::net::netlink

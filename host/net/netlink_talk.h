@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "net/netlink_message.h"
+
+namespace icelock::net::netlink {
+
+/// A way to the kernel, one datagram at a time: a socket in the programs, recorded or built replies
+/// in tests.
+class Wire {
+ public:
+  virtual ~Wire() = default;
+  virtual Result<void> send(std::span<const std::byte> bytes) = 0;
+  /// The next datagram from the kernel and no one else, aligned as nlmsghdr wants; valid until the
+  /// next call. Waits 1 s at most. Errors: probe_failed.
+  virtual Result<std::span<const std::byte>> receive() = 0;
+};
+
+/// Questions and lists over a wire. After an error the wire may hold late replies: throw it away.
+class Talk {
+ public:
+  explicit Talk(std::unique_ptr<Wire> wire) : wire_(std::move(wire)) {}
+
+  enum class End { whole, interrupted, cut };
+  using Each = std::function<Read(const nlmsghdr&)>;
+
+  /// Sends a dump request and hands over each message of the list. `interrupted`: the kernel
+  /// changed the list meanwhile (NLM_F_DUMP_INTR). `cut`: more than `limit` bytes; the rest is
+  /// still on its way, so the wire is of no further use. `what` is the step in words, for errors.
+  Result<End> dump(Request request, const std::string& what, const Each& each,
+                   std::size_t limit = std::numeric_limits<std::size_t>::max());
+
+  /// A whole list; an interrupted one is read again, and one that stays so is an error, never a
+  /// short list.
+  template <class Value>
+  Result<std::vector<Value>> list(const Request& request, const std::string& what,
+                                  Read (*read)(const nlmsghdr&, Value&)) {
+    for (int attempt = 0; attempt < 5; ++attempt) {
+      std::vector<Value> values;
+      const auto end = dump(request, what, [&](const nlmsghdr& message) {
+        Value value;
+        const Read result = read(message, value);
+        if (result == Read::ok) values.push_back(std::move(value));
+        return result;
+      });
+      if (!end) return std::unexpected(end.error());
+      if (*end == End::whole) return values;
+    }
+    return fail(Code::probe_failed, what + ": the list kept changing while it was read");
+  }
+
+  /// Sends all route questions at once and returns the answers in their order. A single question
+  /// that the kernel refuses is an answer (net/way.h), not an error.
+  Result<std::vector<Answer>> ask(std::span<const Ip> destinations, std::uint32_t uid);
+
+ private:
+  std::unique_ptr<Wire> wire_;
+  std::uint32_t sequence_ = 0;
+};
+
+}  // namespace icelock::net::netlink

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "base/error.h"
+#include "net/netlink_talk.h"
+#include "net/network.h"
+
+namespace icelock::net {
+
+/// Puts the questions of a snapshot to the kernel. Not for two threads at once. Errors and bounds
+/// as Prober::snapshot() says.
+class SnapshotTaker {
+ public:
+  using OpenWire = std::function<Result<std::unique_ptr<netlink::Wire>>()>;
+
+  /// `open` is called for each wire that is needed, and again after an error. `uid` is this
+  /// process's own.
+  SnapshotTaker(OpenWire open, std::uint32_t uid) : open_(std::move(open)), uid_(uid) {}
+
+  Result<void> connect();
+  Result<Snapshot> take();
+
+ private:
+  Result<Snapshot> read();
+  Result<void> read_links(Snapshot& snapshot);
+  Result<void> read_rules(Snapshot& snapshot);
+  Result<void> read_answers(Snapshot& snapshot, Family family);
+  Result<void> survey(Snapshot& snapshot);
+  Result<void> survey_routes(Snapshot& snapshot, Family family,
+                             std::vector<netlink::RouteMessage>& routes);
+  Result<void> survey_list(Snapshot& snapshot, Family family, int link,
+                           std::vector<netlink::RouteMessage>& routes);
+  Result<bool> is_in_effect(const Snapshot& snapshot, const ExcludedRoute& route);
+  Result<void> read_excluded(Snapshot& snapshot, Family family,
+                             const std::vector<netlink::RouteMessage>& routes);
+
+  OpenWire open_;
+  std::uint32_t uid_;
+  std::vector<std::uint32_t> uids_;  ///< whose questions are asked, by the rules of this snapshot
+  std::unique_ptr<netlink::Talk> talk_;
+  std::unique_ptr<netlink::Talk>
+      routes_talk_;  ///< on its own: a dump that is cut leaves the wire unusable
+};
+
+/// Public addresses spread over both halves of the IPv4 space, and over the global IPv6 space; the
+/// first is the one that WebRTC itself asks for to find the default local address
+/// (rtc_base/network.cc).
+std::vector<Ip> probe_addresses(Family family);
+
+}  // namespace icelock::net
