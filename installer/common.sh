@@ -1,0 +1,64 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+# Shared by installer/quickstart.sh and tests/run.sh: sourced, not run.
+
+say() { printf '\n== %s\n' "$*"; }
+die() {
+  printf 'icelock: %s\n' "$*" >&2
+  exit 1
+}
+
+# What building icelock needs, what its tests need besides, and the checks' own tools.
+build_packages=(g++ cmake ninja-build ccache pkg-config ca-certificates
+  nlohmann-json3-dev libcpp-httplib-dev libnice-dev libboost1.81-dev libmnl-dev libcli11-dev)
+test_packages=(chromium firefox-esr coturn openvpn wireguard-go wireguard-tools nftables iproute2
+  python3 openssl procps util-linux strace libgtest-dev libgmock-dev git)
+check_packages=(clang-format-19 clang-tidy-19 shellcheck)
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# One clear line when this is no machine that the packages fit.
+require_supported_system() {
+  local id='' like='' version=''
+  [ "$(uname -s)" = Linux ] || die "this script is for Linux; found $(uname -s)"
+  if [ -r /etc/os-release ]; then
+    id=$(. /etc/os-release && echo "${ID:-}")
+    like=$(. /etc/os-release && echo "${ID_LIKE:-}")
+    version=$(. /etc/os-release && echo "${VERSION_ID:-0}")
+  fi
+  case " $id $like " in
+    *' debian '* | *' ubuntu '*) ;;
+    *) die "this script needs Debian 12 or a newer relative (apt); found '${id:-unknown}'" ;;
+  esac
+  if [ "$id" = debian ] && [ "${version%%.*}" -lt 12 ] 2>/dev/null; then
+    die "this script needs Debian 12 or newer; found Debian $version"
+  fi
+  [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || die "run this as root, or install sudo"
+}
+
+installed() { [ "$(dpkg-query -W -f='${Status}' "$1" 2>/dev/null)" = 'install ok installed' ]; }
+
+install_packages() {
+  local missing=() package
+  for package in "$@"; do installed "$package" || missing+=("$package"); done
+  if [ ${#missing[@]} -eq 0 ]; then
+    echo "all $# packages are there"
+    return
+  fi
+  echo "installing: ${missing[*]}"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    -o DPkg::Lock::Timeout=300 "${missing[@]}" >/dev/null || die "apt could not install: ${missing[*]}"
+}
+
+# Node from wherever it is, if it is recent enough; else Debian's.
+install_node() {
+  if command -v node >/dev/null && command -v npm >/dev/null &&
+    [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 18 ]; then
+    echo "node $(node --version) is there"
+  else
+    install_packages nodejs npm
+  fi
+}
