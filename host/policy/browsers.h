@@ -6,9 +6,9 @@
 
 #include "base/level.h"
 
-// One row per browser. Paths are relative to the root (no leading slash); user paths are relative to $HOME.
-// Sources: Chromium components/policy (policy_paths.cc), brave-core main delegate, Chromium
-// native_messaging docs, mozilla/policy-templates, MDN "Native manifests".
+// One row per browser. Paths are relative to the root (no leading slash); user paths are relative
+// to $HOME. Sources: Chromium components/policy (policy_paths.cc), brave-core main delegate,
+// Chromium native_messaging docs, mozilla/policy-templates, MDN "Native manifests".
 
 namespace icelock::policy {
 
@@ -16,16 +16,29 @@ struct Browser {
   std::string_view id;    ///< "chromium", as in every command and file of icelock
   std::string_view name;  ///< for people
   BrowserFamily family;
-  std::span<const std::string_view> programs;  ///< absolute paths (without the slash) that show it is installed
-  std::string_view policy_path;    ///< Chromium family: the managed folder; Firefox: policies.json
-  std::string_view level_key;      ///< Chromium family: the policy that takes the handling
+  std::span<const std::string_view>
+      programs;                  ///< absolute paths (without the slash) that show it is installed
+  std::string_view policy_path;  ///< Chromium family: the managed folder; Firefox: policies.json
+  /// A second place, where the vendor does not say which one is read (Vivaldi): both are written,
+  /// and only what both say is believed. Empty: there is none.
+  std::string_view other_policy_path;
+  std::string_view level_key;  ///< Chromium family: the policy that takes the handling
   std::string_view system_manifests;
+  std::string_view other_system_manifests;  ///< a second place, as above; empty: there is none
   std::string_view user_manifests;
 };
 
 std::span<const Browser> browsers();
 /// nullptr when there is no such browser.
 const Browser* find_browser(std::string_view id);
+
+/// The name of icelock's own file in a Chromium-family policy folder. The last name in byte order
+/// wins for each key (Chromium config_dir_policy_loader.cc), and few names come after this one.
+inline constexpr std::string_view chromium_file_name = "zz-icelock.json";
+
+/// Where Firefox looks when its policy_path does not exist; as soon as that exists, these are
+/// ignored (Firefox EnterprisePoliciesParent.sys.mjs). Relative to the root.
+std::span<const std::string_view> firefox_distribution_files();
 
 /// The name under which browsers start the host, and the only callers that it accepts.
 inline constexpr std::string_view native_host_name = "icelock.host";

@@ -8,8 +8,9 @@
 #include "base/error.h"
 #include "policy/browsers.h"
 
-// Native-messaging manifests: the files that tell a browser where icelock-host is and which extension may
-// start it. Chromium wants allowed_origins, Firefox allowed_extensions, so the two are never one file.
+// Native-messaging manifests: the files that tell a browser where icelock-host is and which
+// extension may start it. Chromium wants allowed_origins, Firefox allowed_extensions, so the two
+// are never one file.
 
 namespace icelock::policy {
 
@@ -24,11 +25,12 @@ struct ManifestChange {
   enum class Kind { none, create, replace, remove } kind = Kind::none;
 };
 
-/// Writes (or removes) the manifests of these browsers. `home` is used for the user scope, `root` for the
-/// system scope. Only a file that names icelock's host is ever replaced or removed. Brave and Chrome share a
-/// system folder: removing one removes the other's, and the change list says so.
+/// Writes (or removes) the manifests of these browsers. `home` is used for the user scope, `root`
+/// for the system scope. Only a file that names icelock's host is ever replaced or removed. Brave
+/// and Chrome share a system folder: removing one removes the other's, and the change list says so.
 Result<std::vector<ManifestChange>> install_manifests(const std::vector<const Browser*>& browsers,
-                                                      Scope scope, const std::filesystem::path& root,
+                                                      Scope scope,
+                                                      const std::filesystem::path& root,
                                                       const std::filesystem::path& home,
                                                       const std::filesystem::path& host_path);
 Result<std::vector<ManifestChange>> remove_manifests(const std::vector<const Browser*>& browsers,

@@ -5,22 +5,25 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "base/level.h"
 #include "policy/browsers.h"
 
-// How a level is said to a browser: by measured effect, not by name (policies/handling.json holds the same
-// table as data, with the source of each key; a test compares the two).
+// How a level is said to a browser: by measured effect, not by name (policies/handling.json holds
+// the same table as data, with the source of each key; a test compares the two).
 
 namespace icelock::policy {
 
-/// Chromium's word for a level ("disable_non_proxied_udp"). Chromium cannot switch WebRTC off: `disabled`
-/// gives the word of force_proxy.
+/// Chromium's word for a level ("disable_non_proxied_udp"). Chromium cannot switch WebRTC off:
+/// `disabled` gives the word of force_proxy.
 std::string_view chromium_handling(Level level);
 
-/// A Firefox preference and the value that a level needs. Every level states all of them, so that nothing
-/// is left to what was there before.
+/// A Firefox preference and the value that a level needs. Every level states all of them, so that
+/// nothing is left to what was there before: the four that the extension API's handling is made of
+/// and the switch for the whole interface (Firefox ext-privacy.js), and obfuscate_host_addresses,
+/// because any level that keeps direct calls shows plain local addresses without it.
 struct FirefoxPref {
   std::string_view pref;
   bool value;
@@ -30,12 +33,29 @@ std::span<const FirefoxPref> firefox_prefs(Level level);
 /// The whole content of icelock's own file in a Chromium-family policy folder, ending in a newline.
 std::string chromium_policy_file(const Browser& browser, Level level);
 
-/// `original` (empty: no file) with icelock's preferences set and locked in policies.Preferences, every other
-/// byte as it was. Error: bad_policy_file when it is not JSON of the expected shape.
+/// `original` (empty: no file) with icelock's preferences set and locked in policies.Preferences,
+/// every other byte as it was. Error: bad_policy_file when it is not JSON of the expected shape.
 Result<std::string> firefox_policy_file(std::string_view original, Level level);
 
-/// The level that these bytes ask for, read strictly; nullopt when they set no icelock key or set them to
-/// something that is no level.
+/// Where Firefox keeps them in policies.json: {"policies", "Preferences"}.
+std::vector<std::string_view> firefox_preferences_path();
+
+/// One preference as icelock writes it: {"Value": true, "Status": "locked", "Type": "boolean"}.
+std::string firefox_pref_text(bool value);
+
+/// The policy that holds a handling per site. It outranks the level key, and in Edge it is the only
+/// one of the two that a running browser takes up (Microsoft Edge policy documents), so both are
+/// written.
+inline constexpr std::string_view chromium_url_key = "WebRtcIPHandlingUrl";
+
+/// The loosest level that the two policies together give any page; the arguments are their values
+/// as JSON text, empty when not set. A word that is no level of ours counts as unrestricted,
+/// because Chromium takes an unknown one for `default` without any sign. nullopt: some pages are
+/// left to the browser's default.
+std::optional<Level> chromium_level_of(std::string_view level_value, std::string_view url_value);
+
+/// The level that these bytes alone ask for; nullopt when they are broken, leave some pages or
+/// preferences open, or use a word that is no level. In Firefox only locked preferences count.
 std::optional<Level> chromium_level(const Browser& browser, std::string_view file);
 std::optional<Level> firefox_level(std::string_view file);
 

@@ -11,12 +11,14 @@
 #include "base/level.h"
 #include "policy/browsers.h"
 
-// The only writer of browser policy. Every path lies below one root ("/" or the --root of a test or image).
+// The only writer of browser policy. Every path lies below one root ("/" or the --root of a test or
+// image).
 //
-// Safety: each folder from the root down is opened without following symlinks and must belong to root or to
-// the caller and not be writable by others; a file is staged outside the folder that the browser watches
-// (Chromium parses every file in it), fsynced, renamed in, and the folders are fsynced. The ledger, which
-// says what was there before, is on disk before the first policy file changes.
+// Safety: each folder from the root down is opened without following symlinks and must belong to
+// root or to the caller and not be writable by others; a file is staged outside the folder that the
+// browser watches (Chromium parses every file in it), fsynced, renamed in, and the folders are
+// fsynced. The ledger, which says what was there before, is on disk before the first policy file
+// changes.
 
 namespace icelock::policy {
 
@@ -35,8 +37,8 @@ struct Change {
   std::string before;  ///< the file's bytes now
   std::string after;   ///< the file's bytes to be
   std::vector<KeyChange> keys;
-  /// What a person must know: who else sets a key and who wins, a restart that Firefox needs, a level that
-  /// the browser does not have.
+  /// What a person must know: who else sets a key and who wins, a restart that Firefox needs, a
+  /// level that the browser does not have.
   std::vector<std::string> notes;
 };
 
@@ -59,17 +61,18 @@ class Store {
   /// What revert would do to these browsers (empty: all that the ledger names). Reads only.
   Result<Plan> plan_revert(const std::vector<std::string>& browser_ids) const;
 
-  /// Does exactly `plan`, all or nothing: a failure half-way puts back what was done. Error `changed` when a
-  /// file is no longer as the plan saw it, busy when another icelock holds the ledger.
+  /// Does exactly `plan`, all or nothing: a failure half-way puts back what was done. Error
+  /// `changed` when a file is no longer as the plan saw it, busy when another icelock holds the
+  /// ledger.
   Result<void> apply(const Plan& plan);
 
-  /// Restores what the ledger says was there. A file that nobody else touched since comes back byte for
-  /// byte (content, mode, modification time; folders that apply made are removed when empty); in one that
-  /// others edited since, only icelock's keys are put back as they were.
+  /// Restores what the ledger says was there. A file that nobody else touched since comes back byte
+  /// for byte (content, mode, modification time; folders that apply made are removed when empty);
+  /// in one that others edited since, only icelock's keys are put back as they were.
   Result<void> revert(const Plan& plan);
 
-  /// The level that all installed policy files of this browser together ask for (the file that wins, its
-  /// owner whoever it is); nullopt when none sets one.
+  /// The level that all installed policy files of this browser together ask for (the file that
+  /// wins, its owner whoever it is); nullopt when none sets one.
   Result<std::optional<Level>> installed(const Browser& browser) const;
 
  private:

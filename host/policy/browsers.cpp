@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/browsers.h"
+
+#include <array>
+
+namespace icelock::policy {
+namespace {
+
+using Path = std::string_view;
+
+constexpr std::array<Path, 3> chrome_programs = {
+    "opt/google/chrome/chrome", "usr/bin/google-chrome-stable", "usr/bin/google-chrome"};
+constexpr std::array<Path, 3> chromium_programs = {"usr/bin/chromium", "usr/bin/chromium-browser",
+                                                   "usr/lib/chromium/chromium"};
+constexpr std::array<Path, 3> edge_programs = {
+    "opt/microsoft/msedge/msedge", "usr/bin/microsoft-edge-stable", "usr/bin/microsoft-edge"};
+constexpr std::array<Path, 3> brave_programs = {
+    "opt/brave.com/brave/brave", "usr/bin/brave-browser-stable", "usr/bin/brave-browser"};
+constexpr std::array<Path, 3> vivaldi_programs = {"opt/vivaldi/vivaldi", "usr/bin/vivaldi-stable",
+                                                  "usr/bin/vivaldi"};
+constexpr std::array<Path, 5> firefox_programs = {
+    "usr/bin/firefox-esr", "usr/bin/firefox", "usr/lib/firefox/firefox",
+    "usr/lib64/firefox/firefox", "opt/firefox/firefox"};
+
+constexpr std::array<Path, 4> distribution_files = {
+    "usr/lib/firefox-esr/distribution/policies.json", "usr/lib/firefox/distribution/policies.json",
+    "usr/lib64/firefox/distribution/policies.json", "opt/firefox/distribution/policies.json"};
+
+constexpr std::array table = {
+    Browser{.id = "chrome",
+            .name = "Google Chrome",
+            .family = BrowserFamily::chromium,
+            .programs = chrome_programs,
+            .policy_path = "etc/opt/chrome/policies/managed",
+            .other_policy_path = "",
+            .level_key = "WebRtcIPHandling",
+            .system_manifests = "etc/opt/chrome/native-messaging-hosts",
+            .other_system_manifests = "",
+            .user_manifests = ".config/google-chrome/NativeMessagingHosts"},
+    Browser{.id = "chromium",
+            .name = "Chromium",
+            .family = BrowserFamily::chromium,
+            .programs = chromium_programs,
+            .policy_path = "etc/chromium/policies/managed",
+            .other_policy_path = "",
+            .level_key = "WebRtcIPHandling",
+            .system_manifests = "etc/chromium/native-messaging-hosts",
+            .other_system_manifests = "",
+            .user_manifests = ".config/chromium/NativeMessagingHosts"},
+    Browser{.id = "edge",
+            .name = "Microsoft Edge",
+            .family = BrowserFamily::chromium,
+            .programs = edge_programs,
+            .policy_path = "etc/opt/edge/policies/managed",
+            .other_policy_path = "",
+            .level_key = "WebRtcLocalhostIpHandling",
+            .system_manifests = "etc/opt/edge/native-messaging-hosts",
+            .other_system_manifests = "",
+            .user_manifests = ".config/microsoft-edge/NativeMessagingHosts"},
+    Browser{.id = "brave",
+            .name = "Brave",
+            .family = BrowserFamily::chromium,
+            .programs = brave_programs,
+            .policy_path = "etc/brave/policies/managed",
+            .other_policy_path = "",
+            .level_key = "WebRtcIPHandling",
+            .system_manifests = "etc/opt/chrome/native-messaging-hosts",
+            .other_system_manifests = "",
+            .user_manifests = ".config/BraveSoftware/Brave-Browser/NativeMessagingHosts"},
+    // Chromium's own rule gives an unbranded build Chromium's folders; packagers use
+    // /etc/opt/vivaldi.
+    Browser{.id = "vivaldi",
+            .name = "Vivaldi",
+            .family = BrowserFamily::chromium,
+            .programs = vivaldi_programs,
+            .policy_path = "etc/chromium/policies/managed",
+            .other_policy_path = "etc/opt/vivaldi/policies/managed",
+            .level_key = "WebRtcIPHandling",
+            .system_manifests = "etc/chromium/native-messaging-hosts",
+            .other_system_manifests = "etc/opt/vivaldi/native-messaging-hosts",
+            .user_manifests = ".config/vivaldi/NativeMessagingHosts"},
+    Browser{.id = "firefox",
+            .name = "Firefox",
+            .family = BrowserFamily::firefox,
+            .programs = firefox_programs,
+            .policy_path = "etc/firefox/policies/policies.json",
+            .other_policy_path = "",
+            .level_key = "",
+            .system_manifests = "usr/lib/mozilla/native-messaging-hosts",
+            .other_system_manifests = "usr/lib64/mozilla/native-messaging-hosts",
+            .user_manifests = ".mozilla/native-messaging-hosts"},
+};
+
+}  // namespace
+
+std::span<const Browser> browsers() {
+  return table;
+}
+
+const Browser* find_browser(std::string_view id) {
+  for (const Browser& browser : table) {
+    if (browser.id == id) return &browser;
+  }
+  return nullptr;
+}
+
+std::span<const std::string_view> firefox_distribution_files() {
+  return distribution_files;
+}
+
+}  // namespace icelock::policy

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/manifest.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "base/file.h"
+#include "policy/json_parse.h"
+#include "policy/transaction.h"
+#include "policy/tree.h"
+
+namespace icelock::policy {
+namespace {
+
+using Kind = ManifestChange::Kind;
+
+std::string file_name() {
+  return std::string(native_host_name) + ".json";
+}
+
+bool names_our_host(std::string_view bytes) {
+  const auto parsed = parse_strict(bytes);
+  return parsed && parsed->is_object() &&
+         parsed->value("name", nlohmann::json()) == native_host_name;
+}
+
+Result<void> check_ours(std::string_view bytes, const std::string& shown) {
+  if (names_our_host(bytes)) return {};
+  return fail(Code::bad_policy_file, "not a manifest of icelock's host, so it was left alone",
+              shown);
+}
+
+Kind kind_of(const std::optional<std::string>& before, const std::optional<std::string>& after) {
+  if (before == after) return Kind::none;
+  if (!before) return Kind::create;
+  return after ? Kind::replace : Kind::remove;
+}
+
+// Folders of the system that a browser may read. Those below usr belong to packages: a second one
+// there counts only where the distribution has it.
+std::vector<std::string> system_folders(const Browser& browser, const Tree& tree) {
+  std::vector<std::string> folders = {std::string(browser.system_manifests)};
+  const std::string other(browser.other_system_manifests);
+  if (other.empty() || (other.starts_with("usr/") && !tree.has_folder(parent_of(other)))) {
+    return folders;
+  }
+  folders.push_back(other);
+  return folders;
+}
+
+Result<ManifestChange> write_system(const Tree& tree, const Browser& browser,
+                                    const std::string& folder,
+                                    const std::optional<std::string>& bytes) {
+  const std::string path = folder + "/" + file_name();
+  const std::string shown = tree.shown(path).string();
+  auto now = tree.read(path);
+  if (!now) return std::unexpected(now.error());
+  const auto before = *now ? std::optional((*now)->bytes) : std::nullopt;
+  if (before) {
+    if (auto ours = check_ours(*before, shown); !ours) return std::unexpected(ours.error());
+  }
+  ManifestChange change{std::string(browser.id), shown, kind_of(before, bytes)};
+  if (change.kind == Kind::none) return change;
+  auto missing = tree.missing_folders(folder);
+  if (!missing) return std::unexpected(missing.error());
+  Result<void> done;
+  for (const std::string& step : *missing) {
+    if (done) done = tree.make_folder(step);
+  }
+  FileChange file{path, *now, std::nullopt, folder};
+  if (bytes) {
+    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+    file.after = FileState{
+        .bytes = *bytes,
+        .mode = 0644,
+        .uid = ::geteuid(),
+        .gid = ::getegid(),
+        .mtime_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(since_1970).count()};
+  }
+  Transaction transaction(tree);
+  if (done) done = transaction.stage(std::move(file));
+  if (done) done = transaction.commit();
+  if (!done) {
+    transaction.roll_back();
+    tree.remove_empty_folders(*missing);
+    return std::unexpected(done.error());
+  }
+  transaction.finish();
+  return change;
+}
+
+// In the user's own home symlinks are the user's business; but root must not follow them there.
+Result<void> check_home(const std::filesystem::path& home) {
+  struct stat status{};
+  if (::stat(home.c_str(), &status) != 0) {
+    return fail_errno(errno, "cannot find the home folder", home.string());
+  }
+  if (status.st_uid != ::geteuid()) {
+    return fail(Code::unsafe_path, "the home folder belongs to somebody else", home.string());
+  }
+  return {};
+}
+
+Result<ManifestChange> write_user(const Browser& browser, const std::filesystem::path& home,
+                                  const std::optional<std::string>& bytes) {
+  const std::filesystem::path folder = home / browser.user_manifests;
+  const std::filesystem::path path = folder / file_name();
+  std::optional<std::string> before;
+  if (auto now = read_file(path)) {
+    before = std::move(*now);
+    if (auto ours = check_ours(*before, path.string()); !ours) {
+      return std::unexpected(ours.error());
+    }
+  } else if (now.error().code != Code::not_found) {
+    return std::unexpected(now.error());
+  }
+  ManifestChange change{std::string(browser.id), path, kind_of(before, bytes)};
+  if (change.kind == Kind::none) return change;
+  if (bytes) {
+    if (auto done = replace_file(path, *bytes); !done) return std::unexpected(done.error());
+    return change;
+  }
+  if (::unlink(path.c_str()) != 0) return fail_errno(errno, "cannot remove", path.string());
+  ::rmdir(folder.c_str());  // only an empty one goes
+  return change;
+}
+
+// `host_path` empty: remove.
+Result<std::vector<ManifestChange>> change_all(const std::vector<const Browser*>& browsers,
+                                               Scope scope, const std::filesystem::path& root,
+                                               const std::filesystem::path& home,
+                                               const std::filesystem::path& host_path) {
+  std::vector<ManifestChange> changes;
+  const auto bytes = [&](const Browser& browser) {
+    return host_path.empty() ? std::nullopt : std::optional(manifest(browser, host_path));
+  };
+  if (scope == Scope::user) {
+    if (auto safe = check_home(home); !safe) return std::unexpected(safe.error());
+    for (const Browser* browser : browsers) {
+      auto change = write_user(*browser, home, bytes(*browser));
+      if (!change) return std::unexpected(change.error());
+      changes.push_back(std::move(*change));
+    }
+    return changes;
+  }
+  auto tree = Tree::open(root);
+  if (!tree) return std::unexpected(tree.error());
+  for (const Browser* browser : browsers) {
+    for (const std::string& folder : system_folders(*browser, *tree)) {
+      auto change = write_system(*tree, *browser, folder, bytes(*browser));
+      if (!change) return std::unexpected(change.error());
+      changes.push_back(std::move(*change));
+    }
+  }
+  return changes;
+}
+
+}  // namespace
+
+std::string manifest(const Browser& browser, const std::filesystem::path& host_path) {
+  nlohmann::ordered_json text = {
+      {"name", native_host_name},
+      {"description", "icelock: WebRTC lockdown that follows the network"},
+      {"path", host_path.string()},
+      {"type", "stdio"}};
+  if (browser.family == BrowserFamily::chromium) {
+    text["allowed_origins"] = {"chrome-extension://" + std::string(chromium_extension_id) + "/"};
+  } else {
+    text["allowed_extensions"] = {firefox_extension_id};
+  }
+  // A path may hold bytes that are no UTF-8; dump would throw on them.
+  return text.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+Result<std::vector<ManifestChange>> install_manifests(const std::vector<const Browser*>& browsers,
+                                                      Scope scope,
+                                                      const std::filesystem::path& root,
+                                                      const std::filesystem::path& home,
+                                                      const std::filesystem::path& host_path) {
+  if (!host_path.is_absolute()) {
+    return fail(Code::bad_request, "the host's path must be absolute", host_path.string());
+  }
+  return change_all(browsers, scope, root, home, host_path);
+}
+
+Result<std::vector<ManifestChange>> remove_manifests(const std::vector<const Browser*>& browsers,
+                                                     Scope scope, const std::filesystem::path& root,
+                                                     const std::filesystem::path& home) {
+  return change_all(browsers, scope, root, home, {});
+}
+
+bool is_installed(const Browser& browser, const std::filesystem::path& root) {
+  for (const std::string_view program : browser.programs) {
+    // A link may be absolute and so point out of the root; that it is there is enough.
+    std::error_code ignored;
+    const auto status = std::filesystem::symlink_status(root / program, ignored);
+    if (std::filesystem::exists(status) && !std::filesystem::is_directory(status)) return true;
+  }
+  return false;
+}
+
+}  // namespace icelock::policy

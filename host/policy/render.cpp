@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/render.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "policy/json_parse.h"
+#include "policy/json_text.h"
+
+namespace icelock::policy {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view enabled = "media.peerconnection.enabled";
+constexpr std::string_view default_address = "media.peerconnection.ice.default_address_only";
+constexpr std::string_view no_host = "media.peerconnection.ice.no_host";
+constexpr std::string_view if_behind_proxy = "media.peerconnection.ice.proxy_only_if_behind_proxy";
+constexpr std::string_view proxy_only = "media.peerconnection.ice.proxy_only";
+constexpr std::string_view obfuscate = "media.peerconnection.ice.obfuscate_host_addresses";
+
+using Prefs = std::array<FirefoxPref, 6>;
+
+// no_host is false at every level: with it, getStats() lists the plain local addresses.
+constexpr Prefs prefs(bool rtc, bool default_address_only, bool only_proxied) {
+  return {{{enabled, rtc},
+           {default_address, default_address_only},
+           {no_host, false},
+           {if_behind_proxy, false},
+           {proxy_only, only_proxied},
+           {obfuscate, true}}};
+}
+
+// `disabled` keeps proxy_only for documents that were open before the interface went away.
+constexpr std::array<Prefs, 4> prefs_by_level = {prefs(true, false, false),
+                                                 prefs(true, true, false), prefs(true, false, true),
+                                                 prefs(false, false, true)};
+
+constexpr std::array<std::string_view, 4> handling_by_level = {
+    "default", "default_public_interface_only", "disable_non_proxied_udp",
+    "disable_non_proxied_udp"};
+
+std::optional<Level> level_of_handling(const json& handling) {
+  if (!handling.is_string()) return std::nullopt;
+  for (const Level level : {Level::unrestricted, Level::default_route_only, Level::force_proxy}) {
+    if (handling.get_ref<const std::string&>() == chromium_handling(level)) return level;
+  }
+  return std::nullopt;
+}
+
+// Every handling that some page may get; `catches_all` when no page is left to the level key.
+struct Handlings {
+  std::vector<json> of_pages;
+  bool catches_all = false;
+};
+
+Handlings handlings_of(const json& list) {
+  Handlings result;
+  if (!list.is_array()) return result;  // a wrong type is refused as a whole
+  for (const json& entry : list) {
+    // Chromium drops a bad entry alone.
+    if (!entry.is_object() || !entry.contains("url") || !entry.contains("handling")) continue;
+    if (!entry["url"].is_string() || !entry["handling"].is_string()) continue;
+    result.of_pages.push_back(entry["handling"]);
+    if (entry["url"] == "*") {
+      result.catches_all = true;
+      break;  // first match wins: nothing after it counts
+    }
+  }
+  return result;
+}
+
+// Strict: an unknown word is no level. Otherwise it is unrestricted, which is how Chromium takes
+// it.
+std::optional<Level> chromium_level_of(const json& level_value, const json& url_value,
+                                       bool strict) {
+  Handlings handlings = handlings_of(url_value);
+  if (!handlings.catches_all) {
+    if (!level_value.is_string()) return std::nullopt;
+    handlings.of_pages.push_back(level_value);
+  }
+  Level loosest = Level::disabled;
+  for (const json& handling : handlings.of_pages) {
+    const auto level = level_of_handling(handling);
+    if (!level && strict) return std::nullopt;
+    loosest = std::min(loosest, level.value_or(Level::unrestricted));
+  }
+  return loosest;
+}
+
+// What a Preferences entry locks its preference to. A bare value locks; 0 and 1 stand for booleans
+// where the platform has none (mozilla/policy-templates, "Preferences").
+std::optional<bool> locked_value(const json& entry) {
+  const json* value = &entry;
+  if (entry.is_object()) {
+    if (!entry.contains("Value") || entry.value("Status", json()) != "locked") return std::nullopt;
+    if (entry.value("Type", json("boolean")) != "boolean") return std::nullopt;
+    value = &entry["Value"];
+  }
+  if (value->is_boolean()) return value->get<bool>();
+  if (*value == 0 || *value == 1) return *value == 1;
+  return std::nullopt;
+}
+
+bool is_as_written(const json& entry, bool value) {
+  if (!entry.is_object() || entry.size() > 3) return false;
+  if (entry.size() == 3 && entry.value("Type", json()) != "boolean") return false;
+  return entry.value("Value", json()) == value && entry.value("Status", json()) == "locked";
+}
+
+}  // namespace
+
+std::string_view chromium_handling(Level level) {
+  return handling_by_level[static_cast<std::size_t>(level)];
+}
+
+std::span<const FirefoxPref> firefox_prefs(Level level) {
+  return prefs_by_level[static_cast<std::size_t>(level)];
+}
+
+std::vector<std::string_view> firefox_preferences_path() {
+  return {"policies", "Preferences"};
+}
+
+std::string firefox_pref_text(bool value) {
+  return std::string("{\"Value\": ") + (value ? "true" : "false") +
+         ", \"Status\": \"locked\", \"Type\": \"boolean\"}";
+}
+
+std::string chromium_policy_file(const Browser& browser, Level level) {
+  const std::string handling(chromium_handling(level));
+  return "{\n  \"" + std::string(browser.level_key) + "\": \"" + handling + "\",\n  \"" +
+         std::string(chromium_url_key) + "\": [\n    {\"url\": \"*\", \"handling\": \"" + handling +
+         "\"}\n  ]\n}\n";
+}
+
+Result<std::string> firefox_policy_file(std::string_view original, Level level) {
+  std::string text(original.empty() ? std::string_view("{}\n") : original);
+  const ObjectPath path = firefox_preferences_path();
+  for (const FirefoxPref& pref : firefox_prefs(level)) {
+    auto now = member_text(text, path, pref.pref);
+    if (!now) return std::unexpected(now.error());
+    if (*now) {
+      const auto entry = parse_strict(**now);
+      if (entry && is_as_written(*entry, pref.value)) continue;
+    }
+    auto edited = with_member(text, path, pref.pref, firefox_pref_text(pref.value));
+    if (!edited) return std::unexpected(edited.error());
+    text = std::move(*edited);
+  }
+  return text;
+}
+
+std::optional<Level> chromium_level_of(std::string_view level_value, std::string_view url_value) {
+  const auto level = parse_lenient(level_value);
+  const auto urls = parse_lenient(url_value);
+  return chromium_level_of(level.value_or(json()), urls.value_or(json()), false);
+}
+
+std::optional<Level> chromium_level(const Browser& browser, std::string_view file) {
+  const auto parsed = parse_lenient(file);
+  if (!parsed || !parsed->is_object()) return std::nullopt;
+  return chromium_level_of(parsed->value(std::string(browser.level_key), json()),
+                           parsed->value(std::string(chromium_url_key), json()), true);
+}
+
+std::optional<Level> firefox_level(std::string_view file) {
+  if (!check_object_text(file)) return std::nullopt;
+  std::map<std::string_view, std::optional<bool>> locked;
+  for (const FirefoxPref& pref : firefox_prefs(Level::unrestricted)) {
+    auto text = member_text(file, firefox_preferences_path(), pref.pref);
+    if (!text) return std::nullopt;
+    const auto entry = *text ? parse_strict(**text) : std::nullopt;
+    locked[pref.pref] = entry ? locked_value(*entry) : std::nullopt;
+  }
+  if (locked[enabled] == false) return Level::disabled;
+  // A level that keeps the interface holds only when everything that could loosen it is locked too.
+  if (locked[no_host] != false || locked[obfuscate] != true) return std::nullopt;
+  if (locked[proxy_only] == true) return Level::force_proxy;
+  if (locked[default_address] == true) return Level::default_route_only;
+  if (locked[default_address] == false && locked[proxy_only] == false) return Level::unrestricted;
+  return std::nullopt;
+}
+
+}  // namespace icelock::policy

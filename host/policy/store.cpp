@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/store.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "policy/in_force.h"
+#include "policy/ledger.h"
+#include "policy/render.h"
+#include "policy/targets.h"
+#include "policy/tree.h"
+
+namespace icelock::policy {
+namespace {
+
+constexpr unsigned readable = 0444;  // a policy file that the browser's user cannot read fails open
+
+std::optional<std::string> bytes_of(const std::optional<FileState>& state) {
+  return state ? std::optional(state->bytes) : std::nullopt;
+}
+
+Change::Kind kind_of(const std::optional<FileState>& before,
+                     const std::optional<FileState>& after) {
+  if (before == after) return Change::Kind::none;
+  if (!before) return Change::Kind::create;
+  return after ? Change::Kind::replace : Change::Kind::remove;
+}
+
+// Several browsers may read one file: it gets the strictest of the levels wanted for it.
+Level level_for(const Target& target, const Wanted& wanted, std::vector<std::string>& notes) {
+  Level level = wanted.at(std::string(target.browser->id));
+  for (const Target& other : targets_at(target.path)) {
+    if (other.browser == target.browser) continue;
+    const auto found = wanted.find(std::string(other.browser->id));
+    notes.push_back(std::string(other.browser->name) + " reads the same file" +
+                    (found == wanted.end() ? " and obeys it too" : ""));
+    if (found == wanted.end() || found->second <= level) continue;
+    level = found->second;
+    notes.push_back("that browser is to have " + std::string(name(level)) + ", so the file says " +
+                    std::string(name(level)));
+  }
+  return level;
+}
+
+void add_level_notes(const Browser& browser, Level level, std::vector<std::string>& notes) {
+  if (level == Level::disabled && browser.family == BrowserFamily::chromium) {
+    notes.push_back(std::string(browser.name) +
+                    " has no policy that switches WebRTC off; the strictest that it has, " +
+                    std::string(chromium_handling(level)) + ", is used");
+  }
+  if (level == Level::unrestricted) {
+    notes.emplace_back(
+        "a policy outranks the extension: while this one is installed, the extension cannot lock");
+  }
+}
+
+// What a new policies.json starts from. Its mere existence switches the distribution's file off, so
+// that one's policies are carried over.
+std::string firefox_base(const Tree& tree, const std::optional<FileState>& before,
+                         std::vector<std::string>& notes) {
+  if (before) return before->bytes;
+  for (const NamedFile& file : firefox_distribution(tree)) {
+    if (!firefox_policy_file(*file.bytes, Level::unrestricted)) continue;
+    notes.push_back("starts as a copy of " + tree.shown(file.name).string() +
+                    ", whose policies Firefox would otherwise lose");
+    return *file.bytes;
+  }
+  return {};
+}
+
+Result<Change> plan_target(const Tree& tree, const Target& target, const Wanted& wanted) {
+  Change change;
+  const Browser& browser = *target.browser;
+  change.browser = browser.id;
+  change.path = tree.shown(target.path);
+  auto before = tree.read(target.path);
+  if (!before) return std::unexpected(before.error());
+  const Level level = level_for(target, wanted, change.notes);
+  Result<std::string> after = chromium_policy_file(browser, level);
+  if (browser.family == BrowserFamily::firefox) {
+    after = firefox_policy_file(firefox_base(tree, *before, change.notes), level);
+  }
+  if (!after) return at_file(after.error(), change.path.string());
+  change.before = *before ? (*before)->bytes : std::string();
+  change.after = *after;
+  if (!*before) {
+    change.kind = Change::Kind::create;
+  } else if (change.before != change.after) {
+    change.kind = Change::Kind::replace;
+  } else if (((*before)->mode & readable) != readable) {
+    change.kind = Change::Kind::replace;
+    change.notes.emplace_back("the file is made readable for everybody, or the browser ignores it");
+  }
+  add_level_notes(browser, level, change.notes);
+  if (auto done = describe(tree, target, bytes_of(*before), change.after, change); !done) {
+    return std::unexpected(done.error());
+  }
+  return change;
+}
+
+Result<Change> plan_restoration(const Tree& tree, const LedgerFile& file) {
+  auto restored = restoration(tree, file);
+  if (!restored) return std::unexpected(restored.error());
+  const Target target = targets_at(file.path).front();
+  Change change;
+  change.browser = target.browser->id;
+  change.path = tree.shown(file.path);
+  change.kind = kind_of(restored->now, restored->then);
+  change.before = bytes_of(restored->now).value_or("");
+  change.after = bytes_of(restored->then).value_or("");
+  change.notes = std::move(restored->notes);
+  if (auto done = describe(tree, target, bytes_of(restored->now), bytes_of(restored->then), change);
+      !done) {
+    return std::unexpected(done.error());
+  }
+  return change;
+}
+
+Result<std::vector<const Browser*>> known_browsers(const std::vector<std::string>& ids) {
+  std::vector<const Browser*> found;
+  for (const std::string& id : ids) {
+    found.push_back(find_browser(id));
+    if (found.back() == nullptr) return fail(Code::not_found, "no such browser", id);
+  }
+  return found;
+}
+
+bool reads(const std::vector<const Browser*>& readers, std::string_view path) {
+  if (readers.empty()) return true;
+  const auto all = targets_at(path);
+  return std::any_of(all.begin(), all.end(), [&](const Target& target) {
+    return std::find(readers.begin(), readers.end(), target.browser) != readers.end();
+  });
+}
+
+Result<std::optional<Level>> level_in_folder(const Tree& tree, const Browser& browser,
+                                             const std::string& folder) {
+  if (!tree.is_open_to_all(folder)) return std::nullopt;
+  auto files = read_policy_folder(tree, folder);
+  if (!files) return std::unexpected(files.error());
+  const InForce view = chromium_in_force(browser, *files);
+  const auto value = [&](std::string_view key) {
+    const auto found = view.settings.find(std::string(key));
+    return found == view.settings.end() ? std::string() : found->second.value;
+  };
+  return chromium_level_of(value(browser.level_key), value(chromium_url_key));
+}
+
+// Firefox uses its policies.json alone when there is one, however broken.
+Result<std::optional<Level>> firefox_installed(const Tree& tree, const std::string& path) {
+  if (!tree.is_open_to_all(parent_of(path))) return std::nullopt;
+  auto file = tree.read(path);
+  if (!file) return std::unexpected(file.error());
+  if (*file) {
+    const bool can_read = ((*file)->mode & readable) == readable;
+    return can_read ? firefox_level((*file)->bytes) : std::nullopt;
+  }
+  std::optional<Level> loosest;
+  for (const NamedFile& other : firefox_distribution(tree)) {
+    const auto level = firefox_level(*other.bytes);
+    if (!level) return std::nullopt;
+    loosest = std::min(loosest.value_or(Level::disabled), *level);
+  }
+  return loosest;
+}
+
+}  // namespace
+
+bool Plan::pending() const {
+  return std::any_of(changes.begin(), changes.end(),
+                     [](const Change& change) { return change.kind != Change::Kind::none; });
+}
+
+Store::Store(std::filesystem::path root) : root_(std::move(root)) {}
+
+Result<Plan> Store::plan(const Wanted& wanted) const {
+  auto tree = Tree::open(root_);
+  if (!tree) return std::unexpected(tree.error());
+  Plan plan;
+  std::set<std::string> planned;
+  for (const auto& [id, level] : wanted) {
+    const Browser* browser = find_browser(id);
+    if (browser == nullptr) return fail(Code::not_found, "no such browser", id);
+    for (const Target& target : targets(*browser)) {
+      auto change = plan_target(*tree, target, wanted);
+      if (!change) return std::unexpected(change.error());
+      // The file is one: whoever comes first in the plan carries its change.
+      if (!planned.insert(target.path).second) change->kind = Change::Kind::none;
+      plan.changes.push_back(std::move(*change));
+    }
+  }
+  return plan;
+}
+
+Result<Plan> Store::plan_revert(const std::vector<std::string>& browser_ids) const {
+  auto readers = known_browsers(browser_ids);
+  if (!readers) return std::unexpected(readers.error());
+  auto tree = Tree::open(root_);
+  if (!tree) return std::unexpected(tree.error());
+  auto ledger = read_ledger(*tree);
+  if (!ledger) return std::unexpected(ledger.error());
+  Plan plan;
+  for (const LedgerFile& file : ledger->files) {
+    if (!reads(*readers, file.path)) continue;
+    auto change = plan_restoration(*tree, file);
+    if (!change) return std::unexpected(change.error());
+    for (const Target& target : targets_at(file.path)) {
+      const std::string id(target.browser->id);
+      if (id == change->browser) continue;
+      change->notes.push_back(std::string(target.browser->name) + " reads the same file");
+    }
+    plan.changes.push_back(std::move(*change));
+  }
+  return plan;
+}
+
+Result<std::optional<Level>> Store::installed(const Browser& browser) const {
+  auto tree = Tree::open(root_);
+  if (!tree) return std::unexpected(tree.error());
+  if (browser.family == BrowserFamily::firefox) {
+    return firefox_installed(*tree, std::string(browser.policy_path));
+  }
+  std::optional<Level> loosest;
+  for (const Target& target : targets(browser)) {
+    auto level = level_in_folder(*tree, browser, parent_of(target.path));
+    if (!level || !*level) return level;
+    loosest = std::min(loosest.value_or(Level::disabled), **level);
+  }
+  return loosest;
+}
+
+}  // namespace icelock::policy

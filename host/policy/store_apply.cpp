@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include "policy/ledger.h"
+#include "policy/store.h"
+#include "policy/targets.h"
+#include "policy/transaction.h"
+#include "policy/tree.h"
+
+namespace icelock::policy {
+namespace {
+
+// Chromium waits until the newest modification time in the folder is five seconds old before it
+// reads the files (async_policy_loader.cc). One fixed old time for all that icelock writes there
+// lets a running browser obey at once from the second change on.
+constexpr std::int64_t chromium_mtime_ns = 1'577'836'800'000'000'000;  // 2020-01-01
+
+std::int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+FileState new_state(std::string bytes, const Target& target,
+                    const std::optional<FileState>& before) {
+  FileState state{.bytes = std::move(bytes),
+                  .mode = 0644,
+                  .uid = ::geteuid(),
+                  .gid = ::getegid(),
+                  .mtime_ns = now_ns()};
+  if (before) {
+    state.mode = (before->mode & 0755U) | 0444U;
+    state.uid = before->uid;
+    state.gid = before->gid;
+  }
+  if (target.browser->family == BrowserFamily::chromium) state.mtime_ns = chromium_mtime_ns;
+  return state;
+}
+
+// The target that a change of a plan is about. A plan is a plain value that anybody may make, so
+// its path must be one that the table of browsers knows.
+Result<Target> target_of(const Tree& tree, const Change& change) {
+  const Browser* browser = find_browser(change.browser);
+  if (browser == nullptr) return fail(Code::not_found, "no such browser", change.browser);
+  for (Target& target : targets(*browser)) {
+    if (tree.shown(target.path) == change.path) return std::move(target);
+  }
+  return fail(Code::bad_request, "not a policy file of this browser", change.path.string());
+}
+
+std::unexpected<Error> changed(const Change& change) {
+  return fail(Code::changed, "the file is not as it was when the plan was made",
+              change.path.string());
+}
+
+void add_new(std::vector<std::string>& list, const std::vector<std::string>& more) {
+  for (const std::string& item : more) {
+    if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(item);
+  }
+}
+
+// Brings the ledger's entry up to date for a file that is about to become `after`. What was there
+// at the first apply stays the original, unless somebody else has edited or removed the file since.
+Result<void> record(const Tree& tree, Ledger& ledger, const std::string& path,
+                    const std::optional<FileState>& now, const std::string& after) {
+  LedgerFile* entry = ledger.find(path);
+  if (entry == nullptr) {
+    ledger.files.push_back({path, now, {after}});
+    return {};
+  }
+  const bool ours = now && std::find(entry->written.begin(), entry->written.end(), now->bytes) !=
+                               entry->written.end();
+  if (!ours) {
+    auto restored = restoration(tree, *entry);
+    if (!restored) return std::unexpected(restored.error());
+    entry->original = std::move(restored->then);
+  }
+  std::vector<std::string> written;
+  if (ours) {
+    written = {now->bytes};
+  } else if (!entry->written.empty()) {
+    written = {entry->written.back()};
+  }
+  add_new(written, {after});
+  entry->written = std::move(written);
+  return {};
+}
+
+FileChange ledger_change(const std::optional<FileState>& before, const Ledger& ledger) {
+  FileChange change{std::string(ledger_path), before, std::nullopt, std::string(ledger_folder)};
+  if (ledger.empty()) return change;
+  // Readable for its owner only: it holds the content of files that may have been closed to others.
+  change.after = FileState{.bytes = to_text(ledger),
+                           .mode = 0600,
+                           .uid = ::geteuid(),
+                           .gid = ::getegid(),
+                           .mtime_ns = now_ns()};
+  return change;
+}
+
+struct Work {
+  std::optional<FileState> ledger_before;
+  Ledger ledger;
+  std::vector<FileChange> files;
+  std::vector<std::string> folders;  // to make, outermost first
+};
+
+Result<void> read_ledger_into(const Tree& tree, Work& work) {
+  auto file = tree.read(ledger_path);
+  if (!file) return std::unexpected(file.error());
+  work.ledger_before = std::move(*file);
+  if (!work.ledger_before) return {};
+  auto ledger = parse_ledger(work.ledger_before->bytes);
+  if (!ledger) return std::unexpected(ledger.error());
+  work.ledger = std::move(*ledger);
+  return {};
+}
+
+void clear_leftovers(const Tree& tree, const Ledger& ledger) {
+  remove_leftovers(tree, std::string(ledger_path), std::string(ledger_folder));
+  for (const LedgerFile& file : ledger.files) {
+    for (const Target& target : targets_at(file.path)) {
+      remove_leftovers(tree, target.path, target.stage_folder);
+    }
+  }
+}
+
+Result<void> add_change(const Tree& tree, const Change& change, Work& work) {
+  auto target = target_of(tree, change);
+  if (!target) return std::unexpected(target.error());
+  auto now = tree.read(target->path);
+  if (!now) return std::unexpected(now.error());
+  const bool expected_file = change.kind != Change::Kind::create;
+  if (now->has_value() != expected_file || (*now && (*now)->bytes != change.before)) {
+    return changed(change);
+  }
+  if (change.kind == Change::Kind::remove) {
+    return fail(Code::bad_request, "a plan to revert cannot be applied", change.path.string());
+  }
+  if (auto done = record(tree, work.ledger, target->path, *now, change.after); !done) return done;
+  auto missing = tree.missing_folders(parent_of(target->path));
+  if (!missing) return std::unexpected(missing.error());
+  add_new(work.folders, *missing);
+  work.files.push_back(
+      {target->path, *now, new_state(change.after, *target, *now), target->stage_folder});
+  return {};
+}
+
+Result<void> make_and_commit(const Tree& tree, Work& work, Transaction& files) {
+  for (const std::string& folder : work.folders) {
+    if (auto made = tree.make_folder(folder); !made) return made;
+  }
+  for (FileChange& file : work.files) {
+    if (auto staged = files.stage(std::move(file)); !staged) return staged;
+  }
+  return files.commit();
+}
+
+Result<void> run_apply(const Tree& tree, const LedgerLock& lock, Work& work) {
+  Transaction ledger(tree);
+  if (auto staged = ledger.stage(ledger_change(work.ledger_before, work.ledger)); !staged) {
+    return staged;
+  }
+  if (auto done = ledger.commit(); !done) return done;
+  if (!lock.made().empty()) lock.mark(true);
+  Transaction files(tree);
+  if (auto done = make_and_commit(tree, work, files); !done) {
+    files.roll_back();
+    tree.remove_empty_folders(work.folders);
+    if (!lock.made().empty()) lock.mark(false);
+    return done;  // and the ledger rolls back, last
+  }
+  files.finish();
+  ledger.finish();
+  return {};
+}
+
+// Those folders that icelock made and nothing in the ledger needs any longer.
+std::vector<std::string> take_unneeded_folders(Ledger& ledger) {
+  const auto needed = [&](const std::string& folder) {
+    return std::any_of(ledger.files.begin(), ledger.files.end(),
+                       [&](const LedgerFile& file) { return file.path.starts_with(folder + "/"); });
+  };
+  std::vector<std::string> unneeded;
+  std::vector<std::string> kept;
+  for (const std::string& folder : ledger.folders) {
+    const bool holds_ledger = ledger_path.starts_with(folder + "/");
+    (needed(folder) || holds_ledger ? kept : unneeded).push_back(folder);
+  }
+  ledger.folders = std::move(kept);
+  return unneeded;
+}
+
+Result<void> add_restoration(const Tree& tree, const Change& change, Work& work) {
+  auto target = target_of(tree, change);
+  if (!target) return std::unexpected(target.error());
+  LedgerFile* entry = work.ledger.find(target->path);
+  if (entry == nullptr) return changed(change);
+  auto restored = restoration(tree, *entry);
+  if (!restored) return std::unexpected(restored.error());
+  const auto bytes = [](const std::optional<FileState>& state) {
+    return state ? state->bytes : std::string();
+  };
+  const bool removes = restored->now && !restored->then;
+  if (bytes(restored->now) != change.before || bytes(restored->then) != change.after ||
+      removes != (change.kind == Change::Kind::remove)) {
+    return changed(change);
+  }
+  if (restored->now != restored->then) {
+    work.files.push_back({target->path, restored->now, restored->then, target->stage_folder});
+  }
+  std::erase_if(work.ledger.files,
+                [&](const LedgerFile& file) { return file.path == target->path; });
+  return {};
+}
+
+Result<void> run_revert(const Tree& tree, const LedgerLock& lock, Work& work) {
+  const std::vector<std::string> unneeded = take_unneeded_folders(work.ledger);
+  const bool last = work.ledger.empty();
+  std::vector<std::string> own_folders = last ? work.ledger.folders : std::vector<std::string>();
+  add_new(own_folders, lock.made());
+  Transaction ledger(tree);
+  if (auto staged = ledger.stage(ledger_change(work.ledger_before, work.ledger)); !staged) {
+    return staged;
+  }
+  Transaction files(tree);
+  for (FileChange& file : work.files) {
+    if (auto staged = files.stage(std::move(file)); !staged) return staged;
+  }
+  if (auto done = files.commit(); !done) return done;
+  // The files are as they were; from here on a failure leaves only a ledger that says so once too
+  // often.
+  files.finish();
+  tree.remove_empty_folders(unneeded);
+  if (last && !own_folders.empty()) lock.mark(false);
+  if (auto done = ledger.commit(); !done) return done;
+  ledger.finish();
+  if (last) tree.remove_empty_folders(own_folders);
+  return {};
+}
+
+}  // namespace
+
+Result<void> Store::apply(const Plan& plan) {
+  if (!plan.pending()) return {};
+  auto tree = Tree::open(root_);
+  if (!tree) return std::unexpected(tree.error());
+  auto lock = LedgerLock::take(*tree);
+  if (!lock) return std::unexpected(lock.error());
+  Work work;
+  Result<void> done = read_ledger_into(*tree, work);
+  if (done) clear_leftovers(*tree, work.ledger);
+  for (const Change& change : plan.changes) {
+    if (done && change.kind != Change::Kind::none) done = add_change(*tree, change, work);
+  }
+  if (done) {
+    add_new(work.ledger.folders, lock->made());
+    add_new(work.ledger.folders, work.folders);
+    done = run_apply(*tree, *lock, work);
+  }
+  if (!done && !work.ledger_before) tree->remove_empty_folders(lock->made());
+  return done;
+}
+
+Result<void> Store::revert(const Plan& plan) {
+  auto tree = Tree::open(root_);
+  if (!tree) return std::unexpected(tree.error());
+  if (!tree->has_folder(ledger_folder)) {
+    if (plan.pending()) return changed(plan.changes.front());
+    return {};
+  }
+  auto lock = LedgerLock::take(*tree);
+  if (!lock) return std::unexpected(lock.error());
+  Work work;
+  if (auto done = read_ledger_into(*tree, work); !done) return done;
+  clear_leftovers(*tree, work.ledger);
+  for (const Change& change : plan.changes) {
+    if (auto done = add_restoration(*tree, change, work); !done) return done;
+  }
+  if (plan.changes.empty() && work.ledger_before) return {};
+  return run_revert(*tree, *lock, work);
+}
+
+}  // namespace icelock::policy

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/browsers.h"
+#include "policy/ledger.h"
+#include "policy/store.h"
+#include "policy/tree.h"
+
+// The files that the store may write, and how one of them is put back. Private to policy/.
+
+namespace icelock::policy {
+
+struct Target {
+  const Browser* browser = nullptr;
+  std::string path;          ///< the file, below the root
+  std::string stage_folder;  ///< outside the folder that the browser watches
+};
+
+std::vector<Target> targets(const Browser& browser);
+/// Every browser's target at this path; empty when no browser reads it.
+std::vector<Target> targets_at(std::string_view path);
+
+/// A file as it is and as revert would leave it.
+struct Restoration {
+  std::optional<FileState> now;
+  std::optional<FileState> then;
+  std::vector<std::string> notes;
+};
+
+/// Untouched since icelock wrote it: the original. Edited since: icelock's keys as they were
+/// before, the rest as it is now; a key that somebody else has set to something else is theirs and
+/// stays. Taken away by somebody: stays away. Errors: bad_policy_file, and those of Tree::read.
+Result<Restoration> restoration(const Tree& tree, const LedgerFile& file);
+
+/// The keys and notes of a change from `before` to `after`, as `target`'s browser would see it.
+Result<void> describe(const Tree& tree, const Target& target,
+                      const std::optional<std::string>& before,
+                      const std::optional<std::string>& after, Change& change);
+
+/// The same error with the file's path as its object.
+std::unexpected<Error> at_file(Error error, const std::string& shown);
+
+}  // namespace icelock::policy
