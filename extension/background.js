@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+import {createControl} from './control.js';
+import {api} from './ext.js';
+
+createControl(api());

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings host, lock and popup together. Locked until the host has spoken; never looser because it went.
+
+import {familyOf, words} from './ext.js';
+import {isLevel, isLooser, reachable} from './handling.js';
+import {createHost} from './host.js';
+import {createLock} from './lock.js';
+import {initial, view, wishAlone} from './state.js';
+
+/** Milliseconds: how long a level that needs a watched network outlives its host, and how often a host is
+ * asked for a sign of life while such a level is in force. */
+export const times = {grace: 2000, heartbeat: 20_000};
+
+/** Registers every listener before it returns, so that an event which woke the background is not lost.
+ * @param {import('./ext.js').Api} ext */
+export function createControl(ext) {
+  const known = initial(familyOf(ext));
+  const lock = createLock(ext, known.family);
+  const host = createHost(ext, {onState, onDown});
+  /** @type {Set<chrome.runtime.Port>} */
+  const popups = new Set();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let grace;
+  /** @type {Promise<unknown>} */
+  let work = Promise.resolve();
+
+  lock.onChange(() => ready.then(check));
+  ext.runtime.onConnect.addListener(attach);
+  // These two exist to start the background with the browser.
+  ext.runtime.onStartup.addListener(() => ready);
+  ext.runtime.onInstalled.addListener(() => ready);
+  const ready = start();
+
+  async function start() {
+    const [session, local] = await Promise.all([stored(ext.storage.session), stored(ext.storage.local)]);
+    if (local.hand === 'open') known.hand = 'open';
+    if (isLevel(session.wish)) {
+      const {wish, spoken, serial, state} = session;
+      Object.assign(known, {wish, spoken, serial, state});
+    }
+    await settle();
+    host.connect();
+    if (known.hand === 'locked' && wishAlone(known) !== known.wish) startGrace();
+    setInterval(() => {
+      const risky = known.host === 'connected' && isLooser(known.wish, 'force_proxy');
+      if (risky) host.request('status').catch(() => {});
+    }, times.heartbeat);
+  }
+
+  /** @param {chrome.storage.StorageArea} area @returns {Promise<any>} nothing, when it cannot be read */
+  async function stored(area) {
+    try {
+      return await area.get(null);
+    } catch {
+      return {};
+    }
+  }
+
+  /** @param {number} serial @param {import('./host.js').HostState} state */
+  function onState(serial, state) {
+    clearTimeout(grace);
+    grace = undefined;
+    setHand('locked');
+    Object.assign(known, {host: 'connected', detail: '', spoken: true, serial, state});
+    known.wish = state.decision[known.family];
+    settle();
+  }
+
+  /** @param {'closed' | 'unusable'} why @param {string} detail */
+  function onDown(why, detail) {
+    // What was chosen by hand holds only while no host says anything, sensible or not.
+    if (why === 'unusable' && known.host !== 'unusable') setHand('locked');
+    known.host = why === 'unusable' ? why : known.spoken ? 'lost' : 'absent';
+    known.detail = detail;
+    if (known.hand === 'open') return holdAlone();
+    if (wishAlone(known) !== known.wish) startGrace();
+    publish();
+  }
+
+  function startGrace() {
+    grace ??= setTimeout(holdAlone, times.grace);
+  }
+
+  function holdAlone() {
+    grace = undefined;
+    known.wish = wishAlone(known);
+    settle();
+  }
+
+  /** @param {import('./state.js').Hand} hand */
+  function setHand(hand) {
+    if (known.hand === hand) return;
+    known.hand = hand;
+    ext.storage.local.set({hand}).catch(() => {});
+  }
+
+  /** One at a time and in order; each sees the newest wish.
+   * @param {() => Promise<unknown>} task */
+  const enqueue = (task) => (work = work.then(task, task));
+
+  /** Makes the browser obey the wish, and says what came of it. */
+  function settle() {
+    // Written before the browser is asked, so that a background that dies here wakes up with this wish.
+    const {wish, spoken, serial, state} = known;
+    ext.storage.session.set({wish, spoken, serial, state}).catch(() => {});
+    return enqueue(async () => {
+      known.reading = await lock.apply(known.wish);
+      publish();
+      report();
+    });
+  }
+
+  /** Somebody may have changed the setting: look, and take it back where the browser lets icelock. */
+  const check = () => enqueue(async () => {
+    const before = JSON.stringify(known.reading);
+    known.reading = await lock.read();
+    const ours = known.reading.control.endsWith('_by_this_extension');
+    if (ours && isLooser(known.reading.level, reachable(known.family, known.wish))) {
+      known.reading = await lock.apply(known.wish);
+    }
+    publish();
+    if (JSON.stringify(known.reading) !== before) report();
+  });
+
+  function report() {
+    if (known.host !== 'connected' || !known.reading) return;
+    const {value, control, level} = known.reading;
+    host.request('report', {serial: known.serial, value, level_of_control: control, level})
+      .catch(() => {});
+  }
+
+  /** @param {unknown} mode what the person chose */
+  async function choose(mode) {
+    known.refusal = null;
+    if (known.host === 'connected') {
+      await host.request('set_mode', {mode}).catch((refusal) => { known.refusal = refusal; });
+    } else if (mode === 'open' && isLooser('unrestricted', known.state?.floor ?? 'unrestricted')) {
+      known.refusal = {code: 'below_floor', what: '', object: ''};
+    } else if (mode === 'open' || mode === 'locked') {
+      setHand(mode);
+      holdAlone();
+    }
+    publish();
+  }
+
+  /** @param {chrome.runtime.Port} port from the popup */
+  function attach(port) {
+    if (port.name !== 'popup') return;
+    popups.add(port);
+    port.onDisconnect.addListener(() => popups.delete(port));
+    port.onMessage.addListener((message) => ready.then(() => choose(message?.mode)));
+    ready.then(check).then(host.connect);
+  }
+
+  function publish() {
+    const now = view(known);
+    for (const popup of popups) popup.postMessage(now);
+    const path = Object.fromEntries([16, 32, 48].map((size) => [size, `icons/${now.icon}-${size}.png`]));
+    const title = `icelock: ${words(ext, now.sentence.key, now.sentence.args)}`;
+    for (const done of [ext.action.setIcon({path}), ext.action.setTitle({title}),
+      ext.action.setBadgeText({text: now.badge})]) done.catch(() => {});
+  }
+
+  return {ready};
+}

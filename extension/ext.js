@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one file that knows that browsers differ in where they keep the extension API.
+
+/** @typedef {typeof chrome} Api */
+
+/** @returns {Api} the browser's promise-based API */
+export const api = () => /** @type {any} */ (globalThis).browser ?? globalThis.chrome;
+
+/** Newer Chromium has a `browser` object too, so the address tells the families apart.
+ * @param {Api} ext @returns {'chromium' | 'firefox'} */
+export const familyOf = (ext) =>
+  ext.runtime.getURL('').startsWith('moz-extension:') ? 'firefox' : 'chromium';
+
+/** Why a port closed, in the browser's own words: Firefox puts it on the port, Chromium beside it.
+ * @param {Api} ext @param {chrome.runtime.Port} port @returns {string} */
+export const closeReason = (ext, port) =>
+  /** @type {any} */ (port).error?.message ?? ext.runtime.lastError?.message ?? '';
+
+/** A message of _locales in the person's language; empty when there is none.
+ * @param {Api} ext @param {string} key @param {string[]} [args] */
+export const words = (ext, key, args = []) => ext.i18n.getMessage(key, args);

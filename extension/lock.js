@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hand on the browser's privacy settings: sets, and believes only what it reads back, because set()
+// resolves without an error when a policy or another extension keeps it from having any effect.
+//
+// The scope is the regular one. Chromium's private windows inherit it unless something sets their own
+// value, and in Firefox the settings are global; so private windows need no permission and no second value.
+// A policy that names sites (WebRtcIPHandlingUrl) outranks all of this and cannot be seen here: the host
+// finds it and says so.
+
+import {handlings, levelOf} from './handling.js';
+
+/** @typedef {import('./handling.js').Level} Level */
+/** @typedef {{value: string, control: string, level: Level | null}} Reading
+ *  `value`: the handling read back, empty when the browser would not say; `control`: levelOfControl */
+
+/** Whoever keeps icelock out, strongest first; a reading of two settings is as weak as the weaker. */
+const controls = ['not_controllable', 'controlled_by_other_extensions',
+  'controllable_by_this_extension', 'controlled_by_this_extension'];
+
+/** @param {import('./ext.js').Api} ext @param {import('./handling.js').Family} family */
+export function createLock(ext, family) {
+  const network = /** @type {any} */ (ext.privacy.network);
+  const policy = network.webRTCIPHandlingPolicy;
+  const api = family === 'firefox' ? network.peerConnectionEnabled : null;
+
+  /** Sets the level and says what the browser then has. Never rejects.
+   * @param {Level} level @returns {Promise<Reading>} */
+  async function apply(level) {
+    const handling = handlings[family][level];
+    try {
+      // Straight from the old value to the new one: clear() first would open a gap.
+      await policy.set({value: handling.policy});
+      if (api) await setApi(handling.peerConnectionEnabled !== false);
+    } catch {
+      // What matters is what is in force, and read() says that.
+    }
+    return read();
+  }
+
+  /** Taking the API away is a set(); giving it back is letting go, since a person who switched it off in
+   * about:config must not get it back from us.
+   * @param {boolean} enabled */
+  async function setApi(enabled) {
+    if (!enabled) return api.set({value: false});
+    const now = await api.get({});
+    if (now.levelOfControl === 'controlled_by_this_extension') await api.clear({});
+  }
+
+  /** @returns {Promise<Reading>} what is in force now; never rejects */
+  async function read() {
+    try {
+      const one = await policy.get({});
+      const two = api ? await api.get({}) : null;
+      const ranks = [controls.indexOf(one.levelOfControl)];
+      // The API that nobody switched off is not ours to hold, so "controllable" is no weakness there.
+      if (two && two.levelOfControl !== controls[2]) ranks.push(controls.indexOf(two.levelOfControl));
+      const level = levelOf(family, {policy: one.value, peerConnectionEnabled: two?.value});
+      return {value: String(one.value), control: controls[Math.max(0, Math.min(...ranks))], level};
+    } catch {
+      return {value: '', control: 'unknown', level: null};
+    }
+  }
+
+  /** @param {() => void} listener called when anyone, icelock included, changed a setting */
+  function onChange(listener) {
+    policy.onChange.addListener(listener);
+    api?.onChange.addListener(listener);
+  }
+
+  return {apply, read, onChange};
+}

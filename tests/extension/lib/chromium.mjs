@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// A headless Chromium with the extension in it, on a profile of its own.
+
+import {chmod, mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import puppeteer from 'puppeteer-core';
+import {extensionDir, until} from './common.mjs';
+
+export const chromiumId = 'ijhcpjklckmohbkaoncmpefjopcblpfa';
+export const chromiumPath = process.env.ICELOCK_CHROMIUM ?? '/usr/bin/chromium';
+
+/** Starts Chromium. `host` is the program behind icelock.host, or nothing for none installed;
+ * `profile` reuses a folder, which is then the caller's to remove; `extensions` loads these folders instead.
+ * @param {{host?: string, profile?: string, extensions?: string[], args?: string[],
+ *   env?: NodeJS.ProcessEnv}} [options] */
+export async function launchChromium({host, profile, extensions, args = [], env = {}} = {}) {
+  const folder = profile ?? await mkdtemp(join(tmpdir(), 'icelock-chromium-'));
+  if (host) await registerHost(folder, host);
+  const browser = await puppeteer.launch({
+    executablePath: chromiumPath, headless: true, pipe: true, userDataDir: folder,
+    enableExtensions: extensions ?? [extensionDir], env: {...process.env, ...env},
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-component-update', '--disable-sync', ...args],
+  });
+  return {
+    browser, profile: folder,
+    worker: () => workerOf(browser),
+    /** @param {{dark?: boolean}} [options] */
+    popup: (options) => openPopup(browser, options),
+    async close() {
+      await browser.close();
+      if (!profile) await rm(folder, {recursive: true, force: true, maxRetries: 5});
+    },
+  };
+}
+
+/** @param {string} profile @param {string} program absolute path */
+export async function registerHost(profile, program) {
+  const folder = join(profile, 'NativeMessagingHosts');
+  await mkdir(folder, {recursive: true});
+  await chmod(program, 0o755);
+  await writeFile(join(folder, 'icelock.host.json'), JSON.stringify({
+    name: 'icelock.host', description: 'icelock', type: 'stdio', path: program,
+    allowed_origins: [`chrome-extension://${chromiumId}/`],
+  }));
+}
+
+/** @param {import('puppeteer-core').Browser} browser @returns the extension's service worker */
+async function workerOf(browser) {
+  const target = await browser.waitForTarget((one) => one.type() === 'service_worker' &&
+    one.url().startsWith(`chrome-extension://${chromiumId}/`), {timeout: 20_000});
+  const worker = await target.worker();
+  if (!worker) throw new Error('the extension has no worker');
+  return worker;
+}
+
+/** The popup's page in a tab, as wide as the real popup.
+ * @param {import('puppeteer-core').Browser} browser @param {{dark?: boolean}} [options] */
+async function openPopup(browser, {dark = false} = {}) {
+  const page = await browser.newPage();
+  await page.setViewport({width: 320, height: 480, deviceScaleFactor: 2});
+  await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: dark ? 'dark' : 'light'}]);
+  await page.goto(`chrome-extension://${chromiumId}/popup.html`);
+  return page;
+}
+
+/** What the privacy API says in a Chromium.
+ * @param {import('puppeteer-core').WebWorker} worker
+ * @returns {Promise<{value: string, levelOfControl: string}>} */
+export const readPolicy = (worker) => worker.evaluate(() =>
+  chrome.privacy.network.webRTCIPHandlingPolicy.get({}));
+
+/** Waits until the privacy API holds a value.
+ * @param {import('puppeteer-core').WebWorker} worker @param {string} value */
+export const untilPolicy = (worker, value) =>
+  until(async () => (await readPolicy(worker)).value === value, `the setting to be ${value}`);
