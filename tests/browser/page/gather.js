@@ -34,7 +34,8 @@ async function read_stats(connection, found) {
 async function gather(wait_ms, stun_urls) {
   if (typeof RTCPeerConnection === 'undefined') return {api: false, addresses: {}};
   const addresses = {};
-  const found = (address, letter) => {
+  const found = (text, letter) => {
+    const address = text?.replace(/^\[|\]$/g, '');
     if (is_placeholder(address)) return;
     const letters = addresses[address] ?? '';
     if (!letters.includes(letter)) addresses[address] = [...letters + letter].sort().join('');
