@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Firefox ESR, driven by Marionette: unlike WebDriver BiDi it reads preferences and their locks, and installs
+// an unsigned extension for the session.
+import {spawn} from 'node:child_process';
+import {existsSync, mkdtempSync, openSync, writeFileSync} from 'node:fs';
+import path from 'node:path';
+
+import {pages} from '../lab/network.mjs';
+import {sleep, until} from '../lab/lab.mjs';
+import {firefox_level, firefox_prefs, gather_ms, named, skip, stun_urls} from './expect.mjs';
+import {Marionette} from './marionette.mjs';
+
+const program = process.env.ICELOCK_FIREFOX ?? '/usr/bin/firefox-esr';
+let next_port = 2828;
+
+function make_profile(port, prefs) {
+  const profile = mkdtempSync(path.join(process.env.TMPDIR, 'firefox-'));
+  const all = {
+    'marionette.port': port,
+    'network.captive-portal-service.enabled': false,
+    'network.connectivity-service.enabled': false,
+    'datareporting.policy.dataSubmissionEnabled': false,
+    ...prefs,
+  };
+  const lines = Object.entries(all).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});\n`);
+  writeFileSync(path.join(profile, 'user.js'), lines.join(''));
+  return profile;
+}
+
+export class Firefox {
+  /// extension: its folder; granted: origins that hold the microphone and camera permission.
+  static async launch({extension, granted = [pages.granted], prefs = {}, accept_insecure = false} = {}) {
+    if (!existsSync(program)) skip(`${program} is not installed`);
+    const browser = new Firefox();
+    const port = next_port++;
+    const log = openSync(path.join(process.env.TMPDIR, `firefox-${port}.log`), 'w');
+    browser.child = spawn(program, ['--headless', '--marionette', '--remote-allow-system-access', '--no-remote',
+                                    '--profile', make_profile(port, prefs)],
+                          {stdio: ['ignore', log, log], env: {...process.env, MOZ_CRASHREPORTER_DISABLE: '1'}});
+    const begin = Date.now();
+    browser.marionette = await until('Firefox', () => Marionette.connect(port), 30000, 50);
+    await browser.marionette.command('WebDriver:NewSession', {
+      capabilities: {alwaysMatch: {acceptInsecureCerts: accept_insecure, timeouts: {script: 30000}}},
+    });
+    browser.launch_ms = Date.now() - begin;
+    await browser.grant(granted);
+    if (extension) {
+      await browser.marionette.command('Addon:Install', {path: path.resolve(extension), temporary: true});
+    }
+    return browser;
+  }
+
+  /// Runs a script with the browser's own rights.
+  async privileged(script, args = []) {
+    await this.marionette.context('chrome');
+    try {
+      return await this.marionette.run(script, args);
+    } finally {
+      await this.marionette.context('content');
+    }
+  }
+
+  /// What "remember this decision" stores.
+  grant(origins) {
+    return this.privileged(`
+      for (const origin of arguments[0]) {
+        const principal = Services.scriptSecurityManager.createContentPrincipalFromOrigin(origin);
+        for (const kind of ['microphone', 'camera']) {
+          Services.perms.addFromPrincipal(principal, kind, Services.perms.ALLOW_ACTION);
+        }
+      }`, [origins]);
+  }
+
+  /// The WebRTC preferences in force: {enabled, default_address_only, ...}.
+  prefs() {
+    return this.privileged(`return Object.fromEntries(Object.entries(arguments[0]).map(
+        ([short, name]) => [short, Services.prefs.getBoolPref(name)]));`, [firefox_prefs]);
+  }
+
+  async level() {
+    return firefox_level(await this.prefs());
+  }
+
+  /// True when policy has locked every one of them.
+  locked() {
+    return this.privileged('return arguments[0].every((name) => Services.prefs.prefIsLocked(name));',
+                           [Object.values(firefox_prefs)]);
+  }
+
+  async open(url) {
+    if (this.url === url) return;
+    await this.marionette.command('WebDriver:Navigate', {url: `${url}/`});
+    this.url = url;
+  }
+
+  /// What script on a page of this origin learns from a fresh connection.
+  async read(url, wait_ms = gather_ms) {
+    await this.open(url);
+    return named(await this.marionette.run('return window.gather(arguments[0], arguments[1]);',
+                                           [wait_ms, stun_urls]));
+  }
+
+  /// A new document at the next read(); some preferences are looked at when a document is made.
+  forget_page() {
+    this.url = null;
+  }
+
+  async close() {
+    const gone = new Promise((resolve) => this.child.once('exit', resolve));
+    this.marionette.command('Marionette:Quit', {flags: ['eForceQuit']}).catch(() => {});
+    await Promise.race([gone, sleep(5000)]);
+    this.child.kill('SIGKILL');
+    this.marionette.close();
+  }
+}
