@@ -102,7 +102,12 @@ class Host:
 
     def end(self, seconds=10):
         """Closes the input and returns (exit code, seconds it took)."""
+        ended = os.pidfd_open(self.process.pid)  # Popen.wait(timeout) would poll, and so measure itself
         self.process.stdin.close()
         start = time.monotonic()
-        code = self.process.wait(seconds)
-        return code, time.monotonic() - start
+        ready = select.select([ended], [], [], seconds)[0]
+        taken = time.monotonic() - start
+        os.close(ended)
+        if not ready:
+            raise TimeoutError(f"the host still runs after {seconds} s")
+        return self.process.wait(), taken
