@@ -321,19 +321,53 @@ TEST(Excluded, TooManyToCheck) {
   EXPECT_FALSE(classify(snapshot).ipv6.excluded_routes) << "IPv6 is not tunnelled at all";
 }
 
-TEST(Excluded, ManyLinksAreReadByOneList) {
-  Laptop kernel;
-  for (int i = 0; i < 20; ++i)
-    kernel.links.push_back({.index = 20 + i, .name = "veth" + std::to_string(i), .kind = "veth"});
-  kernel.lists_read = 0;
-  kernel.network();
-  const std::size_t before = kernel.lists_read;
-  kernel.add_tunnel(50, "tun0", "tun", no_hardware, "10.8.0.2");
-  kernel.add_def1(50);
-  kernel.routes.push_back({.destination = "198.51.100.0/24", .link = 25, .gateway = "172.17.0.1"});
-  kernel.lists_read = 0;
-  EXPECT_EQ(kernel.network().ipv4.excluded_example, "198.51.100.0/24 over veth5");
-  EXPECT_EQ(kernel.lists_read, before + 1);
+struct FullTunnel : Laptop {
+  FullTunnel() {
+    add_tunnel(50, "tun0", "tun", no_hardware, "10.8.0.2");
+    add_def1(50);
+  }
+
+  void add_blocks(int link) {
+    for (int i = 0; i < 2000; ++i) {
+      const std::string block = "45." + std::to_string(i / 250) + "." + std::to_string(i % 250);
+      routes.push_back({.destination = block + ".0/24", .link = link, .gateway = "192.168.77.1"});
+    }
+  }
+};
+
+TEST(Excluded, FewRoutesAreReadByOneList) {
+  Laptop direct;
+  direct.network();
+  FullTunnel kernel;
+  EXPECT_FALSE(kernel.network().ipv4.excluded_routes);
+  EXPECT_EQ(kernel.lists_read, direct.lists_read + 1);
+}
+
+TEST(Excluded, VeryManyRoutesOfTheTunnelsOwnDoNotHideOne) {
+  FullTunnel kernel;
+  kernel.add_blocks(50);
+  EXPECT_FALSE(kernel.network().ipv4.excluded_routes);
+  kernel.routes.push_back({.destination = "198.51.100.0/24", .link = 2, .gateway = "192.168.77.1"});
+  EXPECT_EQ(kernel.network().ipv4.excluded_example, "198.51.100.0/24 over enp3s0");
+}
+
+TEST(Excluded, VeryManyRoutesBesideTheTunnel) {
+  FullTunnel kernel;
+  kernel.add_blocks(2);
+  const Snapshot snapshot = kernel.snapshot().value();
+  EXPECT_TRUE(snapshot.too_many_excluded);
+  EXPECT_FALSE(classify(snapshot).ipv4.excluded_example.empty());
+}
+
+TEST(Excluded, VeryManyRoutesAndLinksAreNotSearched) {
+  FullTunnel kernel;
+  kernel.add_blocks(50);
+  for (int i = 0; i < 20; ++i) {
+    kernel.links.push_back({.index = 20 + i, .name = "br" + std::to_string(i), .kind = "bridge"});
+    kernel.addresses.push_back(
+        {.link = 20 + i, .ip = "172.20." + std::to_string(i) + ".1", .prefix = 24});
+  }
+  EXPECT_TRUE(kernel.network().ipv4.excluded_routes) << "cannot tell";
 }
 
 TEST(Users, RootAsksForAnOrdinaryUser) {
