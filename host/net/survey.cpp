@@ -61,7 +61,8 @@ bool needs_server_route(const Snapshot& snapshot, Family family) {
 std::vector<int> links_beside(const Snapshot& snapshot) {
   std::vector<int> result;
   for (const Link& link : snapshot.links) {
-    if (is_beside(link)) result.push_back(link.index);
+    const bool numbered = std::ranges::any_of(link.addresses, &Address::global_scope);
+    if (is_beside(link) && numbered) result.push_back(link.index);
   }
   return result;
 }

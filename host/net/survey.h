@@ -26,8 +26,9 @@
 
 namespace icelock::net {
 
-/// Links that routes beside a tunnel may lead over, up and running. Holds ppp and modem links too:
-/// one may be the uplink below another tunnel.
+/// Links to search for routes beside a tunnel: up, running, with a global address, so that the
+/// ports of bridges are not among them. Holds ppp and modem links too: one may be the uplink below
+/// another tunnel.
 std::vector<int> links_beside(const Snapshot& snapshot);
 
 /// Whether the routes of this family must be read to judge the snapshot.

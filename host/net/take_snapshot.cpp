@@ -173,17 +173,33 @@ Result<void> SnapshotTaker::survey(Snapshot& snapshot) {
   return {};
 }
 
+// Nearly every machine has few routes, and one list of all of them is the cheapest. Among very many
+// the kernel has to look for those over the links beside the tunnel, which costs a walk over the
+// whole table for each link, but tells a tunnel with a thousand routes of its own from a thousand
+// routes beside it.
 Result<void> SnapshotTaker::survey_routes(Snapshot& snapshot, Family family,
                                           std::vector<RouteMessage>& routes) {
+  const std::size_t before = routes.size();
+  auto whole = survey_list(family, 0, routes);
+  if (!whole) return std::unexpected(whole.error());
+  if (*whole) return {};
   const std::vector<int> links = links_beside(snapshot);
-  if (links.size() > most_filtered_links) return survey_list(snapshot, family, 0, routes);
+  if (links.size() > most_filtered_links) {
+    snapshot.too_many_excluded = true;
+    return {};
+  }
+  routes.resize(before);
   for (const int link : links) {
-    if (auto step = survey_list(snapshot, family, link, routes); !step) return step;
+    whole = survey_list(family, link, routes);
+    if (!whole) return std::unexpected(whole.error());
+    if (*whole) continue;
+    snapshot.too_many_excluded = true;
+    break;
   }
   return {};
 }
 
-Result<void> SnapshotTaker::survey_list(Snapshot& snapshot, Family family, int link,
+Result<bool> SnapshotTaker::survey_list(Family family, int link,
                                         std::vector<RouteMessage>& routes) {
   if (!routes_talk_) {
     auto wire = open_();
@@ -201,14 +217,13 @@ Result<void> SnapshotTaker::survey_list(Snapshot& snapshot, Family family, int l
     const auto end = routes_talk_->dump(netlink::route_dump(family, link),
                                         "reading the routes beside the tunnel", keep, survey_bytes);
     if (!end) return std::unexpected(end.error());
-    if (*end == Talk::End::whole) return {};
+    if (*end == Talk::End::whole) return true;
     if (*end == Talk::End::cut) {
       routes_talk_.reset();
-      break;
+      return false;
     }
   }
-  snapshot.too_many_excluded = true;
-  return {};
+  return false;
 }
 
 Result<bool> SnapshotTaker::is_in_effect(const Snapshot& snapshot, const ExcludedRoute& route) {
@@ -227,9 +242,9 @@ Result<bool> SnapshotTaker::is_in_effect(const Snapshot& snapshot, const Exclude
 Result<void> SnapshotTaker::read_excluded(Snapshot& snapshot, Family family,
                                           const std::vector<RouteMessage>& routes) {
   std::vector<ExcludedRoute> candidates = find_candidates(snapshot, family, routes);
-  if (candidates.size() > most_candidates) {
-    snapshot.too_many_excluded = true;
-    candidates.resize(most_candidates);
+  if (candidates.size() > most_candidates) snapshot.too_many_excluded = true;
+  if (snapshot.too_many_excluded && candidates.size() > candidates_for_an_example) {
+    candidates.resize(candidates_for_an_example);
   }
   std::vector<ExcludedRoute> in_effect;
   for (const ExcludedRoute& candidate : candidates) {

@@ -32,8 +32,8 @@ class SnapshotTaker {
   Result<void> survey(Snapshot& snapshot);
   Result<void> survey_routes(Snapshot& snapshot, Family family,
                              std::vector<netlink::RouteMessage>& routes);
-  Result<void> survey_list(Snapshot& snapshot, Family family, int link,
-                           std::vector<netlink::RouteMessage>& routes);
+  /// Adds routes over the link, 0 for all; false when there are more than may be read.
+  Result<bool> survey_list(Family family, int link, std::vector<netlink::RouteMessage>& routes);
   Result<bool> is_in_effect(const Snapshot& snapshot, const ExcludedRoute& route);
   Result<void> read_excluded(Snapshot& snapshot, Family family,
                              const std::vector<netlink::RouteMessage>& routes);

@@ -1,28 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // The prober and the watch against a real kernel, each test in an empty network namespace of its
 // own. Run by in_namespace.sh, which gives an unprivileged user a user namespace.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-
-#include <linux/if_tun.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <map>
 
 #include "fake_kernel.h"
+#include "namespace.h"
 #include "net/netlink_socket.h"
 #include "net/probe.h"
 #include "net/watch.h"
@@ -33,55 +28,7 @@ namespace icelock::net {
 namespace {
 
 using namespace std::literals;
-
-class Namespace {
- public:
-  Namespace() {
-    if (unshare(CLONE_NEWNET) != 0) throw std::runtime_error("no network namespace of our own");
-  }
-
-  void run(std::string_view step) {
-    const std::size_t space = step.find(' ');
-    const std::string verb(step.substr(0, space));
-    const std::string name(step.substr(space + 1));
-    if (verb == "tun") return hold(name, IFF_TUN);
-    if (verb == "tap") return hold(name, IFF_TAP);
-    if (verb == "drop") return drop(name);
-    const std::string command = "ip " + std::string(step);
-    if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
-  }
-
-  void run(const std::vector<std::string_view>& steps) {
-    for (const auto step : steps) run(step);
-  }
-
- private:
-  // The device lives as long as somebody holds it open, and has a carrier only then.
-  void hold(const std::string& name, int kind) {
-    Fd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
-    ifreq request{};
-    std::strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
-    request.ifr_flags = static_cast<short>(kind | IFF_NO_PI);
-    if (!fd || ioctl(fd.get(), TUNSETIFF, &request) != 0) {
-      throw std::runtime_error("cannot make " + name);
-    }
-    held_[name] = std::move(fd);
-  }
-
-  void drop(const std::string& name) {
-    ioctl(held_.at(name).get(), TUNSETPERSIST, 1);
-    held_.erase(name);
-    // The kernel's link watcher takes the running flag away up to a second later.
-    auto prober = Prober::open();
-    for (int i = 0; i < 300 && is_running(prober->snapshot().value(), name); ++i) usleep(10000);
-  }
-
-  static bool is_running(const Snapshot& snapshot, const std::string& name) {
-    return std::ranges::find(snapshot.links, name, &Link::name)->running;
-  }
-
-  std::map<std::string, Fd> held_;
-};
+using test::Namespace;
 
 std::string describe_now() {
   auto prober = Prober::open();
@@ -172,15 +119,11 @@ TEST(Prober, CutsAListThatIsTooLongAndGoesOn) {
   Namespace space;
   space.run(test::laptop);
   space.run(test::openvpn_def1);
-  const std::string file = testing::TempDir() + "icelock-routes-" + std::to_string(getpid());
-  {
-    std::ofstream batch(file);
+  space.batch([](std::ostream& out) {
     for (int i = 0; i < 20000; ++i) {
-      batch << "route add 45." << i / 256 << '.' << i % 256 << ".0/24 via 192.168.77.1\n";
+      out << "route add 45." << i / 256 << '.' << i % 256 << ".0/24 via 192.168.77.1\n";
     }
-  }
-  space.run("-batch " + file);
-  std::remove(file.c_str());
+  });
   auto prober = Prober::open();
   ASSERT_TRUE(prober);
   for (int i = 0; i < 3; ++i) {
@@ -214,15 +157,11 @@ TEST(Prober, NeedsNoCapability) {
 TEST(Prober, ReadsAThousandLinks) {
   Namespace space;
   space.run("link set lo up");
-  const std::string file = testing::TempDir() + "icelock-links-" + std::to_string(getpid());
-  {
-    std::ofstream batch(file);
+  space.batch([](std::ostream& out) {
     for (int i = 0; i < 500; ++i) {
-      batch << "link add port" << i << " type veth peer name far" << i << '\n';
+      out << "link add port" << i << " type veth peer name far" << i << '\n';
     }
-  }
-  space.run("-batch " + file);
-  std::remove(file.c_str());
+  });
   auto prober = Prober::open();
   ASSERT_TRUE(prober);
   const auto snapshot = prober->snapshot();

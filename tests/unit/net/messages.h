@@ -25,8 +25,8 @@ struct LinkSpec {
   unsigned flags = 0x1 | 0x40;  ///< IFF_UP | IFF_RUNNING
   int tun_type = 0;             ///< IFLA_TUN_TYPE when not 0
   int master = 0;               ///< IFLA_MASTER when not 0
-  std::string slave_kind{};       ///< IFLA_INFO_SLAVE_KIND
-  std::string parent_device{};    ///< IFLA_PARENT_DEV_NAME
+  std::string slave_kind{};     ///< IFLA_INFO_SLAVE_KIND
+  std::string parent_device{};  ///< IFLA_PARENT_DEV_NAME
 };
 
 struct AddressSpec {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <ostream>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,10 @@ struct Situation {
   std::vector<std::string_view> steps;
   std::string_view expected;  ///< describe(classify(...))
 };
+
+inline void PrintTo(const Situation& situation, std::ostream* out) {
+  *out << situation.name;
+}
 
 /// The laptop that the others start from: lo, and enp3s0 with IPv4 and IPv6 default routes.
 inline const std::vector<std::string_view> laptop = {
