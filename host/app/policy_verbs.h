@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/level.h"
+#include "policy/manifest.h"
+
+// The verbs of `icelock` that change what browsers are told: plan, apply, revert, setup, unsetup.
+// Each writes its result to `out`, problems to `err`, and returns the exit code of the program. A
+// failure is one line on `err`, "icelock: <what>: <object> [<code>]"; with json it is an object on
+// `out` instead:
+// {"v":1,"ok":false,"code":...,"what":...,"object":...}. With json `out` gets exactly one object.
+
+namespace icelock::app {
+
+struct PolicyOptions {
+  std::filesystem::path root = "/";
+  std::vector<std::string> browsers;  ///< ids; empty: all that are installed
+  std::optional<Level> level;         ///< empty: default_level
+  bool json = false;
+  bool colour = false;                        ///< for the terminal; never used with json
+  bool dry_run = false;                       ///< apply and revert only say what they would do
+  policy::Scope scope = policy::Scope::user;  ///< setup and unsetup
+  std::filesystem::path home;                 ///< for the user scope
+  std::filesystem::path host_program;         ///< absolute path of icelock-host, for setup
+};
+
+/// A policy file cannot follow the network, so without --level it is the strictest level that still
+/// lets calls through a proxy.
+inline constexpr Level default_level = Level::force_proxy;
+
+/// For the help text of plan and apply.
+inline constexpr std::string_view level_help =
+    "the level to install: unrestricted, default_route_only, force_proxy or disabled. Without it "
+    "force_proxy: a policy file cannot follow the network, and this is the strictest level that "
+    "still "
+    "lets calls through a proxy";
+
+/// Exit code of plan when something would change.
+inline constexpr int changes_pending = 2;
+/// Exit code of apply when the files are written, and yet what was read back is looser than asked
+/// for: somebody else's file wins.
+inline constexpr int not_obeyed = 4;
+
+/// What apply would change. 0: nothing; 2: changes pending.
+int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err);
+/// 0: the files are as asked for, and nothing else outranks them; 4: see not_obeyed. 0 with
+/// dry_run.
+int run_apply(const PolicyOptions& options, std::ostream& out, std::ostream& err);
+/// Without browsers: everything that icelock changed. 0 also when there was nothing.
+int run_revert(const PolicyOptions& options, std::ostream& out, std::ostream& err);
+/// Writes the native-messaging manifests, and says how to load the extension.
+int run_setup(const PolicyOptions& options, std::ostream& out, std::ostream& err);
+/// Without browsers: of every browser that icelock knows, installed or not.
+int run_unsetup(const PolicyOptions& options, std::ostream& out, std::ostream& err);
+
+}  // namespace icelock::app

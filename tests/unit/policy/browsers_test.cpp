@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/browsers.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace icelock::policy {
+namespace {
+
+TEST(Browsers, AreTheOnesThatIcelockPromises) {
+  std::vector<std::string_view> ids;
+  for (const Browser& browser : browsers()) ids.push_back(browser.id);
+  EXPECT_THAT(ids,
+              testing::ElementsAre("chrome", "chromium", "edge", "brave", "vivaldi", "firefox"));
+}
+
+TEST(Browsers, HaveCompleteRows) {
+  for (const Browser& browser : browsers()) {
+    EXPECT_EQ(find_browser(browser.id), &browser);
+    EXPECT_FALSE(browser.programs.empty()) << browser.id;
+    EXPECT_EQ(browser.level_key.empty(), browser.family == BrowserFamily::firefox) << browser.id;
+    std::vector<std::string_view> paths(browser.programs.begin(), browser.programs.end());
+    paths.insert(paths.end(),
+                 {browser.policy_path, browser.system_manifests, browser.user_manifests});
+    for (const std::string_view path : paths) {
+      EXPECT_FALSE(path.empty()) << browser.id;
+      EXPECT_NE(path.front(), '/') << path;
+      EXPECT_NE(path.back(), '/') << path;
+    }
+  }
+}
+
+TEST(Browsers, EdgeHasItsOwnNameForTheLevel) {
+  EXPECT_EQ(find_browser("edge")->level_key, "WebRtcLocalhostIpHandling");
+  EXPECT_EQ(find_browser("chrome")->level_key, "WebRtcIPHandling");
+}
+
+TEST(Browsers, UnknownIdIsNone) {
+  EXPECT_EQ(find_browser("netscape"), nullptr);
+}
+
+}  // namespace
+}  // namespace icelock::policy
