@@ -65,9 +65,13 @@ Code code_for(int error_number) {
 
 }  // namespace
 
-std::span<const CodeInfo> codes() { return table; }
+std::span<const CodeInfo> codes() {
+  return table;
+}
 
-const CodeInfo& info(Code code) { return table[static_cast<std::size_t>(code)]; }
+const CodeInfo& info(Code code) {
+  return table[static_cast<std::size_t>(code)];
+}
 
 std::string to_string(const Error& error) {
   return error.object.empty() ? error.what : error.what + ": " + error.object;

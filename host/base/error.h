@@ -45,8 +45,8 @@ struct CodeInfo {
 std::span<const CodeInfo> codes();
 const CodeInfo& info(Code code);
 
-/// One failure: the code, the step that failed in words, and the thing it concerned (a path, a field,
-/// an address; may be empty). Never holds a secret; may be shown to the user as it is.
+/// One failure: the code, the step that failed in words, and the thing it concerned (a path, a
+/// field, an address; may be empty). Never holds a secret; may be shown to the user as it is.
 struct Error {
   Code code = Code::internal;
   std::string what;
@@ -64,7 +64,8 @@ using Result = std::expected<T, Error>;
 std::unexpected<Error> fail(Code code, std::string what, std::string object = {});
 
 /// An Error from errno: ENOSPC and EDQUOT become no_space, EACCES, EPERM and EROFS not_permitted,
-/// ENOENT not_found, ETIMEDOUT timeout, ELOOP unsafe_path, anything else io. The system's own words are appended.
+/// ENOENT not_found, ETIMEDOUT timeout, ELOOP unsafe_path, anything else io. The system's own words
+/// are appended.
 std::unexpected<Error> fail_errno(int error_number, std::string_view what, std::string object = {});
 
 }  // namespace icelock

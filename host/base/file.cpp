@@ -28,7 +28,7 @@ Result<void> write_all(int fd, std::string_view bytes, const std::string& path) 
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return fail_errno(errno, "cannot open", path.string());
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, "cannot stat", path.string());
   if (!S_ISREG(status.st_mode)) return fail(Code::unsafe_path, "not a regular file", path.string());
   std::string bytes;
@@ -47,11 +47,10 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t lim
 
 Result<void> replace_file(const std::filesystem::path& path, std::string_view bytes,
                           unsigned mode) {
+  const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
   std::error_code problem;
-  std::filesystem::create_directories(path.parent_path(), problem);
-  if (problem) {
-    return fail_errno(problem.value(), "cannot make the folder", path.parent_path().string());
-  }
+  std::filesystem::create_directories(parent, problem);
+  if (problem) return fail_errno(problem.value(), "cannot make the folder", parent.string());
   std::string stage = path.string() + ".XXXXXX";
   const Fd fd(::mkostemp(stage.data(), O_CLOEXEC));
   if (!fd) return fail_errno(errno, "cannot make a file beside", path.string());
@@ -68,7 +67,7 @@ Result<void> replace_file(const std::filesystem::path& path, std::string_view by
   if (::rename(stage.c_str(), path.c_str()) != 0) {
     return give_up(fail_errno(errno, "cannot replace", path.string()));
   }
-  const Fd folder(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Fd folder(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder) ::fsync(folder.get());
   return {};
 }

@@ -9,7 +9,9 @@ constexpr std::array<std::string_view, 4> level_names = {"unrestricted", "defaul
                                                          "force_proxy", "disabled"};
 }
 
-std::string_view name(Level level) { return level_names[static_cast<std::size_t>(level)]; }
+std::string_view name(Level level) {
+  return level_names[static_cast<std::size_t>(level)];
+}
 
 std::string_view name(BrowserFamily family) {
   return family == BrowserFamily::chromium ? "chromium" : "firefox";

@@ -7,8 +7,8 @@
 namespace icelock {
 
 /// How far WebRTC may go, ordered from loosest to strictest (RFC 8828 section 5.2: mode 3 is
-/// default_route_only, mode 4 is force_proxy). RFC mode 2 is left out on purpose: Chromium's value for
-/// it shows raw local addresses that even its default hides.
+/// default_route_only, mode 4 is force_proxy). RFC mode 2 is left out on purpose: Chromium's value
+/// for it shows raw local addresses that even its default hides.
 enum class Level { unrestricted, default_route_only, force_proxy, disabled };
 
 /// The two engines that differ in what a level shows and in how it is set.

@@ -3,6 +3,7 @@
 #include "ice/gather.h"
 
 #include <arpa/inet.h>
+#include <glib.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
@@ -226,6 +227,19 @@ TEST(Gather, LeavesNoDescriptorAndNoThreadBehind) {
   const std::size_t before = open_descriptors();
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(gather({ip("127.0.0.1")}, with(server)));
   EXPECT_EQ(open_descriptors(), before);
+}
+
+TEST(Gather, RunsNothingOfTheProgramsOwnContext) {
+  bool ran = false;
+  const guint source = g_idle_add(
+      [](gpointer flag) -> gboolean {
+        *static_cast<bool*>(flag) = true;
+        return G_SOURCE_CONTINUE;
+      },
+      &ran);
+  EXPECT_TRUE(gather({ip("127.0.0.1")}, {}));
+  g_source_remove(source);
+  EXPECT_FALSE(ran);
 }
 
 TEST(Gather, SeveralCallersAtOnceDoNotDisturbEachOther) {

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may include whom, as docs/architecture.md has it. A new folder or library is one row.
+
+Patterns are those of fnmatch; paths and includes are relative to host/.
+"""
+
+# What the files of a folder may include, besides the folder's own headers.
+FOLDERS = {
+    "base": [],
+    "net": ["base/*"],
+    "policy": ["base/*"],
+    "ipc": ["base/*"],
+    "ice": ["base/*", "net/*"],
+    "guard": ["base/*", "net/*", "policy/*", "ice/exposure.h"],
+    "app": ["*"],
+}
+
+# Inside ice, the pure half must not see the half that does I/O.
+APART = [("ice/exposure*", "ice/gather*")]
+
+# Headers of each library, and the files that may include them.
+LIBRARIES = [
+    (["nlohmann/*"], ["policy/*", "guard/settings*", "ipc/*", "app/*"]),
+    (["httplib.h"], ["ipc/*"]),
+    (["nice/*", "glib*", "gio/*", "gobject/*"], ["ice/gather*"]),
+    (["libmnl/*"], ["net/*"]),
+    (["boost/*"], ["base/run.cpp"]),
+    (["CLI/*"], ["app/*"]),
+    (["systemd/*"], ["app/*"]),
+]
+
+# Headers of the system; the C++ library's have neither a dot nor a slash.
+SYSTEM = ["sys/*", "linux/*", "asm/*", "net/*", "netinet/*", "arpa/*", "bits/*"]
