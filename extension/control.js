@@ -147,6 +147,7 @@ export function createControl(ext) {
   function attach(port) {
     if (port.name !== 'popup') return;
     popups.add(port);
+    known.refusal = null;
     port.onDisconnect.addListener(() => popups.delete(port));
     port.onMessage.addListener((message) => ready.then(() => choose(message?.mode)));
     ready.then(check).then(host.connect);

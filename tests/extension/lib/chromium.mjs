@@ -52,6 +52,7 @@ async function workerOf(browser) {
     one.url().startsWith(`chrome-extension://${chromiumId}/`), {timeout: 20_000});
   const worker = await target.worker();
   if (!worker) throw new Error('the extension has no worker');
+  await until(() => worker.evaluate(() => typeof chrome === 'object'), 'the API in the worker');
   return worker;
 }
 

@@ -21,6 +21,6 @@ export async function until(ask, what, ms = 10_000) {
     const answer = await ask();
     if (answer) return answer;
     if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}`);
-    await sleep(25);
+    await sleep(5);
   }
 }

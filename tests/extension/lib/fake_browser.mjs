@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts of the extension API that icelock uses, with the habits that were seen in the real browsers:
+// set() resolves when it had no effect, and a missing host shows only as a port that closes.
+
+import {readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {extensionDir} from './common.mjs';
+
+/** @typedef {'chromium' | 'firefox'} Family */
+
+const messages = JSON.parse(readFileSync(join(extensionDir, '_locales/en/messages.json'), 'utf8'));
+
+class FakeEvent {
+  /** @type {((...args: any[]) => void)[]} */
+  listeners = [];
+  /** @param {(...args: any[]) => void} listener */
+  addListener(listener) { this.listeners.push(listener); }
+  /** @param {any[]} args */
+  fire(...args) { for (const listener of [...this.listeners]) listener(...args); }
+}
+
+/** One privacy setting: who holds it, and what each would have. */
+class FakeSetting {
+  onChange = new FakeEvent();
+  control = 'controllable_by_this_extension';
+  /** @type {unknown} */
+  own = undefined;
+  broken = false;
+
+  /** @param {string} name @param {unknown} value @param {unknown[][]} log */
+  constructor(name, value, log) {
+    Object.assign(this, {name, value, log});
+    /** @type {string} */ this.name;
+    /** @type {unknown} */ this.value;
+    /** @type {unknown[][]} */ this.log;
+    this.initial = value;
+  }
+
+  /** @param {{value: unknown}} details */
+  async set({value}) {
+    this.log.push(['set', this.name, value]);
+    if (this.broken) throw new Error('the browser refused');
+    this.own = value;
+    if (!this.control.endsWith('_by_this_extension')) return;
+    this.control = 'controlled_by_this_extension';
+    this.become(value);
+  }
+
+  async get() {
+    this.log.push(['get', this.name]);
+    if (this.broken) throw new Error('the browser refused');
+    return {value: this.value, levelOfControl: this.control};
+  }
+
+  async clear() {
+    this.log.push(['clear', this.name]);
+    this.own = undefined;
+    this.control = 'controllable_by_this_extension';
+    this.become(this.initial);
+  }
+
+  /** Somebody else takes hold. @param {string} control @param {unknown} value */
+  holdBy(control, value) {
+    this.control = control;
+    this.become(value);
+  }
+
+  /** @param {unknown} value */
+  become(value) {
+    const changed = value !== this.value;
+    this.value = value;
+    if (changed) this.onChange.fire({value, levelOfControl: this.control});
+  }
+}
+
+/** The far end of a native port, as a test plays it. */
+export class FakePort {
+  onMessage = new FakeEvent();
+  onDisconnect = new FakeEvent();
+  /** @type {any[]} */
+  sent = [];
+  closed = false;
+  name = '';
+  /** @type {Error | null} */
+  error = null;
+
+  /** @param {unknown[][]} log @param {Browser} browser */
+  constructor(log, browser) {
+    this.log = log;
+    this.browser = browser;
+  }
+
+  /** @param {any} frame */
+  postMessage(frame) {
+    if (this.closed) throw new Error('Attempting to use a disconnected port object');
+    this.sent.push(structuredClone(frame));
+    this.log.push(['post', frame.op]);
+    if (frame.op) this.browser.answer?.(frame, this);
+  }
+
+  disconnect() { this.closed = true; }
+
+  /** The host writes a frame. @param {any} frame */
+  say(frame) { this.onMessage.fire(frame); }
+
+  /** The host ends. @param {string} [why] */
+  end(why = 'Native host has exited.') {
+    this.closed = true;
+    this.browser.lastError = {message: why};
+    this.onDisconnect.fire(this);
+    this.browser.lastError = undefined;
+  }
+
+  /** The requests of one kind. @param {string} op */
+  asked(op) { return this.sent.filter((frame) => frame.op === op); }
+}
+
+/** @typedef {ReturnType<typeof createBrowser>} Browser */
+
+/** @param {{family?: Family, local?: object, session?: object}} [options] */
+export function createBrowser({family = 'chromium', local = {}, session = {}} = {}) {
+  /** @type {unknown[][]} everything that the extension asked of the browser, in order */
+  const log = [];
+  const area = (/** @type {string} */ name, /** @type {any} */ content) => ({
+    content, broken: false,
+    async get() {
+      if (this.broken) throw new Error('storage is broken');
+      return structuredClone(this.content);
+    },
+    /** @param {object} items */
+    async set(items) {
+      log.push(['store', name, structuredClone(items)]);
+      if (this.broken) throw new Error('storage is broken');
+      Object.assign(this.content, structuredClone(items));
+    },
+  });
+  const events = {onConnect: new FakeEvent(), onStartup: new FakeEvent(), onInstalled: new FakeEvent()};
+  const policy = new FakeSetting('policy', 'default', log);
+  const peer = new FakeSetting('peer', true, log);
+  const shown = {icon: '', title: '', badge: ''};
+
+  const browser = {
+    log, shown, policy, peer, events,
+    local: area('local', local), session: area('session', session),
+    /** @type {{message: string} | undefined} */ lastError: undefined,
+    /** whether the host is installed */ installed: true,
+    /** @type {FakePort[]} */ ports: [],
+    /** @type {((frame: any, port: FakePort) => void) | null} plays the host */ answer: null,
+    get port() { return browser.ports[browser.ports.length - 1]; },
+    /** Opens the popup. */
+    openPopup() {
+      const popup = new FakePort(log, browser);
+      popup.name = 'popup';
+      events.onConnect.fire(popup);
+      return popup;
+    },
+    ext: /** @type {any} */ (null),
+  };
+  browser.ext = {
+    runtime: {
+      ...events,
+      get lastError() { return browser.lastError; },
+      getURL: (/** @type {string} */ path) =>
+        `${family === 'firefox' ? 'moz' : 'chrome'}-extension://id/${path}`,
+      connectNative() {
+        const port = new FakePort(log, browser);
+        browser.ports.push(port);
+        log.push(['connect']);
+        if (!browser.installed) setImmediate(() => port.end('Specified native messaging host not found.'));
+        return port;
+      },
+    },
+    storage: {local: browser.local, session: browser.session},
+    privacy: {network: family === 'firefox'
+      ? {webRTCIPHandlingPolicy: policy, peerConnectionEnabled: peer} : {webRTCIPHandlingPolicy: policy}},
+    i18n: {getMessage: (/** @type {string} */ key) => messages[key]?.message ?? ''},
+    action: {
+      async setIcon(/** @type {any} */ {path}) { shown.icon = /(\w+)-16/.exec(path[16])?.[1] ?? ''; },
+      async setTitle(/** @type {any} */ {title}) { shown.title = title; },
+      async setBadgeText(/** @type {any} */ {text}) { shown.badge = text; },
+    },
+  };
+  return browser;
+}
+
+/** A state as the host sends it. @param {object} [changes] */
+export const hostState = (changes = {}) => ({
+  v: 1,
+  network: {ipv4: {verdict: 'tunnel', link: 'tun0', excluded_routes: false},
+    ipv6: {verdict: 'direct', link: 'enp3s0', excluded_routes: false}},
+  tunnels: [{link: 'tun0', kind: 'tun', ipv4: 'full', ipv6: 'none'}],
+  mode: 'auto', mode_level: 'force_proxy', floor: 'unrestricted',
+  decision: {chromium: 'force_proxy', firefox: 'default_route_only'},
+  held_seconds: 0,
+  reasons: [{code: 'ipv6_outside_tunnel', text: 'VPN tun0 carries no IPv6; enp3s0 routes it.',
+    args: {tunnel: 'tun0', link: 'enp3s0'}}],
+  browsers: [], ...changes});
+
+/** A state in which both families are at one level. @param {string} level @param {object} [changes] */
+export const stateAt = (level, changes = {}) =>
+  hostState({decision: {chromium: level, firefox: level}, ...changes});
+
+/** A host that answers everything; `state` may be changed between answers.
+ * @param {{serial?: number, state: any}} host */
+export const goodHost = (host) => (/** @type {any} */ frame, /** @type {FakePort} */ port) => {
+  const envelope = {v: 1, id: frame.id, ok: true};
+  const state = {serial: host.serial ?? 1, state: host.state};
+  if (frame.op === 'report') setImmediate(() => port.say(envelope));
+  else setImmediate(() => port.say({...envelope, ...state}));
+};

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// A headless Firefox with the extension in it, on a profile and a home folder of its own.
+
+import {spawn} from 'node:child_process';
+import {chmod, mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
+import {createServer} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {extensionDir, until} from './common.mjs';
+import {connectMarionette} from './marionette.mjs';
+
+export const firefoxId = 'icelock@icelock.extension';
+export const firefoxPath = process.env.ICELOCK_FIREFOX ?? '/usr/bin/firefox-esr';
+/** The preferences behind privacy.network, by what ext-privacy.js of Firefox sets. */
+export const prefNames = ['default_address_only', 'no_host', 'proxy_only_if_behind_proxy', 'proxy_only']
+  .map((name) => `media.peerconnection.ice.${name}`);
+
+/** @returns {Promise<number>} a TCP port that was free a moment ago */
+const freePort = () => new Promise((resolve) => {
+  const server = createServer().listen(0, '127.0.0.1', () => {
+    const {port} = /** @type {import('node:net').AddressInfo} */ (server.address());
+    server.close(() => resolve(port));
+  });
+});
+
+/** @param {{host?: string, env?: NodeJS.ProcessEnv, prefs?: Record<string, string | number | boolean>}} [options] */
+export async function launchFirefox({host, env = {}, prefs = {}} = {}) {
+  const home = await mkdtemp(join(tmpdir(), 'icelock-firefox-'));
+  const profile = join(home, 'profile');
+  await mkdir(profile);
+  if (host) await registerHost(home, host);
+  const port = await freePort();
+  const all = {'marionette.port': port, 'browser.shell.checkDefaultBrowser': false,
+    'datareporting.policy.dataSubmissionEnabled': false, 'app.update.enabled': false, ...prefs};
+  await writeFile(join(profile, 'user.js'), Object.entries(all)
+    .map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`).join(''));
+  const process_ = spawn(firefoxPath, ['--headless', '--marionette', '--remote-allow-system-access',
+    '--no-remote', '--profile', profile],
+  {env: {...process.env, ...env, HOME: home, XDG_CONFIG_HOME: '', XDG_CACHE_HOME: ''}, stdio: 'ignore'});
+  const ended = new Promise((resolve) => process_.once('exit', resolve));
+  const marionette = await connectMarionette(port);
+  await marionette.call('WebDriver:NewSession');
+  await marionette.call('Addon:Install', {path: extensionDir, temporary: true});
+
+  const firefox = {
+    marionette, home,
+    /** The preferences that make the level, and whether RTCPeerConnection is there.
+     * @returns {Promise<{enabled: boolean, on: string[]}>} `on`: those of `prefNames` that are true, short */
+    prefs: () => marionette.run('chrome', `return {
+      enabled: Services.prefs.getBoolPref("media.peerconnection.enabled"),
+      on: arguments[0].filter((name) => Services.prefs.getBoolPref(name)).map((name) => name.split(".").pop())}`,
+    [prefNames]),
+    /** @param {string[]} on @param {boolean} [enabled] */
+    untilPrefs: (on, enabled = true) => until(async () => {
+      const now = await firefox.prefs();
+      return now.enabled === enabled && now.on.join() === on.join();
+    }, `the preferences to be ${on.join() || 'none'}, ${enabled}`),
+    /** Opens the popup's page in the tab. */
+    async openPopup() {
+      const base = await marionette.run('chrome',
+        `return WebExtensionPolicy.getByID(${JSON.stringify(firefoxId)}).getURL("popup.html")`);
+      await marionette.call('Marionette:SetContext', {value: 'content'});
+      await marionette.call('WebDriver:Navigate', {url: base});
+    },
+    /** @param {string} script a function body, run in the page of the tab */
+    inPage: (script) => marionette.run('content', script),
+    /** @param {string} file where to put a picture of the tab's page */
+    async screenshot(file) {
+      await marionette.call('Marionette:SetContext', {value: 'content'});
+      const {value} = await marionette.call('WebDriver:TakeScreenshot', {full: false});
+      await writeFile(file, Buffer.from(value, 'base64'));
+    },
+    async close() {
+      await marionette.call('Marionette:Quit', {flags: ['eForceQuit']}).catch(() => {});
+      marionette.close();
+      const late = setTimeout(() => process_.kill('SIGKILL'), 15_000);
+      await ended;
+      clearTimeout(late);
+      await rm(home, {recursive: true, force: true, maxRetries: 5});
+    },
+  };
+  return firefox;
+}
+
+/** @param {string} home @param {string} program absolute path */
+export async function registerHost(home, program) {
+  const folder = join(home, '.mozilla/native-messaging-hosts');
+  await mkdir(folder, {recursive: true});
+  await chmod(program, 0o755);
+  await writeFile(join(folder, 'icelock.host.json'), JSON.stringify({
+    name: 'icelock.host', description: 'icelock', type: 'stdio', path: program, allowed_extensions: [firefoxId]}));
+}
+

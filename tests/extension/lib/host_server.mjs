@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The test's end of the fake host: speaks docs/protocol.md for it.
+
+import {mkdtemp, rm} from 'node:fs/promises';
+import {createServer} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {createInterface} from 'node:readline';
+import {until} from './common.mjs';
+
+/** One started host. */
+export class HostLink {
+  /** @type {any[]} every frame that the browser sent */
+  frames = [];
+  pid = 0;
+  /** @type {string[]} */
+  argv = [];
+  closed = false;
+
+  /** @param {import('node:net').Socket} socket */
+  constructor(socket) { this.socket = socket; }
+
+  /** @param {any} frame */
+  say(frame) { this.socket.write(`${JSON.stringify(frame)}\n`); }
+
+  /** Ends the host without a word, as a crash would. */
+  kill() { process.kill(this.pid, 'SIGKILL'); }
+
+  /** @param {string} op */
+  asked(op) { return this.frames.filter((frame) => frame.op === op); }
+
+  /** @param {number} serial the report for that state, once it came */
+  report(serial) {
+    return until(() => this.asked('report').find((one) => one.serial === serial), `report ${serial}`);
+  }
+}
+
+/** Listens; give `env` to the browser. While `answer` is true each request is answered: with `state` and `serial`
+ * where the protocol wants them; `refuse` makes set_mode fail with that code. */
+export async function createHostServer() {
+  const folder = await mkdtemp(join(tmpdir(), 'icelock-host-'));
+  const path = join(folder, 'socket');
+  const host = {
+    /** @type {HostLink[]} */ links: [],
+    answer: true,
+    /** @type {any} */ state: null,
+    serial: 0,
+    refuse: '',
+    env: {ICELOCK_FAKE_HOST: path},
+    /** The newest link, once there are that many. @param {number} [count] */
+    link: (count = 1) => until(() => host.links.length >= count && host.links[host.links.length - 1],
+      `host start ${count}`),
+    /** A new state for every link. @param {any} state */
+    push(state) {
+      host.state = state;
+      host.serial += 1;
+      for (const link of host.links.filter(({closed}) => !closed)) {
+        link.say({v: 1, event: 'state', serial: host.serial, state});
+      }
+      return host.serial;
+    },
+    async close() {
+      server.close();
+      for (const {socket} of host.links) socket.destroy();
+      await rm(folder, {recursive: true, force: true});
+    },
+  };
+
+  /** @param {HostLink} link @param {any} frame */
+  function answer(link, {id, op}) {
+    const envelope = {v: 1, id, ok: true};
+    if (op === 'report') link.say(envelope);
+    else if (op === 'set_mode' && host.refuse) {
+      link.say({...envelope, ok: false, code: host.refuse, what: 'refused', object: 'mode'});
+    } else link.say({...envelope, serial: host.serial, state: host.state});
+  }
+
+  const server = createServer((socket) => {
+    const link = new HostLink(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => { link.closed = true; });
+    createInterface({input: socket}).on('error', () => {}).on('line', (line) => {
+      const frame = JSON.parse(line);
+      if (link.pid === 0) {
+        Object.assign(link, frame);
+        host.links.push(link);
+        return;
+      }
+      link.frames.push(frame);
+      if (host.answer) answer(link, frame);
+    });
+  });
+  await new Promise((resolve) => server.listen(path, () => resolve(null)));
+  return host;
+}

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: Apache-2.0
+// The background as a whole, against a fake browser and a fake host, in a time of its own.
+
+import assert from 'node:assert/strict';
+import {afterEach, beforeEach, test} from 'node:test';
+import {createControl} from '../../../extension/control.js';
+import {createBrowser, goodHost, stateAt} from '../lib/fake_browser.mjs';
+import {createClock, flush} from '../lib/fake_clock.mjs';
+
+const locked = 'disable_non_proxied_udp';
+/** @type {ReturnType<typeof createClock>} */
+let clock;
+beforeEach(() => { clock = createClock(); });
+afterEach(async () => {
+  await flush();  // what a test left under way must not begin real timers
+  clock.restore();
+});
+
+/** A browser with a background in it; with `state`, a host that is in good health.
+ * @param {{family?: 'chromium' | 'firefox', local?: object, session?: object, state?: object,
+ *   installed?: boolean}} [options] */
+async function begin({state, installed = true, ...options} = {}) {
+  const browser = createBrowser(options);
+  browser.installed = installed;
+  const host = {serial: 1, state};
+  if (state) browser.answer = goodHost(host);
+  createControl(browser.ext);
+  await flush();
+  return {browser, host};
+}
+
+/** @param {import('../lib/fake_browser.mjs').Browser} browser @param {string} what */
+const calls = (browser, what) => browser.log.filter(([name]) => name === what);
+
+test('every listener is there before the first await', () => {
+  const browser = createBrowser({family: 'firefox'});
+  createControl(browser.ext);
+  for (const event of [browser.policy.onChange, browser.peer.onChange, ...Object.values(browser.events)]) {
+    assert.equal(event.listeners.length, 1);
+  }
+});
+
+test('locks first, and connects then', async () => {
+  const {browser} = await begin();
+  const order = browser.log.map(([what]) => what).filter((what) => ['set', 'get', 'connect'].includes(what));
+  assert.deepEqual(order.slice(0, 3), ['set', 'get', 'connect']);
+  assert.equal(browser.policy.value, locked);
+});
+
+test('a silent host: locked, called unusable after the answer time, tried again', async () => {
+  const {browser} = await begin();
+  const popup = browser.openPopup();
+  await clock.pass(4900);
+  assert.equal(browser.ports.length, 1);
+  await clock.pass(200);
+  assert.equal(popup.sent.at(-1).notes[0].key, 'host_unusable');
+  assert.equal(browser.ports[0].closed, true);
+  await clock.pass(500);
+  assert.equal(browser.ports.length, 2);
+  assert.equal(browser.policy.value, locked);
+});
+
+test('obeys the answer to subscribe and every push: set, get, report', async () => {
+  const {browser, host} = await begin({state: stateAt('unrestricted')});
+  assert.equal(browser.policy.value, 'default');
+  browser.log.length = 0;
+  host.state = stateAt('force_proxy');
+  browser.port.say({v: 1, event: 'state', serial: 7, state: host.state});
+  await flush();
+  assert.deepEqual(browser.log.filter(([what]) => what !== 'store').slice(0, 3),
+    [['set', 'policy', locked], ['get', 'policy'], ['post', 'report']]);
+  assert.deepEqual(browser.port.asked('report').at(-1), {v: 1, id: browser.port.sent.at(-1).id, op: 'report',
+    serial: 7, value: locked, level_of_control: 'controlled_by_this_extension', level: 'force_proxy'});
+  assert.equal(calls(browser, 'clear').length, 0);
+});
+
+test('Firefox obeys its own column of the decision', async () => {
+  const state = stateAt('force_proxy', {decision: {chromium: 'force_proxy', firefox: 'default_route_only'}});
+  const {browser} = await begin({family: 'firefox', state});
+  assert.equal(browser.policy.value, 'default_public_and_private_interfaces');
+  assert.equal(browser.port.asked('report')[0].level, 'default_route_only');
+});
+
+test('two pushes at once end at the second', async () => {
+  const {browser} = await begin({state: stateAt('unrestricted')});
+  browser.port.say({v: 1, event: 'state', serial: 2, state: stateAt('default_route_only')});
+  browser.port.say({v: 1, event: 'state', serial: 3, state: stateAt('force_proxy')});
+  await flush();
+  assert.equal(browser.policy.value, locked);
+  assert.equal(browser.port.asked('report').at(-1).serial, 3);
+});
+
+test('frames that cannot be acted on make the host unusable, and lock', async () => {
+  const good = stateAt('unrestricted');
+  const frames = [
+    null, 'text', 7, [], {}, {v: 2, event: 'state', serial: 2, state: good}, {event: 'state', serial: 2, state: good},
+    {v: 1, event: 'state', serial: 'x', state: good}, {v: 1, event: 'state', serial: 2, state: null},
+    {v: 1, event: 'state', serial: 2, state: {...good, decision: {chromium: 'open', firefox: 'open'}}},
+    {v: 1, event: 'state', serial: 2, state: {...good, decision: undefined}},
+    {v: 1, event: 'state', serial: 2, state: {...good, reasons: [null]}},
+    {v: 1, event: 'state', serial: 2, state: {...good, browsers: [{id: 'x'}]}},
+  ];
+  for (const frame of frames) {
+    const {browser} = await begin({state: good});
+    assert.equal(browser.policy.value, 'default');
+    browser.answer = null;  // the next host is silent
+    const popup = browser.openPopup();
+    browser.port.say(frame);
+    await clock.pass(2100);
+    assert.equal(browser.policy.value, locked, JSON.stringify(frame));
+    assert.equal(popup.sent.at(-1).notes[0].key, 'host_unusable', JSON.stringify(frame));
+    assert.equal(browser.ports[0].closed, true);
+  }
+});
+
+test('a push of an unknown kind and unknown fields are no error', async () => {
+  const {browser} = await begin({state: stateAt('unrestricted')});
+  browser.port.say({v: 1, event: 'weather', serial: 2});
+  browser.port.say({v: 1, event: 'state', serial: 2, state: stateAt('force_proxy', {extra: 1}), more: 2});
+  await flush();
+  assert.equal(browser.policy.value, locked);
+  assert.equal(browser.ports.length, 1);
+});
+
+test('a host that answers subscribe without a state, or refuses it, is unusable', async () => {
+  for (const answer of [{ok: true}, {ok: false, code: 'version', what: 'speaks 2', object: ''}]) {
+    const browser = createBrowser();
+    browser.answer = (frame, port) => port.say({v: 1, id: frame.id, ...answer});
+    createControl(browser.ext);
+    const popup = browser.openPopup();
+    await flush();
+    assert.equal(popup.sent.at(-1).notes[0].key, 'host_unusable');
+    assert.equal(browser.policy.value, locked);
+  }
+});
+
+test('host gone while locked: the lock stays, at its level', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy')});
+  browser.answer = null;
+  browser.log.length = 0;
+  browser.port.end();
+  await clock.pass(10_000);
+  assert.deepEqual(calls(browser, 'set'), []);
+  assert.equal(browser.policy.value, locked);
+  assert.equal(browser.shown.badge, '?');
+});
+
+test('host gone while disabled: stays disabled', async () => {
+  const {browser} = await begin({family: 'firefox', state: stateAt('disabled')});
+  browser.answer = null;
+  browser.port.end();
+  await clock.pass(10_000);
+  assert.equal(browser.peer.value, false);
+});
+
+test('host gone while loose: locked after the grace, at either loose level', async () => {
+  for (const level of ['unrestricted', 'default_route_only']) {
+    const {browser} = await begin({state: stateAt(level)});
+    const loose = browser.policy.value;
+    browser.installed = false;
+    browser.port.end();
+    await clock.pass(1900);
+    assert.equal(browser.policy.value, loose);
+    await clock.pass(200);
+    assert.equal(browser.policy.value, locked);
+  }
+});
+
+test('a host that is back within the grace changes nothing', async () => {
+  const {browser} = await begin({state: stateAt('unrestricted')});
+  browser.port.end();
+  await clock.pass(5000);
+  assert.equal(browser.ports.length, 2);
+  assert.equal(browser.policy.value, 'default');
+  assert.equal(browser.shown.badge, '');
+});
+
+test('tries again for ever, with waits that grow up to a bound', async () => {
+  const {browser} = await begin({installed: false});
+  /** @type {number[]} */
+  const at = [];
+  for (let tick = 0; tick < 3000; ++tick) {
+    const before = browser.ports.length;
+    await clock.pass(100);
+    if (browser.ports.length > before) at.push(tick / 10);
+  }
+  const waits = at.map((time, n) => Math.round((time - (at[n - 1] ?? 0)) * 2) / 2);
+  assert.deepEqual(waits.slice(0, 8), [0.5, 1, 2, 4, 8, 16, 25, 25]);
+  assert.ok(at.length > 15);
+});
+
+test('a host that speaks and crashes is not started ever faster; one that lived is, at once', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy')});
+  for (const wait of [500, 1000, 2000]) {
+    browser.port.end();
+    const before = browser.ports.length;
+    await clock.pass(wait - 100);
+    assert.equal(browser.ports.length, before);
+    await clock.pass(200);
+    assert.equal(browser.ports.length, before + 1);
+  }
+  await clock.pass(60_000);
+  const before = browser.ports.length;
+  browser.port.end();
+  await clock.pass(600);
+  assert.equal(browser.ports.length, before + 1);
+});
+
+test('a late word of a port that was given up is not heard', async () => {
+  const {browser} = await begin();
+  const old = browser.ports[0];
+  await clock.pass(6000);
+  assert.equal(browser.ports.length, 2);
+  old.say({v: 1, event: 'state', serial: 1, state: stateAt('unrestricted')});
+  await flush();
+  assert.equal(browser.policy.value, locked);
+});
+
+test('a host that hangs while loose is noticed', async () => {
+  const {browser} = await begin({state: stateAt('unrestricted')});
+  await clock.pass(20_100);
+  assert.equal(browser.port.asked('status').length, 1);
+  browser.answer = null;
+  await clock.pass(30_000);
+  assert.equal(browser.policy.value, locked);
+});
+
+test('while locked the host is left in peace', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy')});
+  await clock.pass(100_000);
+  assert.equal(browser.port.asked('status').length, 0);
+});
+
+test('a policy holds: shown as held, reported as it is', async () => {
+  const browser = createBrowser();
+  browser.policy.holdBy('not_controllable', 'default');
+  browser.answer = goodHost({state: stateAt('force_proxy')});
+  createControl(browser.ext);
+  await flush();
+  assert.deepEqual([browser.shown.icon, browser.shown.badge], ['held', '!']);
+  const {value, level_of_control, level} = browser.port.asked('report')[0];
+  assert.deepEqual([value, level_of_control, level], ['default', 'not_controllable', 'unrestricted']);
+});
+
+test('another extension takes hold later: read, reported, shown, not fought', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy')});
+  browser.log.length = 0;
+  browser.policy.holdBy('controlled_by_other_extensions', 'default');
+  await flush();
+  assert.deepEqual([browser.shown.icon, browser.shown.badge], ['held', '!']);
+  assert.equal(browser.port.asked('report').at(-1).level_of_control, 'controlled_by_other_extensions');
+  assert.deepEqual(calls(browser, 'set'), []);
+});
+
+test('a setting that became loose and free is taken back', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy')});
+  browser.policy.holdBy('controllable_by_this_extension', 'default');
+  await flush();
+  assert.equal(browser.policy.value, locked);
+  assert.equal(browser.shown.icon, 'locked');
+});
+
+test('a browser that refuses: unknown, reported as unknown', async () => {
+  const browser = createBrowser();
+  browser.policy.broken = true;
+  browser.answer = goodHost({state: stateAt('force_proxy')});
+  createControl(browser.ext);
+  await flush();
+  assert.deepEqual([browser.shown.icon, browser.shown.badge], ['unknown', '?']);
+  assert.equal(browser.port.asked('report')[0].level, null);
+});
+
+test('no host: locked, and Open and Locked work by hand', async () => {
+  const {browser} = await begin({installed: false});
+  assert.equal(browser.policy.value, locked);
+  const popup = browser.openPopup();
+  popup.onMessage.fire({mode: 'open'});
+  await flush();
+  assert.equal(browser.policy.value, 'default');
+  assert.deepEqual(browser.local.content, {hand: 'open'});
+  assert.equal(browser.shown.badge, '?');
+  popup.onMessage.fire({mode: 'auto'});
+  popup.onMessage.fire({mode: 'constructor'});
+  popup.onMessage.fire(null);
+  await flush();
+  assert.equal(browser.policy.value, 'default');
+  popup.onMessage.fire({mode: 'locked'});
+  await flush();
+  assert.equal(browser.policy.value, locked);
+  assert.deepEqual(browser.local.content, {hand: 'locked'});
+});
+
+test('no host: Open by hand is kept over a browser start, after the lock', async () => {
+  const {browser} = await begin({installed: false, local: {hand: 'open'}});
+  assert.deepEqual(calls(browser, 'set').map(([, , value]) => value), [locked, 'default']);
+});
+
+test('what was chosen by hand ends with the first word of a host', async () => {
+  const {browser} = await begin({local: {hand: 'open'}, state: stateAt('force_proxy')});
+  assert.equal(browser.policy.value, locked);
+  assert.deepEqual(browser.local.content, {hand: 'locked'});
+  browser.installed = false;
+  browser.port.end();
+  await clock.pass(5000);
+  assert.equal(browser.policy.value, locked);
+});
+
+test('a host that cannot be understood ends it too, and Open can be chosen again', async () => {
+  const browser = createBrowser({local: {hand: 'open'}});
+  browser.answer = (_, port) => setImmediate(() => port.say({v: 99}));
+  createControl(browser.ext);
+  await flush();
+  assert.equal(browser.policy.value, locked);
+  const popup = browser.openPopup();
+  await flush();
+  popup.onMessage.fire({mode: 'open'});
+  await clock.pass(60_000);
+  assert.equal(browser.policy.value, 'default');
+});
+
+test('host gone: Open by hand does not go below the floor that it stated', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy', {floor: 'force_proxy'})});
+  browser.installed = false;
+  browser.port.end();
+  await clock.pass(100);
+  const popup = browser.openPopup();
+  popup.onMessage.fire({mode: 'open'});
+  await flush();
+  assert.equal(browser.policy.value, locked);
+  assert.equal(popup.sent.at(-1).notes[0].key, 'error_below_floor');
+});
+
+test('with a host a choice goes to it, and what it says comes back', async () => {
+  const {browser, host} = await begin({state: stateAt('force_proxy')});
+  const popup = browser.openPopup();
+  await flush();
+  host.state = stateAt('unrestricted', {mode: 'open', reasons: [{code: 'mode_open', text: 'open'}]});
+  popup.onMessage.fire({mode: 'open'});
+  await flush();
+  assert.deepEqual(browser.port.asked('set_mode').map(({mode}) => mode), ['open']);
+  assert.equal(browser.policy.value, 'default');
+  const {modes, notes} = popup.sent.at(-1);
+  assert.ok(modes[2].checked);
+  assert.equal(notes[0].key, 'reason_mode_open');
+  assert.ok(!browser.local.content.hand);
+});
+
+test('a refused choice is said, and nothing changes', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy')});
+  const popup = browser.openPopup();
+  await flush();
+  browser.answer = ({id, op}, port) => setImmediate(() => port.say(op === 'set_mode'
+    ? {v: 1, id, ok: false, code: 'below_floor', what: 'the floor is', object: 'force_proxy'} : {v: 1, id, ok: true}));
+  popup.onMessage.fire({mode: 'open'});
+  await flush();
+  assert.equal(popup.sent.at(-1).notes[0].key, 'error_below_floor');
+  assert.ok(popup.sent.at(-1).modes[0].checked);
+  assert.equal(browser.policy.value, locked);
+});
+
+test('a choice that is not answered is said, and the host is given up', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy')});
+  const popup = browser.openPopup();
+  await flush();
+  browser.answer = null;
+  popup.onMessage.fire({mode: 'open'});
+  await clock.pass(5100);
+  assert.deepEqual(popup.sent.at(-1).notes.map((/** @type {any} */ {key}) => key), ['error_timeout', 'host_unusable']);
+  assert.equal(browser.policy.value, locked);
+});
+
+test('a popup sees each change, and none after it is closed', async () => {
+  const {browser} = await begin({state: stateAt('unrestricted')});
+  const popup = browser.openPopup();
+  await flush();
+  assert.equal(popup.sent.at(-1).icon, 'open');
+  browser.port.say({v: 1, event: 'state', serial: 2, state: stateAt('force_proxy')});
+  await flush();
+  assert.equal(popup.sent.at(-1).icon, 'locked');
+  popup.end();
+  const before = popup.sent.length;
+  browser.port.say({v: 1, event: 'state', serial: 3, state: stateAt('unrestricted')});
+  await flush();
+  assert.equal(popup.sent.length, before);
+});
+
+test('opening the popup reads again and tries the host at once', async () => {
+  const {browser} = await begin({installed: false});
+  await clock.pass(20_000);
+  browser.installed = true;
+  browser.answer = goodHost({state: stateAt('unrestricted')});
+  browser.log.length = 0;
+  browser.openPopup();
+  await flush();
+  assert.equal(browser.log[0][0], 'get');
+  assert.equal(browser.policy.value, 'default');
+});
+
+test('other ports are not served', async () => {
+  const {browser} = await begin();
+  const port = browser.openPopup();
+  const other = new (/** @type {any} */ (port.constructor))(browser.log, browser);
+  other.name = 'stranger';
+  browser.events.onConnect.fire(other);
+  await flush();
+  assert.equal(other.sent.length, 0);
+  assert.equal(other.onMessage.listeners.length, 0);
+});
+
+test('a background that starts again keeps the level of this browser session', async () => {
+  const first = await begin({state: stateAt('default_route_only')});
+  const session = first.browser.session.content;
+  const {browser} = await begin({session, state: stateAt('default_route_only')});
+  assert.ok(calls(browser, 'set').every(([, , value]) => value === 'default_public_interface_only'));
+  await clock.pass(5000);
+  assert.equal(browser.policy.value, 'default_public_interface_only');
+});
+
+test('one that starts again without a host locks after the grace', async () => {
+  const session = {wish: 'unrestricted', spoken: true, serial: 1, state: stateAt('unrestricted')};
+  const {browser} = await begin({session, installed: false});
+  assert.equal(browser.policy.value, 'default');
+  await clock.pass(2100);
+  assert.equal(browser.policy.value, locked);
+});
+
+test('the wish is stored before the browser is asked for it', async () => {
+  const {browser} = await begin({state: stateAt('unrestricted')});
+  browser.log.length = 0;
+  browser.port.say({v: 1, event: 'state', serial: 2, state: stateAt('force_proxy')});
+  await flush();
+  assert.deepEqual(browser.log.map(([what]) => what).slice(0, 2), ['store', 'set']);
+  assert.equal(browser.session.content.wish, 'force_proxy');
+});
+
+test('storage that cannot be read or holds nonsense: locked', async () => {
+  for (const session of [{wish: 'toString'}, {wish: 3}, null]) {
+    const browser = createBrowser({session: session ?? {wish: 'unrestricted'}, local: {hand: 'perhaps'}});
+    browser.session.broken = browser.local.broken = session === null;
+    browser.installed = false;
+    createControl(browser.ext);
+    await clock.pass(5000);
+    assert.equal(browser.policy.value, locked);
+    assert.ok(!calls(browser, 'set').some(([, , value]) => value !== locked));
+  }
+});
