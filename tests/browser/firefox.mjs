@@ -40,7 +40,7 @@ export class Firefox {
     const begin = Date.now();
     browser.marionette = await until('Firefox', () => Marionette.connect(port), 30000, 50);
     await browser.marionette.command('WebDriver:NewSession', {
-      capabilities: {alwaysMatch: {acceptInsecureCerts: accept_insecure, timeouts: {script: 30000}}},
+      acceptInsecureCerts: accept_insecure, timeouts: {script: 30000},
     });
     browser.launch_ms = Date.now() - begin;
     await browser.grant(granted);
