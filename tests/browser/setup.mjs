@@ -40,11 +40,23 @@ const user_manifests = {
   chromium: path.join(process.env.XDG_CONFIG_HOME ?? '', 'chromium/NativeMessagingHosts/icelock.host.json'),
   firefox: path.join(process.env.HOME ?? '', '.mozilla/native-messaging-hosts/icelock.host.json'),
 };
+const callers = {
+  chromium: {allowed_origins: ['chrome-extension://ijhcpjklckmohbkaoncmpefjopcblpfa/']},
+  firefox: {allowed_extensions: ['icelock@icelock.extension']},
+};
+
+function write_manifest(browser) {
+  const file = user_manifests[browser];
+  mkdirSync(path.dirname(file), {recursive: true});
+  writeFileSync(file, JSON.stringify({name: 'icelock.host', description: 'icelock', type: 'stdio',
+                                      path: path.resolve(bin, 'icelock-host'), ...callers[browser]}));
+}
 
 /// Lets the browser find icelock-host, as a person without root does it. Returns the program that the browser
-/// will start.
+/// will start. ICELOCK_LAB_MANIFEST=1: the test writes the manifest itself, to try a host alone.
 export function install_manifest(browser) {
-  icelock('setup', '--user', '--browser', browser);
+  if (process.env.ICELOCK_LAB_MANIFEST === '1') write_manifest(browser);
+  else icelock('setup', '--user', '--browser', browser);
   const {path: program} = JSON.parse(readFileSync(user_manifests[browser], 'utf8'));
   accessSync(program, constants.X_OK);
   return program;

@@ -59,3 +59,16 @@ async function gather(wait_ms, stun_urls) {
   }
   return {api: true, addresses};
 }
+
+/// A fresh connection every `every_ms` for `total_ms`: what a page learns while the network changes. Resolves to
+/// [{at: when it was made, in ms since 1970, addresses}].
+async function gather_series(total_ms, every_ms, wait_ms, stun_urls) {
+  const end = Date.now() + total_ms;
+  const all = [];
+  while (Date.now() < end) {
+    const at = Date.now();
+    all.push(gather(wait_ms, stun_urls).then(({addresses}) => ({at, addresses}), () => ({at, addresses: {}})));
+    await new Promise((resolve) => setTimeout(resolve, every_ms));
+  }
+  return Promise.all(all);
+}
