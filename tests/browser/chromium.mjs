@@ -58,7 +58,15 @@ export class Chromium {
     return named(await page.evaluate((wait, urls) => gather(wait, urls), wait_ms, stun_urls));
   }
 
-  forget_page() {}
+  /// Starts gather_series() in the page of `url`, opened before; the result comes from series_end().
+  async series_start(url, ...times) {
+    this.series_page = await this.open(url);
+    await this.series_page.evaluate((args) => void (window.series = gather_series(...args)), [...times, stun_urls]);
+  }
+
+  series_end() {
+    return this.series_page.evaluate(() => window.series);
+  }
 
   async worker() {
     const target = await this.browser.waitForTarget((each) => each.type() === 'service_worker' &&

@@ -32,15 +32,15 @@ export function firefox_level(prefs) {
   return prefs.default_address_only ? 'default_route_only' : 'unrestricted';
 }
 
-/// The page's addresses under the lab's names: {NAME: "letters"}; .local names together are "mdns". The letter t
-/// is kept only where getStats() alone showed the address.
+/// The page's addresses under the lab's names: {NAME: "letters"}; .local names together are "mdns". The letters
+/// t and c are kept only where getStats() or the connection line alone showed the address.
 export function named({api, addresses}) {
   if (!api) return {'no API': ''};
   const result = {};
   for (const [address, letters] of Object.entries(addresses)) {
     const name = address.endsWith('.local') ? 'mdns' : names[address] ?? address;
     const all = [...new Set((result[name] ?? '') + letters)].sort().join('');
-    result[name] = all.length > 1 ? all.replace('t', '') : all;
+    result[name] = all.replace(/[ct]/g, '') || all;
   }
   return result;
 }
@@ -49,6 +49,11 @@ export function named({api, addresses}) {
 export const text_of = (seen) =>
     Object.keys(seen).sort().map((name) => (seen[name] && name !== 'mdns' ? `${name}(${seen[name]})` : name))
         .join(' ') || 'nothing';
+
+const harmless = new Set(['tunv4', 'VPNv4', 'VPNv6', 'mdns', 'no API']);
+
+/// The names among these that a full tunnel is there to hide; an address that nobody knows counts.
+export const leaks = (seen) => Object.keys(seen).filter((name) => !harmless.has(name)).sort();
 
 /// Collects checks, so that one failing does not hide the others, and leaves them as JSON.
 export class Report {

@@ -40,7 +40,7 @@ export class Firefox {
     const begin = Date.now();
     browser.marionette = await until('Firefox', () => Marionette.connect(port), 30000, 50);
     await browser.marionette.command('WebDriver:NewSession', {
-      capabilities: {alwaysMatch: {acceptInsecureCerts: accept_insecure, timeouts: {script: 30000}}},
+      acceptInsecureCerts: accept_insecure, timeouts: {script: 30000},
     });
     browser.launch_ms = Date.now() - begin;
     await browser.grant(granted);
@@ -100,9 +100,14 @@ export class Firefox {
                                            [wait_ms, stun_urls]));
   }
 
-  /// A new document at the next read(); some preferences are looked at when a document is made.
-  forget_page() {
-    this.url = null;
+  /// Starts gather_series() in the page of `url`, opened before; the result comes from series_end().
+  series_start(url, ...times) {
+    return this.marionette.run('window.series = gather_series(...arguments[0]); return null;',
+                               [[...times, stun_urls]]);
+  }
+
+  series_end() {
+    return this.marionette.run('return window.series;');
   }
 
   async close() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a page's script can learn: a fresh RTCPeerConnection each time, every channel read.
-// Letters: h host, s server-reflexive, r relay (candidate events and SDP), a related address, t getStats().
+// Letters: h host, s server-reflexive, r relay (candidate events and SDP), a related address, c the SDP's
+// connection line, t getStats().
 'use strict';
 
 const letter_of = {host: 'h', srflx: 's', prflx: 's', relay: 'r'};
@@ -17,7 +18,7 @@ function read_candidate_line(line, found) {
 function read_sdp(sdp, found) {
   for (const line of sdp.split(/\r?\n/)) {
     if (line.startsWith('a=candidate:')) read_candidate_line(line, found);
-    if (line.startsWith('c=IN ')) found(line.split(' ')[2], 's');
+    if (line.startsWith('c=IN ')) found(line.split(' ')[2], 'c');
   }
 }
 
@@ -57,4 +58,17 @@ async function gather(wait_ms, stun_urls) {
     connection.close();
   }
   return {api: true, addresses};
+}
+
+/// A fresh connection every `every_ms` for `total_ms`: what a page learns while the network changes. Resolves to
+/// [{at: when it was made, in ms since 1970, addresses}].
+async function gather_series(total_ms, every_ms, wait_ms, stun_urls) {
+  const end = Date.now() + total_ms;
+  const all = [];
+  while (Date.now() < end) {
+    const at = Date.now();
+    all.push(gather(wait_ms, stun_urls).then(({addresses}) => ({at, addresses}), () => ({at, addresses: {}})));
+    await new Promise((resolve) => setTimeout(resolve, every_ms));
+  }
+  return Promise.all(all);
 }
