@@ -21,12 +21,10 @@ constexpr std::uint32_t first_person = 1000;
 constexpr std::uint32_t last_person = 60000;
 constexpr std::size_t most_uids = 8;
 
-// What a survey may read of each list: about 900 routes. More of them leave a tunnel aside only on
-// a machine whose answer would be "yes" anyway.
-constexpr std::size_t survey_bytes = 64 * 1024;
+constexpr std::size_t survey_bytes = 64 * 1024;  // of each list: about 900 routes
 constexpr std::size_t most_candidates = 64;
-// With more links than this one list of all routes costs less than one for each link.
-constexpr std::size_t most_filtered_links = 4;
+constexpr std::size_t candidates_for_an_example = 4;
+constexpr std::size_t most_filtered_links = 8;
 
 /// One uid for each set of people that the rules treat alike.
 std::vector<std::uint32_t> uids_to_ask(std::uint32_t own, const std::vector<RuleMessage>& rules) {
