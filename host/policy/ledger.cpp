@@ -125,32 +125,57 @@ Result<Ledger> read_ledger(const Tree& tree) {
   return parse_ledger((*file)->bytes);
 }
 
-Result<LedgerLock> LedgerLock::take(const Tree& tree) {
-  const std::string shown = tree.shown(ledger_folder).string();
-  auto made = tree.missing_folders(ledger_folder);
-  if (!made) return std::unexpected(made.error());
-  for (const std::string& folder : *made) {
+namespace {
+
+Result<void> make_ledger_folder(const Tree& tree, const std::vector<std::string>& missing) {
+  for (const std::string& folder : missing) {
     const mode_t mode = folder == ledger_folder ? marked_mode : unmarked_mode;
-    if (auto done = tree.make_folder(folder, mode); !done) {
-      tree.remove_empty_folders(*made);
-      return std::unexpected(done.error());
-    }
+    if (auto done = tree.make_folder(folder, mode); !done) return done;
   }
+  return {};
+}
+
+Result<Fd> lock_ledger_folder(const Tree& tree) {
+  const std::string shown = tree.shown(ledger_folder).string();
   auto folder = tree.folder(ledger_folder);
-  if (!folder) return std::unexpected(folder.error());
+  if (!folder) return folder;
   if (::flock(folder->get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return fail(Code::busy, "another icelock is at work", shown);
     return fail_errno(errno, "cannot lock", shown);
   }
   // The one who held the lock before may have removed the folder: then this lock guards nothing.
+  auto again = tree.folder(ledger_folder);
+  if (!again && again.error().code != Code::not_found) return again;
   struct stat locked{};
   struct stat there{};
-  auto again = tree.folder(ledger_folder);
   if (!again || ::fstat(folder->get(), &locked) != 0 || ::fstat(again->get(), &there) != 0 ||
       locked.st_ino != there.st_ino || locked.st_dev != there.st_dev) {
     return fail(Code::busy, "another icelock is at work", shown);
   }
-  if (made->empty() && (locked.st_mode & 07777) == marked_mode) {
+  return folder;
+}
+
+}  // namespace
+
+Result<LedgerLock> LedgerLock::take(const Tree& tree) {
+  auto made = tree.missing_folders(ledger_folder);
+  if (!made) return std::unexpected(made.error());
+  Result<Fd> folder = fail(Code::internal, "not locked yet");
+  if (auto done = make_ledger_folder(tree, *made); done) {
+    folder = lock_ledger_folder(tree);
+  } else {
+    folder = std::unexpected(done.error());
+  }
+  if (!folder) {
+    // The other one may have made the very same folder, and be about to use it.
+    if (folder.error().code != Code::busy) {
+      static_cast<void>(tree.remove_empty_folders(*made));
+    }
+    return std::unexpected(folder.error());
+  }
+  struct stat status{};
+  if (::fstat(folder->get(), &status) == 0 && (status.st_mode & 07777) == marked_mode &&
+      made->empty()) {
     made->emplace_back(ledger_folder);
   }
   return LedgerLock(std::move(*folder), std::move(*made));

@@ -87,10 +87,10 @@ Result<ManifestChange> write_system(const Tree& tree, const Browser& browser,
   if (done) done = transaction.commit();
   if (!done) {
     transaction.roll_back();
-    tree.remove_empty_folders(*missing);
+    static_cast<void>(tree.remove_empty_folders(*missing));
     return std::unexpected(done.error());
   }
-  transaction.finish();
+  if (auto finished = transaction.finish(); !finished) return std::unexpected(finished.error());
   return change;
 }
 

@@ -121,13 +121,14 @@ Result<void> read_ledger_into(const Tree& tree, Work& work) {
   return {};
 }
 
-void clear_leftovers(const Tree& tree, const Ledger& ledger) {
-  remove_leftovers(tree, std::string(ledger_path), std::string(ledger_folder));
+Result<void> clear_leftovers(const Tree& tree, const Ledger& ledger) {
+  auto cleared = remove_leftovers(tree, std::string(ledger_path), std::string(ledger_folder));
   for (const LedgerFile& file : ledger.files) {
     for (const Target& target : targets_at(file.path)) {
-      remove_leftovers(tree, target.path, target.stage_folder);
+      if (cleared) cleared = remove_leftovers(tree, target.path, target.stage_folder);
     }
   }
+  return cleared;
 }
 
 Result<void> add_change(const Tree& tree, const Change& change, Work& work) {
@@ -171,12 +172,13 @@ Result<void> run_apply(const Tree& tree, const LedgerLock& lock, Work& work) {
   Transaction files(tree);
   if (auto done = make_and_commit(tree, work, files); !done) {
     files.roll_back();
-    tree.remove_empty_folders(work.folders);
+    static_cast<void>(tree.remove_empty_folders(work.folders));
     if (!lock.made().empty()) lock.mark(false);
     return done;  // and the ledger rolls back, last
   }
-  files.finish();
-  ledger.finish();
+  // What cannot be cleared now is cleared by the next run: the ledger knows these files.
+  static_cast<void>(files.finish());
+  static_cast<void>(ledger.finish());
   return {};
 }
 
@@ -239,9 +241,8 @@ Result<void> run_revert(const Tree& tree, const LedgerLock& lock, Work& work) {
   tree.remove_empty_folders(unneeded);
   if (last && !own_folders.empty()) lock.mark(false);
   if (auto done = ledger.commit(); !done) return done;
-  ledger.finish();
-  if (last) tree.remove_empty_folders(own_folders);
-  return {};
+  if (auto done = ledger.finish(); !done) return done;
+  return last ? tree.remove_empty_folders(own_folders) : Result<void>();
 }
 
 }  // namespace
@@ -254,7 +255,7 @@ Result<void> Store::apply(const Plan& plan) {
   if (!lock) return std::unexpected(lock.error());
   Work work;
   Result<void> done = read_ledger_into(*tree, work);
-  if (done) clear_leftovers(*tree, work.ledger);
+  if (done) done = clear_leftovers(*tree, work.ledger);
   for (const Change& change : plan.changes) {
     if (done && change.kind != Change::Kind::none) done = add_change(*tree, change, work);
   }
@@ -263,7 +264,9 @@ Result<void> Store::apply(const Plan& plan) {
     add_new(work.ledger.folders, work.folders);
     done = run_apply(*tree, *lock, work);
   }
-  if (!done && !work.ledger_before) tree->remove_empty_folders(lock->made());
+  if (!done && !work.ledger_before) {
+    static_cast<void>(tree->remove_empty_folders(lock->made()));
+  }
   return done;
 }
 
@@ -278,7 +281,7 @@ Result<void> Store::revert(const Plan& plan) {
   if (!lock) return std::unexpected(lock.error());
   Work work;
   if (auto done = read_ledger_into(*tree, work); !done) return done;
-  clear_leftovers(*tree, work.ledger);
+  if (auto done = clear_leftovers(*tree, work.ledger); !done) return done;
   for (const Change& change : plan.changes) {
     if (auto done = add_restoration(*tree, change, work); !done) return done;
   }

@@ -65,20 +65,27 @@ std::unexpected<Error> rename_error(int problem, const std::string& shown) {
   return fail_errno(problem, "cannot replace", shown);
 }
 
-void remove_name(const Tree& tree, const std::string& folder, const std::string& name) {
+Result<void> remove_name(const Tree& tree, const std::string& folder, const std::string& name) {
   const auto opened = tree.folder(folder);
-  if (opened) ::unlinkat(opened->get(), name.c_str(), 0);
+  if (!opened && opened.error().code == Code::not_found) return {};
+  if (!opened) return std::unexpected(opened.error());
+  if (::unlinkat(opened->get(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
+  return fail_errno(errno, "cannot remove", (tree.shown(folder) / name).string());
 }
 
 }  // namespace
 
-void remove_leftovers(const Tree& tree, const std::string& path, const std::string& stage_folder) {
-  remove_name(tree, stage_folder, new_name(path));
-  remove_name(tree, stage_folder, old_name(path));
+Result<void> remove_leftovers(const Tree& tree, const std::string& path,
+                              const std::string& stage_folder) {
+  auto removed = remove_name(tree, stage_folder, new_name(path));
+  auto also = remove_name(tree, stage_folder, old_name(path));
+  return removed ? also : removed;
 }
 
 Result<void> Transaction::stage(FileChange change) {
-  remove_leftovers(tree_, change.path, change.stage_folder);
+  if (auto cleared = remove_leftovers(tree_, change.path, change.stage_folder); !cleared) {
+    return cleared;
+  }
   steps_.push_back(Step{std::move(change)});
   const FileChange& added = steps_.back().change;
   if (!added.after) return {};
@@ -139,11 +146,14 @@ Result<void> Transaction::commit() {
   return {};
 }
 
-void Transaction::finish() {
+Result<void> Transaction::finish() {
   finished_ = true;
+  Result<void> result;
   for (const Step& step : steps_) {
-    remove_leftovers(tree_, step.change.path, step.change.stage_folder);
+    auto removed = remove_leftovers(tree_, step.change.path, step.change.stage_folder);
+    if (!removed) result = removed;
   }
+  return result;
 }
 
 void Transaction::roll_back() {
@@ -161,7 +171,8 @@ void Transaction::roll_back() {
       }
       ::fsync(target->get());
     }
-    remove_leftovers(tree_, change.path, change.stage_folder);
+    // What stays is cleared by the next run.
+    static_cast<void>(remove_leftovers(tree_, change.path, change.stage_folder));
   }
 }
 

@@ -21,7 +21,8 @@ struct FileChange {
 
 /// Removes what a killed icelock left in `stage_folder` for this path. Never touches the path
 /// itself.
-void remove_leftovers(const Tree& tree, const std::string& path, const std::string& stage_folder);
+Result<void> remove_leftovers(const Tree& tree, const std::string& path,
+                              const std::string& stage_folder);
 
 /// stage() every change, then commit() all; until finish() roll_back() puts the old files back with
 /// their inodes, so it needs no space on the disk and keeps mode, owner and time. Destroying an
@@ -41,8 +42,9 @@ class Transaction {
   /// unavailable when the target's folder is a mount of its own. Rolls back by itself on failure.
   Result<void> commit();
 
-  /// Keeps what was committed; only now do the old files go.
-  void finish();
+  /// Keeps what was committed; only now do the old files go. An error means that one of them is
+  /// still there, beside the folder of its successor.
+  Result<void> finish();
 
   void roll_back();
 

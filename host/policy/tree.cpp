@@ -214,14 +214,21 @@ Result<void> Tree::make_folder(std::string_view path, unsigned mode) const {
   return {};
 }
 
-void Tree::remove_empty_folders(const std::vector<std::string>& paths) const {
+Result<void> Tree::remove_empty_folders(const std::vector<std::string>& paths) const {
+  Result<void> result;
   for (auto path = paths.rbegin(); path != paths.rend(); ++path) {
     const auto parent = folder(parent_of(*path));
-    if (!parent) continue;
+    if (!parent) {
+      if (parent.error().code != Code::not_found) result = std::unexpected(parent.error());
+      continue;
+    }
     if (::unlinkat(parent->get(), leaf_of(*path).c_str(), AT_REMOVEDIR) == 0) {
       ::fsync(parent->get());
+    } else if (errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST) {
+      result = fail_errno(errno, "cannot remove the folder", shown(*path).string());
     }
   }
+  return result;
 }
 
 }  // namespace icelock::policy

@@ -71,8 +71,9 @@ class Tree {
   /// Makes one folder with this mode whatever the umask is, and syncs its parent.
   Result<void> make_folder(std::string_view path, unsigned mode = 0755) const;
 
-  /// Removes folders that are empty, last first; others stay.
-  void remove_empty_folders(const std::vector<std::string>& paths) const;
+  /// Removes folders that are empty, last first; others stay. An error is about an empty one that
+  /// could not be removed; the rest is tried all the same.
+  Result<void> remove_empty_folders(const std::vector<std::string>& paths) const;
 
  private:
   Tree(std::filesystem::path root, Fd fd) : root_(std::move(root)), fd_(std::move(fd)) {}

@@ -2,6 +2,8 @@
 # Sourced by the scripts of this folder. $tool is the store_tool, $work a scratch folder, removed at the end.
 set -eu
 export LC_ALL=C
+# The leak checker of a sanitized build cannot work under strace.
+export ASAN_OPTIONS=detect_leaks=0
 tool=$1
 base=${TMPDIR:-/tmp}
 [ -n "${TMPDIR:-}" ] || [ ! -w /dev/shm ] || base=/dev/shm  # the scripts sync thousands of times
