@@ -424,6 +424,13 @@ test('one that starts again without a host locks after the grace', async () => {
   assert.equal(browser.policy.value, locked);
 });
 
+test('one that starts again with a silent host does not wait for it to time out', async () => {
+  const session = {wish: 'unrestricted', spoken: true, serial: 1, state: stateAt('unrestricted')};
+  const {browser} = await begin({session});
+  await clock.pass(2100);
+  assert.equal(browser.policy.value, locked);
+});
+
 test('the wish is stored before the browser is asked for it', async () => {
   const {browser} = await begin({state: stateAt('unrestricted')});
   browser.log.length = 0;
