@@ -14,12 +14,12 @@ export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Asks again until the answer is truthy, and gives it.
  * @template T @param {() => T | Promise<T>} ask @param {string} what for the error @param {number} [ms]
- * @returns {Promise<T>} */
+ * @returns {Promise<Exclude<T, false | null | undefined | 0 | ''>>} */
 export async function until(ask, what, ms = 10_000) {
   const end = Date.now() + ms;
   for (;;) {
     const answer = await ask();
-    if (answer) return answer;
+    if (answer) return /** @type {any} */ (answer);
     if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}`);
     await sleep(5);
   }
