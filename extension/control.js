@@ -9,7 +9,7 @@ import {initial, view, wishAlone} from './state.js';
 
 /** Milliseconds: how long a level that needs a watched network outlives its host, and how often a host is
  * asked for a sign of life while such a level is in force. */
-export const times = {grace: 2000, heartbeat: 20_000};
+export const times = {grace: 2000, heartbeat: 60_000};
 
 /** Registers every listener before it returns, so that an event which woke the background is not lost.
  * @param {import('./ext.js').Api} ext */

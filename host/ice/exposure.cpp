@@ -77,8 +77,6 @@ Exposure plain(const LocalAddress& local, const Network& network) {
           .link = local.link};
 }
 
-std::optional<net::Ip> as_optional_ip(const LocalAddress& local) { return local.ip; }
-
 // rtc_base/network.cc and IpcNetworkManager leave these out; Firefox's nICEr does not.
 bool chromium_ignores(const LocalAddress& local) {
   return local.mac_based || local.link.contains("vmnet") || local.link.contains("vnic");
@@ -99,22 +97,27 @@ void add_everything(std::vector<Exposure>& found, BrowserFamily family, const Ne
   }
 }
 
-// Firefox takes the address that carries the connection to the page's own server, and the other family's
-// default address when it is on the same link (nICEr, default local address). A page that came over a family
-// outside the tunnel thus gets that family's address, which its server knows from the connection itself.
+// Firefox takes the link that carries the connection to the page's own server (nICEr, default local address):
+// of each family the default address when it is on that link, else, with permission, whatever is there. A page
+// that came over a family outside the tunnel thus gets that family's address, which its server knows from
+// the connection itself, and with permission the card's private address, which it does not.
 void add_towards_page(std::vector<Exposure>& found, const Network& network, Permission permission) {
   const bool only_one_outside =
       carried_by_vpn(network.ipv4.verdict) != carried_by_vpn(network.ipv6.verdict);
   for (const Family page : {Family::ipv4, Family::ipv6}) {
     const FamilyState& towards = state_of(network, page);
+    if (towards.link.empty()) continue;
     const std::size_t first = found.size();
     for (const Family family : {Family::ipv4, Family::ipv6}) {
       const FamilyState& state = state_of(network, family);
-      if (state.link != towards.link || state.link.empty()) continue;
-      add_by_route(found, network, family, Channel::wire);
+      const bool is_default_here = state.link == towards.link;
+      if (is_default_here) add_by_route(found, network, family, Channel::wire);
       if (permission == Permission::none) continue;
-      const auto local = std::ranges::find(network.addresses, state.source, as_optional_ip);
-      if (local != network.addresses.end()) found.push_back(plain(*local, network));
+      for (const LocalAddress& local : network.addresses) {
+        if (local.link != towards.link || local.ip.family != family) continue;
+        if (is_default_here && local.ip != state.source) continue;
+        found.push_back(plain(local, network));
+      }
     }
     if (!only_one_outside || towards.verdict != Verdict::direct) continue;
     for (std::size_t i = first; i < found.size(); ++i) {

@@ -386,7 +386,7 @@ test('a popup sees each change, and none after it is closed', async () => {
 
 test('opening the popup reads again and tries the host at once', async () => {
   const {browser} = await begin({installed: false});
-  await clock.pass(20_000);
+  await clock.pass(60_000);
   browser.installed = true;
   browser.answer = goodHost({state: stateAt('unrestricted')});
   browser.log.length = 0;

@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"no_network", {}, unrestricted, unrestricted},
         Case{"split_tunnel", split_tunnel(), unrestricted, unrestricted},
         Case{"vpn_on_ipv4_machine", vpn_on_ipv4_machine(), default_route_only, default_route_only},
-        Case{"vpn_ipv4_only", vpn_ipv4_only(), force_proxy, default_route_only},
+        Case{"vpn_ipv4_only", vpn_ipv4_only(), force_proxy, force_proxy},
         Case{"vpn_both_families", vpn_both_families(), default_route_only, default_route_only},
         Case{"policy_ipsec", policy_ipsec(), default_route_only, default_route_only},
         Case{"excluded_route", with_excluded_route(vpn_both_families()), force_proxy, force_proxy},

@@ -38,7 +38,7 @@ TEST(Guard, TightensAtTheFirstEvent) {
   guard.look(no_vpn(), false, start);
   EXPECT_TRUE(guard.look(vpn_ipv4_only(), true, start + 1s));
   EXPECT_EQ(guard.state().decision.chromium, force_proxy);
-  EXPECT_EQ(guard.state().decision.firefox, default_route_only);
+  EXPECT_EQ(guard.state().decision.firefox, force_proxy);
 }
 
 TEST(Guard, LoosensOnlyWhenTheNetworkIsQuiet) {
@@ -77,16 +77,16 @@ TEST(Guard, AMomentOfTightnessStartsTheWaitAgain) {
   EXPECT_EQ(guard.state().decision.chromium, force_proxy);
 }
 
-TEST(Guard, OneFamilyStaysWhileTheOtherLoosens) {
-  Guard guard(no_hold());
-  net::Network partial = vpn_on_ipv4_machine();
-  partial.ipv4.verdict = net::Verdict::partial;
-  guard.look(partial, false, start);  // both force_proxy
-  guard.look(vpn_ipv4_only(), true, start + 1s);
+TEST(Guard, LoosensNoFurtherThanTheFloor) {
+  Settings locked;
+  locked.hold = 0s;
+  locked.floor = default_route_only;
+  Guard guard(locked);
+  guard.look(vpn_ipv4_only(), false, start);
+  guard.look(no_vpn(), true, start + 1s);
   EXPECT_EQ(guard.state().decision.chromium, force_proxy);
-  EXPECT_EQ(guard.state().decision.firefox, force_proxy);
-  guard.look(vpn_ipv4_only(), false, start + 1s + Guard::quiet);
-  EXPECT_EQ(guard.state().decision.chromium, force_proxy);
+  guard.look(no_vpn(), false, start + 1s + Guard::quiet);
+  EXPECT_EQ(guard.state().decision.chromium, default_route_only);
   EXPECT_EQ(guard.state().decision.firefox, default_route_only);
 }
 
