@@ -84,12 +84,15 @@ async function check_reads(browser, level) {
 /// Chromium watches the policy folder only some 4 s after it started, and looks again after 15 minutes; a change in
 /// between would be a test of that and not of icelock.
 function is_watched(folder) {
-  const inode = lstatSync(folder).ino.toString(16);
+  const {ino, dev} = lstatSync(folder);
+  // The kernel's own form of a device number: an inode number alone is soon met twice.
+  const sdev = ((dev >> 8 & 0xfff) << 20 | dev & 0xff | dev >> 12 & ~0xff).toString(16);
+  const mark = ` ino:${ino.toString(16)} sdev:${sdev} `;
   return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).some((process_id) => {
     try {
       const infos = `/proc/${process_id}/fdinfo`;
       return readdirSync(infos).some((name) => readFileSync(path.join(infos, name), 'utf8')
-          .includes(` ino:${inode} `));
+          .includes(mark));
     } catch {
       return false;  // ended meanwhile
     }
