@@ -36,6 +36,7 @@ struct Progress {
   bool interrupted = false;
   bool done = false;
   bool malformed = false;
+  bool enough = false;
   int error_number = 0;
 
   /// False when there is nothing more to read in this datagram.
@@ -50,8 +51,10 @@ struct Progress {
     }
     if (message.nlmsg_type == NLMSG_OVERRUN) malformed = true;
     if (message.nlmsg_type < NLMSG_MIN_TYPE) return !malformed;
-    malformed = malformed || each(message) == Read::malformed;
-    return !malformed;
+    const Read result = each(message);
+    malformed = malformed || result == Read::malformed;
+    enough = result == Read::enough;
+    return !malformed && !enough;
   }
 };
 
@@ -71,6 +74,7 @@ Result<Talk::End> Talk::dump(Request request, const std::string& what, const Eac
     });
     if (!whole || progress.malformed) return not_understood(what);
     if (progress.error_number != 0) return refused(what, progress.error_number);
+    if (progress.enough) return End::cut;
     if (progress.done) return progress.interrupted ? End::interrupted : End::whole;
     total += datagram->size();
   }

@@ -21,6 +21,11 @@ constexpr std::uint32_t first_person = 1000;
 constexpr std::uint32_t last_person = 60000;
 constexpr std::size_t most_uids = 8;
 
+// The kernel fills at most 32 KiB for one read of a list, and one link's message stays below that.
+// A list that is likely to be cut is better read in small pieces: 8 KiB is the kernel's own least
+// size (NLMSG_GOODSIZE).
+constexpr std::size_t large_datagram = 64 * 1024;
+constexpr std::size_t small_datagram = 8 * 1024;
 constexpr std::size_t survey_bytes = 64 * 1024;  // of each list: about 900 routes
 constexpr std::size_t most_candidates = 64;
 constexpr std::size_t candidates_for_an_example = 4;
@@ -72,7 +77,7 @@ std::vector<Ip> probe_addresses(Family family) {
 
 Result<void> SnapshotTaker::connect() {
   if (talk_) return {};
-  auto wire = open_();
+  auto wire = open_(large_datagram);
   if (!wire) return std::unexpected(wire.error());
   talk_ = std::make_unique<Talk>(std::move(*wire));
   return {};
@@ -200,15 +205,19 @@ Result<void> SnapshotTaker::survey_routes(Snapshot& snapshot, Family family,
 Result<bool> SnapshotTaker::survey_list(Family family, int link,
                                         std::vector<RouteMessage>& routes) {
   if (!routes_talk_) {
-    auto wire = open_();
+    auto wire = open_(small_datagram);
     if (!wire) return std::unexpected(wire.error());
     routes_talk_ = std::make_unique<Talk>(std::move(*wire));
   }
+  std::size_t counting = 0;  // routes that could lead past the tunnel
   const auto keep = [&](const nlmsghdr& message) {
     RouteMessage route;
     const Read result = netlink::read_route(message, route);
-    if (result == Read::ok) routes.push_back(std::move(route));
-    return result;
+    if (result != Read::ok) return result;
+    const bool counts = route.prefix != 0 && holds_public(route.destination, route.prefix) &&
+                        std::ranges::any_of(route.hops, &netlink::Hop::gateway);
+    routes.push_back(std::move(route));
+    return counts && ++counting > most_candidates ? Read::enough : Read::ok;
   };
   // What an interrupted list holds is true as far as it goes, so it is kept: repeats do no harm.
   for (int attempt = 0; attempt < 3; ++attempt) {

@@ -189,7 +189,8 @@ TEST(Probe, LooksAgainWhenALinkCameMeanwhile) {
 
 TEST(Probe, OpensANewWireAfterAnError) {
   test::FakeKernel kernel;
-  SnapshotTaker taker([&]() -> Result<std::unique_ptr<Wire>> { return kernel.wire(); }, 1000);
+  SnapshotTaker taker([&](std::size_t) -> Result<std::unique_ptr<Wire>> { return kernel.wire(); },
+                      1000);
   kernel.interrupted_lists = 100;
   EXPECT_FALSE(taker.take());
   kernel.interrupted_lists = 0;
