@@ -16,7 +16,9 @@ template <class Each>
 bool for_each_message(std::span<const std::byte> datagram, const Each& each) {
   const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
   auto left = static_cast<int>(datagram.size());
-  while (mnl_nlmsg_ok(message, left)) {
+  // mnl_nlmsg_ok() compares lengths as signed numbers (libmnl 1.0.4): one of 2^31 or more would
+  // pass.
+  while (mnl_nlmsg_ok(message, left) && message->nlmsg_len <= datagram.size()) {
     if (!each(*message)) return true;
     message = mnl_nlmsg_next(message, &left);
   }
@@ -106,7 +108,7 @@ Result<std::vector<Answer>> Talk::ask(std::span<const Ip> destinations, std::uin
   }
   std::vector<Answer> result;
   result.reserve(answers.size());
-  for (auto& answer : answers) result.push_back(*answer);
+  for (const auto& answer : answers) result.push_back(answer.value_or(Answer{}));
   return result;
 }
 

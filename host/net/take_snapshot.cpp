@@ -24,9 +24,9 @@ constexpr std::size_t most_uids = 8;
 // The kernel fills at most 32 KiB for one read of a list, and one link's message stays below that.
 // A list that is likely to be cut is better read in small pieces: 8 KiB is the kernel's own least
 // size (NLMSG_GOODSIZE).
-constexpr std::size_t large_datagram = 64 * 1024;
-constexpr std::size_t small_datagram = 8 * 1024;
-constexpr std::size_t survey_bytes = 64 * 1024;  // of each list: about 900 routes
+constexpr std::size_t large_datagram = 64 << 10;
+constexpr std::size_t small_datagram = 8 << 10;
+constexpr std::size_t survey_bytes = 64 << 10;  // of each list: about 900 routes
 constexpr std::size_t most_candidates = 64;
 constexpr std::size_t candidates_for_an_example = 4;
 constexpr std::size_t most_filtered_links = 8;
@@ -144,9 +144,9 @@ Result<void> SnapshotTaker::read_answers(Snapshot& snapshot, Family family) {
   for (const std::uint32_t uid : uids_) {
     auto answers = talk_->ask(destinations, uid);
     if (!answers) return std::unexpected(answers.error());
-    for (Answer& answer : *answers) {
+    for (const Answer& answer : *answers) {
       any = any || answer.outcome != Outcome::failed;
-      snapshot.answers.push_back(std::move(answer));
+      snapshot.answers.push_back(answer);
     }
   }
   if (any) return {};
