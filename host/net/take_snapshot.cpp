@@ -54,6 +54,14 @@ bool knows_every_link(const Snapshot& snapshot) {
   });
 }
 
+bool has_exit(std::span<const RouteMessage> routes, int link) {
+  return std::ranges::any_of(routes, [&](const RouteMessage& route) {
+    return route.prefix != 0 && std::ranges::any_of(route.hops, [&](const netlink::Hop& hop) {
+             return hop.link == link && hop.gateway;
+           });
+  });
+}
+
 bool has_addresses(const Snapshot& snapshot, Family family) {
   return std::ranges::any_of(snapshot.links, [&](const Link& link) {
     return std::ranges::any_of(link.addresses,
@@ -186,11 +194,14 @@ Result<void> SnapshotTaker::survey_routes(Snapshot& snapshot, Family family,
   auto whole = survey_list(family, 0, routes);
   if (!whole) return std::unexpected(whole.error());
   if (*whole) return {};
-  const std::vector<int> links = links_beside(snapshot);
+  std::vector<int> links = links_beside(snapshot);
   if (links.size() > most_filtered_links) {
     snapshot.too_many_excluded = true;
     return {};
   }
+  // First the links that were seen to have routes: one that has too many ends the search.
+  std::ranges::stable_partition(
+      links, [&](int link) { return has_exit(std::span(routes).subspan(before), link); });
   routes.resize(before);
   for (const int link : links) {
     whole = survey_list(family, link, routes);
