@@ -200,7 +200,7 @@ Result<void> SnapshotTaker::survey_routes(Snapshot& snapshot, Family family,
     return {};
   }
   // First the links that were seen to have routes: one that has too many ends the search.
-  std::ranges::stable_partition(
+  std::ranges::partition(
       links, [&](int link) { return has_exit(std::span(routes).subspan(before), link); });
   routes.resize(before);
   for (const int link : links) {
