@@ -24,7 +24,7 @@ class Attributes {
     while (mnl_attr_ok(attribute, left)) {
       const std::uint16_t type = mnl_attr_get_type(attribute);
       if (type < size) at_[type] = attribute;
-      left -= static_cast<int>(MNL_ALIGN(attribute->nla_len));
+      left -= MNL_ALIGN(attribute->nla_len);
       if (left <= 0) break;
       attribute = mnl_attr_next(attribute);
     }

@@ -39,7 +39,8 @@ Request route_question(const Ip& destination, std::uint32_t uid);
 /// the socket asks for strict checking).
 Request route_dump(Family family, int link);
 
-enum class Read { ok, ignored, malformed };
+/// `enough` never comes from a reader here: a taker of a list returns it to end the list early.
+enum class Read { ok, ignored, malformed, enough };
 
 struct AddressMessage {
   int link = 0;

@@ -11,9 +11,6 @@
 namespace icelock::net::netlink {
 namespace {
 
-// The kernel fills at most 32 KiB for one read of a dump, and one link's message stays below that.
-constexpr std::size_t buffer_size = 64 * 1024;
-
 std::unexpected<Error> system_error(const char* what) {
   return fail(Code::probe_failed, std::string(what) + ": " + std::strerror(errno));
 }
@@ -24,9 +21,7 @@ bool set(const Fd& fd, int level, int option, const auto& value) {
 
 }  // namespace
 
-Socket::Socket(Fd fd) : fd_(std::move(fd)), buffer_(buffer_size) {}
-
-Result<std::unique_ptr<Wire>> Socket::open() {
+Result<std::unique_ptr<Wire>> Socket::open(std::size_t datagram) {
   Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!fd) return system_error("opening a netlink socket");
   const int on = 1;
@@ -43,7 +38,7 @@ Result<std::unique_ptr<Wire>> Socket::open() {
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self) != 0) {
     return system_error("binding a netlink socket");
   }
-  return std::make_unique<Socket>(std::move(fd));
+  return std::make_unique<Socket>(std::move(fd), datagram);
 }
 
 Result<void> Socket::send(std::span<const std::byte> bytes) {

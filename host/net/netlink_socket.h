@@ -14,8 +14,9 @@ namespace icelock::net::netlink {
 /// with CAP_NET_ADMIN in the network's user namespace could send some.
 class Socket final : public Wire {
  public:
-  static Result<std::unique_ptr<Wire>> open();
-  explicit Socket(Fd fd);
+  /// `datagram`: the largest that can be received, in bytes; a larger one is an error.
+  static Result<std::unique_ptr<Wire>> open(std::size_t datagram);
+  Socket(Fd fd, std::size_t datagram) : fd_(std::move(fd)), buffer_(datagram) {}
 
   Result<void> send(std::span<const std::byte> bytes) override;
   Result<std::span<const std::byte>> receive() override;

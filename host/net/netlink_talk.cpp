@@ -16,7 +16,9 @@ template <class Each>
 bool for_each_message(std::span<const std::byte> datagram, const Each& each) {
   const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
   auto left = static_cast<int>(datagram.size());
-  while (mnl_nlmsg_ok(message, left)) {
+  // mnl_nlmsg_ok() compares lengths as signed numbers (libmnl 1.0.4): one of 2^31 or more would
+  // pass.
+  while (mnl_nlmsg_ok(message, left) && message->nlmsg_len <= datagram.size()) {
     if (!each(*message)) return true;
     message = mnl_nlmsg_next(message, &left);
   }
@@ -36,6 +38,7 @@ struct Progress {
   bool interrupted = false;
   bool done = false;
   bool malformed = false;
+  bool enough = false;
   int error_number = 0;
 
   /// False when there is nothing more to read in this datagram.
@@ -50,8 +53,10 @@ struct Progress {
     }
     if (message.nlmsg_type == NLMSG_OVERRUN) malformed = true;
     if (message.nlmsg_type < NLMSG_MIN_TYPE) return !malformed;
-    malformed = malformed || each(message) == Read::malformed;
-    return !malformed;
+    const Read result = each(message);
+    malformed = malformed || result == Read::malformed;
+    enough = result == Read::enough;
+    return !malformed && !enough;
   }
 };
 
@@ -71,6 +76,7 @@ Result<Talk::End> Talk::dump(Request request, const std::string& what, const Eac
     });
     if (!whole || progress.malformed) return not_understood(what);
     if (progress.error_number != 0) return refused(what, progress.error_number);
+    if (progress.enough) return End::cut;
     if (progress.done) return progress.interrupted ? End::interrupted : End::whole;
     total += datagram->size();
   }
@@ -102,7 +108,7 @@ Result<std::vector<Answer>> Talk::ask(std::span<const Ip> destinations, std::uin
   }
   std::vector<Answer> result;
   result.reserve(answers.size());
-  for (auto& answer : answers) result.push_back(*answer);
+  for (const auto& answer : answers) result.push_back(answer.value_or(Answer{}));
   return result;
 }
 

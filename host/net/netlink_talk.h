@@ -34,8 +34,9 @@ class Talk {
   using Each = std::function<Read(const nlmsghdr&)>;
 
   /// Sends a dump request and hands over each message of the list. `interrupted`: the kernel
-  /// changed the list meanwhile (NLM_F_DUMP_INTR). `cut`: more than `limit` bytes; the rest is
-  /// still on its way, so the wire is of no further use. `what` is the step in words, for errors.
+  /// changed the list meanwhile (NLM_F_DUMP_INTR). `cut`: more than `limit` bytes, or `each` had
+  /// enough; the rest is still on its way, so the wire is of no further use. `what` is the step in
+  /// words, for errors.
   Result<End> dump(Request request, const std::string& what, const Each& each,
                    std::size_t limit = std::numeric_limits<std::size_t>::max());
 

@@ -21,7 +21,12 @@ constexpr std::uint32_t first_person = 1000;
 constexpr std::uint32_t last_person = 60000;
 constexpr std::size_t most_uids = 8;
 
-constexpr std::size_t survey_bytes = 64 * 1024;  // of each list: about 900 routes
+// The kernel fills at most 32 KiB for one read of a list, and one link's message stays below that.
+// A list that is likely to be cut is better read in small pieces: 8 KiB is the kernel's own least
+// size (NLMSG_GOODSIZE).
+constexpr std::size_t large_datagram = 64 << 10;
+constexpr std::size_t small_datagram = 8 << 10;
+constexpr std::size_t survey_bytes = 64 << 10;  // of each list: about 900 routes
 constexpr std::size_t most_candidates = 64;
 constexpr std::size_t candidates_for_an_example = 4;
 constexpr std::size_t most_filtered_links = 8;
@@ -49,6 +54,14 @@ bool knows_every_link(const Snapshot& snapshot) {
   });
 }
 
+bool has_exit(std::span<const RouteMessage> routes, int link) {
+  return std::ranges::any_of(routes, [&](const RouteMessage& route) {
+    return route.prefix != 0 && std::ranges::any_of(route.hops, [&](const netlink::Hop& hop) {
+             return hop.link == link && hop.gateway;
+           });
+  });
+}
+
 bool has_addresses(const Snapshot& snapshot, Family family) {
   return std::ranges::any_of(snapshot.links, [&](const Link& link) {
     return std::ranges::any_of(link.addresses,
@@ -72,7 +85,7 @@ std::vector<Ip> probe_addresses(Family family) {
 
 Result<void> SnapshotTaker::connect() {
   if (talk_) return {};
-  auto wire = open_();
+  auto wire = open_(large_datagram);
   if (!wire) return std::unexpected(wire.error());
   talk_ = std::make_unique<Talk>(std::move(*wire));
   return {};
@@ -139,9 +152,9 @@ Result<void> SnapshotTaker::read_answers(Snapshot& snapshot, Family family) {
   for (const std::uint32_t uid : uids_) {
     auto answers = talk_->ask(destinations, uid);
     if (!answers) return std::unexpected(answers.error());
-    for (Answer& answer : *answers) {
+    for (const Answer& answer : *answers) {
       any = any || answer.outcome != Outcome::failed;
-      snapshot.answers.push_back(std::move(answer));
+      snapshot.answers.push_back(answer);
     }
   }
   if (any) return {};
@@ -181,11 +194,14 @@ Result<void> SnapshotTaker::survey_routes(Snapshot& snapshot, Family family,
   auto whole = survey_list(family, 0, routes);
   if (!whole) return std::unexpected(whole.error());
   if (*whole) return {};
-  const std::vector<int> links = links_beside(snapshot);
+  std::vector<int> links = links_beside(snapshot);
   if (links.size() > most_filtered_links) {
     snapshot.too_many_excluded = true;
     return {};
   }
+  // First the links that were seen to have routes: one that has too many ends the search.
+  std::ranges::partition(
+      links, [&](int link) { return has_exit(std::span(routes).subspan(before), link); });
   routes.resize(before);
   for (const int link : links) {
     whole = survey_list(family, link, routes);
@@ -200,15 +216,19 @@ Result<void> SnapshotTaker::survey_routes(Snapshot& snapshot, Family family,
 Result<bool> SnapshotTaker::survey_list(Family family, int link,
                                         std::vector<RouteMessage>& routes) {
   if (!routes_talk_) {
-    auto wire = open_();
+    auto wire = open_(small_datagram);
     if (!wire) return std::unexpected(wire.error());
     routes_talk_ = std::make_unique<Talk>(std::move(*wire));
   }
+  std::size_t counting = 0;  // routes that could lead past the tunnel
   const auto keep = [&](const nlmsghdr& message) {
     RouteMessage route;
     const Read result = netlink::read_route(message, route);
-    if (result == Read::ok) routes.push_back(std::move(route));
-    return result;
+    if (result != Read::ok) return result;
+    const bool counts = route.prefix != 0 && holds_public(route.destination, route.prefix) &&
+                        std::ranges::any_of(route.hops, &netlink::Hop::gateway);
+    routes.push_back(std::move(route));
+    return counts && ++counting > most_candidates ? Read::enough : Read::ok;
   };
   // What an interrupted list holds is true as far as it goes, so it is kept: repeats do no harm.
   for (int attempt = 0; attempt < 3; ++attempt) {

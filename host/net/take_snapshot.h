@@ -15,7 +15,8 @@ namespace icelock::net {
 /// as Prober::snapshot() says.
 class SnapshotTaker {
  public:
-  using OpenWire = std::function<Result<std::unique_ptr<netlink::Wire>>()>;
+  /// Opens a wire for datagrams of at most so many bytes: the kernel fills a list that far ahead.
+  using OpenWire = std::function<Result<std::unique_ptr<netlink::Wire>>(std::size_t)>;
 
   /// `open` is called for each wire that is needed, and again after an error. `uid` is this
   /// process's own.

@@ -53,8 +53,8 @@ TEST_P(KernelSituation, IsUnderstood) {
   space.run(GetParam().steps);
   std::vector<test::Exchange> exchanges;
   SnapshotTaker taker(
-      [&]() -> Result<std::unique_ptr<netlink::Wire>> {
-        auto wire = netlink::Socket::open();
+      [&](std::size_t datagram) -> Result<std::unique_ptr<netlink::Wire>> {
+        auto wire = netlink::Socket::open(datagram);
         if (!wire) return wire;
         return std::make_unique<test::RecordingWire>(std::move(*wire), exchanges);
       },
@@ -244,7 +244,7 @@ TEST(Watch, IgnoresOtherSenders) {
 
 TEST(Socket, IgnoresOtherSenders) {
   Namespace space;
-  auto wire = netlink::Socket::open();
+  auto wire = netlink::Socket::open(8192);
   ASSERT_TRUE(wire);
   const int fd = static_cast<netlink::Socket&>(**wire).fd();
   const auto forged = test::message(test::LinkSpec{.index = 9, .name = "tun9", .kind = "tun"});
@@ -258,7 +258,7 @@ TEST(Socket, IgnoresOtherSenders) {
 
 TEST(Socket, GivesUpAfterASecond) {
   Namespace space;
-  auto wire = netlink::Socket::open();
+  auto wire = netlink::Socket::open(8192);
   ASSERT_TRUE(wire);
   const auto before = std::chrono::steady_clock::now();
   const auto datagram = (*wire)->receive();
@@ -275,7 +275,7 @@ TEST(Socket, TellsABadQuestionFromABlackhole) {
   Namespace space;
   space.run(test::laptop);
   space.run("-6 route add blackhole 2000::/3");
-  auto wire = netlink::Socket::open();
+  auto wire = netlink::Socket::open(8192);
   ASSERT_TRUE(wire);
   const Ip target = *parse_ip("2606:4700:4700::1111");
   const auto ask = [&](bool bad) {

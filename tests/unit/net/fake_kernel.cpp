@@ -81,7 +81,8 @@ std::unique_ptr<netlink::Wire> FakeKernel::wire() {
 }
 
 Result<Snapshot> FakeKernel::snapshot(std::uint32_t uid) {
-  SnapshotTaker taker([this]() -> Result<std::unique_ptr<netlink::Wire>> { return wire(); }, uid);
+  SnapshotTaker taker(
+      [this](std::size_t) -> Result<std::unique_ptr<netlink::Wire>> { return wire(); }, uid);
   return taker.take();
 }
 

@@ -359,6 +359,19 @@ TEST(Excluded, VeryManyRoutesBesideTheTunnel) {
   EXPECT_FALSE(classify(snapshot).ipv4.excluded_example.empty());
 }
 
+TEST(Excluded, SearchesTheLinkThatHasTheRoutesFirst) {
+  FullTunnel kernel;
+  kernel.links.push_back({.index = 3, .name = "enp4s0", .parent_device = "0000:04:00.0"});
+  kernel.addresses.push_back({.link = 3, .ip = "192.168.88.10", .prefix = 24});
+  kernel.lists_read = 0;
+  ASSERT_FALSE(kernel.network().ipv4.excluded_routes);
+  const std::size_t before = kernel.lists_read;
+  kernel.add_blocks(3);
+  kernel.lists_read = 0;
+  EXPECT_TRUE(kernel.network().ipv4.excluded_routes);
+  EXPECT_EQ(kernel.lists_read, before + 1);
+}
+
 TEST(Excluded, VeryManyRoutesAndLinksAreNotSearched) {
   FullTunnel kernel;
   kernel.add_blocks(50);

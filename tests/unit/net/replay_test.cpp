@@ -16,7 +16,7 @@ std::vector<test::Exchange> recorded(std::string_view name) {
 
 Result<Snapshot> replay(std::vector<test::Exchange> exchanges) {
   SnapshotTaker taker(
-      [&]() -> Result<std::unique_ptr<netlink::Wire>> {
+      [&](std::size_t) -> Result<std::unique_ptr<netlink::Wire>> {
         return std::make_unique<test::ReplayWire>(exchanges);
       },
       1000);

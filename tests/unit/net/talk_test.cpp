@@ -101,6 +101,15 @@ TEST(Talk, AMalformedEntryIsAnError) {
   EXPECT_FALSE(links({numbered(nameless, 1) + numbered(test::done_message(), 1)}));
 }
 
+TEST(Talk, AMessageLongerThanItsDatagramIsAnError) {
+  for (const std::uint32_t length :
+       {static_cast<std::uint32_t>(link.size()) + 1, 0x7fffffffU, 0x80000000U, ~0U}) {
+    Bytes huge = numbered(link, 1);
+    test::header(huge).nlmsg_len = length;
+    EXPECT_FALSE(links({huge, numbered(test::done_message(), 1)})) << length;
+  }
+}
+
 TEST(Talk, CutsAtItsBound) {
   Talk one = talk({numbered(link, 1), numbered(link, 1), numbered(link, 1)});
   int seen = 0;
@@ -189,7 +198,8 @@ TEST(Probe, LooksAgainWhenALinkCameMeanwhile) {
 
 TEST(Probe, OpensANewWireAfterAnError) {
   test::FakeKernel kernel;
-  SnapshotTaker taker([&]() -> Result<std::unique_ptr<Wire>> { return kernel.wire(); }, 1000);
+  SnapshotTaker taker([&](std::size_t) -> Result<std::unique_ptr<Wire>> { return kernel.wire(); },
+                      1000);
   kernel.interrupted_lists = 100;
   EXPECT_FALSE(taker.take());
   kernel.interrupted_lists = 0;

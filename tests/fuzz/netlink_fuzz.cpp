@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bytes as a kernel's whole conversation: each reader and the conversation code must survive them,
+// and a snapshot must never come from a list without an end. Built for libFuzzer, or with the main
+// below, which replays files.
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "net/take_snapshot.h"
+
+namespace {
+
+using namespace icelock;
+
+/// The input is a row of datagrams, each led by its length in two bytes; they get the numbers that
+/// were asked for.
+class FuzzWire final : public net::netlink::Wire {
+ public:
+  FuzzWire(const std::uint8_t*& data, std::size_t& left) : data_(data), left_(left) {}
+
+  Result<void> send(std::span<const std::byte> bytes) override {
+    std::memcpy(&sequence_, bytes.data() + offsetof(nlmsghdr, nlmsg_seq), sizeof sequence_);
+    return {};
+  }
+
+  Result<std::span<const std::byte>> receive() override {
+    if (left_ < 2) return fail(Code::probe_failed, "the input is at its end");
+    const std::size_t wanted = data_[0] | static_cast<std::size_t>(data_[1]) << 8;
+    const std::size_t size = std::min(wanted, left_ - 2);
+    datagram_.resize(size);
+    std::memcpy(datagram_.data(), data_ + 2, size);
+    datagram_.shrink_to_fit();
+    data_ += 2 + size;
+    left_ -= 2 + size;
+    number_messages();
+    return std::span<const std::byte>(datagram_);
+  }
+
+ private:
+  void number_messages() {
+    for (std::size_t at = 0; at + sizeof(nlmsghdr) <= datagram_.size();) {
+      auto* message = reinterpret_cast<nlmsghdr*>(datagram_.data() + at);
+      message->nlmsg_seq += sequence_;
+      at += std::max<std::size_t>(NLMSG_ALIGN(std::size_t{message->nlmsg_len}), sizeof(nlmsghdr));
+    }
+  }
+
+  const std::uint8_t*& data_;
+  std::size_t& left_;
+  std::uint32_t sequence_ = 0;
+  std::vector<std::byte> datagram_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  net::SnapshotTaker taker(
+      [&](std::size_t) -> Result<std::unique_ptr<net::netlink::Wire>> {
+        return std::make_unique<FuzzWire>(data, size);
+      },
+      1000);
+  if (const auto snapshot = taker.take()) net::classify(*snapshot);
+  return 0;
+}
+
+#ifndef ICELOCK_LIBFUZZER
+namespace {
+
+int value_of(char digit) {
+  return digit <= '9' ? digit - '0' : digit - 'a' + 10;
+}
+
+/// A recorded conversation (tests/unit/net/recorded) as fuzzer input.
+std::vector<std::uint8_t> seed_from(const std::string& file) {
+  std::vector<std::uint8_t> seed;
+  std::uint32_t asked = 0;
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    std::vector<std::uint8_t> bytes;
+    for (std::size_t at = 2; at + 1 < line.size() && line[0] != '#'; at += 2) {
+      bytes.push_back(static_cast<std::uint8_t>(value_of(line[at]) << 4 | value_of(line[at + 1])));
+    }
+    if (line.starts_with("> ")) std::memcpy(&asked, bytes.data() + 8, sizeof asked);
+    if (!line.starts_with("< ")) continue;
+    for (std::size_t at = 0; at + sizeof(nlmsghdr) <= bytes.size();) {
+      nlmsghdr message{};
+      std::memcpy(&message, bytes.data() + at, sizeof message);
+      message.nlmsg_seq -= asked;
+      std::memcpy(bytes.data() + at, &message, sizeof message);
+      at += std::max<std::size_t>(NLMSG_ALIGN(std::size_t{message.nlmsg_len}), sizeof message);
+    }
+    seed.push_back(static_cast<std::uint8_t>(bytes.size()));
+    seed.push_back(static_cast<std::uint8_t>(bytes.size() >> 8));
+    seed.insert(seed.end(), bytes.begin(), bytes.end());
+  }
+  return seed;
+}
+
+}  // namespace
+
+/// netlink_fuzz_replay FILE...: each recording whole, and with one byte after another damaged.
+int main(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    std::vector<std::uint8_t> seed = seed_from(argv[i]);
+    if (seed.empty()) return 1;
+    LLVMFuzzerTestOneInput(seed.data(), seed.size());
+    for (std::size_t at = 0; at < seed.size(); at += 61) {
+      const std::uint8_t kept = seed[at];
+      for (const int damage : {0, 1, 0x80, 0xff}) {
+        seed[at] = static_cast<std::uint8_t>(kept ^ damage);
+        LLVMFuzzerTestOneInput(seed.data(), seed.size());
+      }
+      seed[at] = kept;
+    }
+  }
+  return argc > 1 ? 0 : 1;
+}
+#endif
