@@ -230,11 +230,11 @@ std::vector<std::string> not_in_force(const PolicyOptions& options, const Plan& 
     if (browser == nullptr) continue;
     Level wanted = options.level.value_or(default_level);
     if (browser->family == BrowserFamily::chromium) wanted = std::min(wanted, Level::force_proxy);
-    const auto level = store.installed(*browser);
-    if (level && *level && **level >= wanted) continue;
+    const std::optional<Level> level = store.installed(*browser).value_or(std::nullopt);
+    if (level && *level >= wanted) continue;
     std::string text(browser->name);
-    text += level && *level ? " obeys only " + std::string(name(**level))
-                            : std::string(": no level is in force for every page");
+    text += level ? " obeys only " + std::string(name(*level))
+                  : std::string(": no level is in force for every page");
     if (std::find(problems.begin(), problems.end(), text) == problems.end()) {
       problems.push_back(std::move(text));
     }

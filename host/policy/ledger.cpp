@@ -121,8 +121,8 @@ Result<Ledger> parse_ledger(std::string_view text) {
 Result<Ledger> read_ledger(const Tree& tree) {
   auto file = tree.read(ledger_path);
   if (!file) return std::unexpected(file.error());
-  if (!*file) return Ledger{};
-  return parse_ledger((*file)->bytes);
+  const std::optional<FileState>& state = *file;
+  return state ? parse_ledger(state->bytes) : Ledger{};
 }
 
 namespace {
@@ -169,7 +169,7 @@ Result<LedgerLock> LedgerLock::take(const Tree& tree) {
   if (!folder) {
     // The other one may have made the very same folder, and be about to use it.
     if (folder.error().code != Code::busy) {
-      static_cast<void>(tree.remove_empty_folders(*made));
+      best_effort(tree.remove_empty_folders(*made));
     }
     return std::unexpected(folder.error());
   }

@@ -60,7 +60,8 @@ Result<ManifestChange> write_system(const Tree& tree, const Browser& browser,
   const std::string shown = tree.shown(path).string();
   auto now = tree.read(path);
   if (!now) return std::unexpected(now.error());
-  const auto before = *now ? std::optional((*now)->bytes) : std::nullopt;
+  const std::optional<FileState>& state = *now;
+  const auto before = state ? std::optional(state->bytes) : std::nullopt;
   if (before) {
     if (auto ours = check_ours(*before, shown); !ours) return std::unexpected(ours.error());
   }
@@ -87,7 +88,7 @@ Result<ManifestChange> write_system(const Tree& tree, const Browser& browser,
   if (done) done = transaction.commit();
   if (!done) {
     transaction.roll_back();
-    static_cast<void>(tree.remove_empty_folders(*missing));
+    best_effort(tree.remove_empty_folders(*missing));
     return std::unexpected(done.error());
   }
   if (auto finished = transaction.finish(); !finished) return std::unexpected(finished.error());

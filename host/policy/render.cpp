@@ -141,8 +141,8 @@ Result<std::string> firefox_policy_file(std::string_view original, Level level) 
   for (const FirefoxPref& pref : firefox_prefs(level)) {
     auto now = member_text(text, path, pref.pref);
     if (!now) return std::unexpected(now.error());
-    if (*now) {
-      const auto entry = parse_strict(**now);
+    if (const std::optional<std::string>& spelt = *now) {
+      const auto entry = parse_strict(*spelt);
       if (entry && is_as_written(*entry, pref.value)) continue;
     }
     auto edited = with_member(text, path, pref.pref, firefox_pref_text(pref.value));
@@ -171,7 +171,8 @@ std::optional<Level> firefox_level(std::string_view file) {
   for (const FirefoxPref& pref : firefox_prefs(Level::unrestricted)) {
     auto text = member_text(file, firefox_preferences_path(), pref.pref);
     if (!text) return std::nullopt;
-    const auto entry = *text ? parse_strict(**text) : std::nullopt;
+    const std::optional<std::string>& spelt = *text;
+    const auto entry = spelt ? parse_strict(*spelt) : std::nullopt;
     locked[pref.pref] = entry ? locked_value(*entry) : std::nullopt;
   }
   if (locked[enabled] == false) return Level::disabled;

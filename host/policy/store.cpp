@@ -61,10 +61,11 @@ std::string firefox_base(const Tree& tree, const std::optional<FileState>& befor
                          std::vector<std::string>& notes) {
   if (before) return before->bytes;
   for (const NamedFile& file : firefox_distribution(tree)) {
-    if (!firefox_policy_file(*file.bytes, Level::unrestricted)) continue;
+    const std::string bytes = file.bytes.value_or("");
+    if (bytes.empty() || !firefox_policy_file(bytes, Level::unrestricted)) continue;
     notes.push_back("starts as a copy of " + tree.shown(file.name).string() +
                     ", whose policies Firefox would otherwise lose");
-    return *file.bytes;
+    return bytes;
   }
   return {};
 }
@@ -74,26 +75,27 @@ Result<Change> plan_target(const Tree& tree, const Target& target, const Wanted&
   const Browser& browser = *target.browser;
   change.browser = browser.id;
   change.path = tree.shown(target.path);
-  auto before = tree.read(target.path);
-  if (!before) return std::unexpected(before.error());
+  auto read = tree.read(target.path);
+  if (!read) return std::unexpected(read.error());
+  const std::optional<FileState>& before = *read;
   const Level level = level_for(target, wanted, change.notes);
   Result<std::string> after = chromium_policy_file(browser, level);
   if (browser.family == BrowserFamily::firefox) {
-    after = firefox_policy_file(firefox_base(tree, *before, change.notes), level);
+    after = firefox_policy_file(firefox_base(tree, before, change.notes), level);
   }
   if (!after) return at_file(after.error(), change.path.string());
-  change.before = *before ? (*before)->bytes : std::string();
+  change.before = before ? before->bytes : std::string();
   change.after = *after;
-  if (!*before) {
+  if (!before) {
     change.kind = Change::Kind::create;
   } else if (change.before != change.after) {
     change.kind = Change::Kind::replace;
-  } else if (((*before)->mode & readable) != readable) {
+  } else if ((before->mode & readable) != readable) {
     change.kind = Change::Kind::replace;
     change.notes.emplace_back("the file is made readable for everybody, or the browser ignores it");
   }
   add_level_notes(browser, level, change.notes);
-  if (auto done = describe(tree, target, bytes_of(*before), change.after, change); !done) {
+  if (auto done = describe(tree, target, bytes_of(before), change.after, change); !done) {
     return std::unexpected(done.error());
   }
   return change;
@@ -152,13 +154,13 @@ Result<std::optional<Level>> firefox_installed(const Tree& tree, const std::stri
   if (!tree.is_open_to_all(parent_of(path))) return std::nullopt;
   auto file = tree.read(path);
   if (!file) return std::unexpected(file.error());
-  if (*file) {
-    const bool can_read = ((*file)->mode & readable) == readable;
-    return can_read ? firefox_level((*file)->bytes) : std::nullopt;
+  if (const std::optional<FileState>& state = *file) {
+    const bool can_read = (state->mode & readable) == readable;
+    return can_read ? firefox_level(state->bytes) : std::nullopt;
   }
   std::optional<Level> loosest;
   for (const NamedFile& other : firefox_distribution(tree)) {
-    const auto level = firefox_level(*other.bytes);
+    const auto level = firefox_level(other.bytes.value_or(""));
     if (!level) return std::nullopt;
     loosest = std::min(loosest.value_or(Level::disabled), *level);
   }

@@ -136,10 +136,9 @@ Result<void> add_change(const Tree& tree, const Change& change, Work& work) {
   if (!target) return std::unexpected(target.error());
   auto now = tree.read(target->path);
   if (!now) return std::unexpected(now.error());
-  const bool expected_file = change.kind != Change::Kind::create;
-  if (now->has_value() != expected_file || (*now && (*now)->bytes != change.before)) {
-    return changed(change);
-  }
+  const std::optional<FileState>& state = *now;
+  if (state.has_value() == (change.kind == Change::Kind::create)) return changed(change);
+  if (state && state->bytes != change.before) return changed(change);
   if (change.kind == Change::Kind::remove) {
     return fail(Code::bad_request, "a plan to revert cannot be applied", change.path.string());
   }
@@ -172,13 +171,13 @@ Result<void> run_apply(const Tree& tree, const LedgerLock& lock, Work& work) {
   Transaction files(tree);
   if (auto done = make_and_commit(tree, work, files); !done) {
     files.roll_back();
-    static_cast<void>(tree.remove_empty_folders(work.folders));
+    best_effort(tree.remove_empty_folders(work.folders));
     if (!lock.made().empty()) lock.mark(false);
     return done;  // and the ledger rolls back, last
   }
   // What cannot be cleared now is cleared by the next run: the ledger knows these files.
-  static_cast<void>(files.finish());
-  static_cast<void>(ledger.finish());
+  best_effort(files.finish());
+  best_effort(ledger.finish());
   return {};
 }
 
@@ -235,10 +234,10 @@ Result<void> run_revert(const Tree& tree, const LedgerLock& lock, Work& work) {
     if (auto staged = files.stage(std::move(file)); !staged) return staged;
   }
   if (auto done = files.commit(); !done) return done;
-  // The files are as they were; from here on a failure leaves only a ledger that says so once too
-  // often.
-  files.finish();
-  tree.remove_empty_folders(unneeded);
+  // The files are as they were. Whatever fails from here on keeps the ledger, so that the next
+  // revert finds what is still to be cleared.
+  if (auto done = files.finish(); !done) return done;
+  if (auto done = tree.remove_empty_folders(unneeded); !done) return done;
   if (last && !own_folders.empty()) lock.mark(false);
   if (auto done = ledger.commit(); !done) return done;
   if (auto done = ledger.finish(); !done) return done;
@@ -265,7 +264,7 @@ Result<void> Store::apply(const Plan& plan) {
     done = run_apply(*tree, *lock, work);
   }
   if (!done && !work.ledger_before) {
-    static_cast<void>(tree->remove_empty_folders(lock->made()));
+    best_effort(tree->remove_empty_folders(lock->made()));
   }
   return done;
 }

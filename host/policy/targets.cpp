@@ -73,8 +73,9 @@ Result<std::string> with_keys_put_back(const LedgerFile& file, const Browser& br
   for (const Key& key : keys_of(browser)) {
     auto now = member_text(text, key.path, key.name);
     if (!now) return std::unexpected(now.error());
-    if (!*now) continue;
-    if (!icelock_wrote(file, key, **now)) {
+    const std::optional<std::string>& value = *now;
+    if (!value) continue;
+    if (!icelock_wrote(file, key, *value)) {
       notes.push_back(std::string(key.name) + " was set to something else since; left as it is");
       continue;
     }

@@ -172,7 +172,7 @@ void Transaction::roll_back() {
       ::fsync(target->get());
     }
     // What stays is cleared by the next run.
-    static_cast<void>(remove_leftovers(tree_, change.path, change.stage_folder));
+    best_effort(remove_leftovers(tree_, change.path, change.stage_folder));
   }
 }
 

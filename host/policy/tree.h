@@ -82,6 +82,10 @@ class Tree {
   Fd fd_;
 };
 
+/// For what is tried on the way out of a failure, whose own error is the one to report, and for
+/// clearing up that the next run repeats.
+inline void best_effort(const Result<void>&) {}
+
 /// Reads everything from a descriptor. Errors: io, too_large above 16 MiB.
 Result<FileState> read_state(int fd, const std::string& shown);
 
