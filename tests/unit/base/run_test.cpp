@@ -101,7 +101,7 @@ TEST(Run, AProgramThatCannotStartDoesNotRunOurExitHandlers) {
   FILE* out = std::fopen(file.path().c_str(), "w");
   ASSERT_NE(out, nullptr);
   std::fputs("once", out);  // stays in the buffer, which exit() in a forked child would write too
-  (void)run_program({"/nowhere/program"}, 20s);
+  EXPECT_FALSE(run_program({"/nowhere/program"}, 20s));
   ASSERT_EQ(std::fclose(out), 0);
   EXPECT_EQ(file.text(), "once");
 }
@@ -142,8 +142,8 @@ TEST(Run, TheProgramDoesNotOutliveTheThreadThatRunsIt) {
   const pid_t runner = ::fork();
   ASSERT_GE(runner, 0);
   if (runner == 0) {
-    (void)shell("echo $$ > " + pid.path() + "; exec sleep 60");
-    ::_exit(0);
+    const auto done = shell("echo $$ > " + pid.path() + "; exec sleep 60");
+    ::_exit(done ? 0 : 1);
   }
   for (int i = 0; i < 200 && pid.text().empty(); ++i) std::this_thread::sleep_for(20ms);
   ::kill(runner, SIGKILL);
@@ -210,19 +210,19 @@ TEST(Run, AProgramThatClosesItsOutputIsStillWaitedFor) {
 }
 
 TEST(Run, LeavesNoDescriptorOpen) {
-  (void)shell("true");
+  ASSERT_TRUE(shell("true"));
   const std::size_t before = open_descriptors();
-  (void)shell("echo x");
-  (void)shell("sleep 60", 50ms);
-  (void)shell("cat /dev/zero");
-  (void)run_program({"/nowhere/program"}, 20s);
+  EXPECT_TRUE(shell("echo x"));
+  EXPECT_FALSE(shell("sleep 60", 50ms));
+  EXPECT_FALSE(shell("cat /dev/zero"));
+  EXPECT_FALSE(run_program({"/nowhere/program"}, 20s));
   EXPECT_EQ(open_descriptors(), before);
 }
 
 TEST(Run, EachMissingDescriptorIsAnErrorAndNeverAnExceptionOrAChildLeftBehind) {
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  (void)shell("true");
+  ASSERT_TRUE(shell("true"));
   const std::size_t open = open_descriptors() - 1;  // one was the folder itself
   int failed = 0;
   for (std::size_t spare = 0; spare < 12; ++spare) {
@@ -243,6 +243,7 @@ TEST(Run, SeveralThreadsAtOnce) {
   std::array<std::string, 8> outputs;
   {
     std::vector<std::jthread> threads;
+    threads.reserve(outputs.size());
     for (std::string& output : outputs) {
       threads.emplace_back([&output] {
         const auto done = shell("sleep 0.05; echo fine");
