@@ -105,6 +105,7 @@ class Run {
       late_ = true;
       kill_group();
       error_code ignored;
+      // NOLINTNEXTLINE(bugprone-unused-return-value): it is `ignored` once more
       pipe_.close(ignored);
     });
   }

@@ -34,6 +34,7 @@ INCLUDES = [
     ("app/icelock.cpp", '"nowhere/file.h"', False),
     ("app/icelock.cpp", '"wiring.h"', False),
     ("app/icelock.cpp", "<app/wiring.h>", False),
+    ("net/watch.cpp", "<net/probe.h>", False),
     ("other/new.cpp", '"base/error.h"', False),
     ("guard/settings.cpp", "<nlohmann/json.hpp>", True),
     ("guard/decide.cpp", "<nlohmann/json_fwd.hpp>", False),

@@ -202,11 +202,11 @@ TEST_F(FileTest, NoDescriptorIsLeftOpen) {
   fs::create_directory(at("folder"));
   const std::size_t before = open_descriptors();
   for (int i = 0; i < 3; ++i) {
-    (void)read_file(at("file"));
-    (void)read_file(at("file"), 1);
-    (void)read_file(at("folder"));
-    (void)replace_file(at("file"), "text");
-    (void)replace_file(at("folder"), "text");
+    EXPECT_TRUE(read_file(at("file")));
+    EXPECT_FALSE(read_file(at("file"), 1));
+    EXPECT_FALSE(read_file(at("folder")));
+    EXPECT_TRUE(replace_file(at("file"), "text"));
+    EXPECT_FALSE(replace_file(at("folder"), "text"));
   }
   EXPECT_EQ(open_descriptors(), before);
 }
