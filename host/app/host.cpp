@@ -161,7 +161,9 @@ void Host::send(std::string_view payload) {
   }
 }
 
-Host::Answer Host::do_status(const ipc::Request&) { return state(); }
+Host::Answer Host::do_status(const ipc::Request&) {
+  return state();
+}
 
 Host::Answer Host::do_subscribe(const ipc::Request&) {
   subscribed_ = true;

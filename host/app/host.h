@@ -15,17 +15,19 @@
 namespace icelock::app {
 
 /// Which browser family the arguments say we were started by. Chromium passes the calling origin
-/// (native_process_launcher.cc), Firefox the manifest's path and the add-on id (NativeMessaging.sys.mjs).
-/// Error unknown_caller for anything but icelock's own extensions.
+/// (native_process_launcher.cc), Firefox the manifest's path and the add-on id
+/// (NativeMessaging.sys.mjs). Error unknown_caller for anything but icelock's own extensions.
 Result<BrowserFamily> caller(std::span<char* const> arguments);
 
-/// One native-messaging conversation with the guard in this process. One thread, plus one while a probe runs.
+/// One native-messaging conversation with the guard in this process. One thread, plus one while a
+/// probe runs.
 class Host {
  public:
   /// `input` is read for frames, `output` gets nothing but frames. Both stay the caller's.
   Host(int input, int output, BrowserFamily family, Live live);
 
-  /// Serves until the input ends. The exit code: 0 at a clean end, 1 when the input was cut or broken.
+  /// Serves until the input ends. The exit code: 0 at a clean end, 1 when the input was cut or
+  /// broken.
   int run();
 
  private:

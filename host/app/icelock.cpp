@@ -78,8 +78,8 @@ int mode(const Options& options) {
   const auto level = level_of(options);
   const auto output = output_of(options);
   if (level && *wanted != guard::Mode::locked) {
-    return app::report_error({Code::bad_request, "a level goes with mode locked only", *options.level},
-                             output);
+    return app::report_error(
+        {Code::bad_request, "a level goes with mode locked only", *options.level}, output);
   }
   return app::run_mode(options.root, *wanted, level, output);
 }
@@ -92,8 +92,9 @@ class CommandLine {
     app_.failure_message(CLI::FailureMessage::simple);
     add_state_verbs();
     add_policy_verbs();
-    app_.footer("Exit codes: 0 done, 1 failed, 2 plan has changes pending, 5 not permitted,\n"
-                "6 something unsafe or broken was found and left alone, 64 wrong usage.");
+    app_.footer(
+        "Exit codes: 0 done, 1 failed, 2 plan has changes pending, 5 not permitted,\n"
+        "6 something unsafe or broken was found and left alone, 64 wrong usage.");
   }
 
   int run(int argc, char** argv) {
@@ -109,7 +110,9 @@ class CommandLine {
   CLI::App* verb(const char* name, const char* what, std::function<int(const Options&)> action) {
     CLI::App* sub = app_.add_subcommand(name, what);
     sub->add_flag("--json", options_.json, "Print JSON");
-    sub->callback([this, action = std::move(action)] { action_ = [this, action] { return action(options_); }; });
+    sub->callback([this, action = std::move(action)] {
+      action_ = [this, action] { return action(options_); };
+    });
     return sub;
   }
 
@@ -120,7 +123,8 @@ class CommandLine {
   }
 
   CLI::App* with_browsers(CLI::App* sub) {
-    sub->add_option("--browser", options_.browsers, "Only this browser (may be repeated); default: those installed");
+    sub->add_option("--browser", options_.browsers,
+                    "Only this browser (may be repeated); default: those installed");
     return sub;
   }
 
@@ -130,14 +134,17 @@ class CommandLine {
   }
 
   void add_state_verbs() {
-    with_root(verb("status", "What the network is, what was decided and why, what each browser obeys",
+    with_root(verb("status",
+                   "What the network is, what was decided and why, what each browser obeys",
                    [](const Options& o) { return app::run_status(o.root, output_of(o)); }));
     with_root(verb("watch", "The same as a stream: one JSON line per change with --json", watch));
     verb("probe", "Each link, and the ICE candidates that libnice gathers on it",
          [](const Options& o) { return app::run_probe(o.stun, output_of(o)); })
-        ->add_option("--stun", options_.stun, "STUN server to ask: ADDRESS or NAME, with :PORT if wished. "
-                                              "Nobody is contacted without this.");
-    CLI::App* sub = with_root(verb("mode", "Follow the network, keep WebRTC locked, or leave it open", mode));
+        ->add_option("--stun", options_.stun,
+                     "STUN server to ask: ADDRESS or NAME, with :PORT if wished. "
+                     "Nobody is contacted without this.");
+    CLI::App* sub =
+        with_root(verb("mode", "Follow the network, keep WebRTC locked, or leave it open", mode));
     sub->add_option("mode", options_.mode, "auto, locked or open")
         ->required()
         ->check(CLI::IsMember({"auto", "locked", "open"}));
@@ -148,18 +155,22 @@ class CommandLine {
   void add_policy_verbs() {
     constexpr const char* level_help =
         "The level to set; force_proxy if not given, because a policy cannot follow the network";
-    with_level(with_browsers(with_root(verb("plan", "What apply would change (exit 2), or nothing (exit 0)",
-                    [](const Options& o) {
-                      return app::run_plan(policy_options(o), std::cout, std::cerr);
-                    }))), level_help);
+    with_level(with_browsers(
+                   with_root(verb("plan", "What apply would change (exit 2), or nothing (exit 0)",
+                                  [](const Options& o) {
+                                    return app::run_plan(policy_options(o), std::cout, std::cerr);
+                                  }))),
+               level_help);
     with_level(with_browsers(with_root(verb("apply", "Lock WebRTC by browser policy, for all users",
-                    [](const Options& o) {
-                      return app::run_apply(policy_options(o), std::cout, std::cerr);
-                    }))), level_help);
-    with_browsers(with_root(verb("revert", "Put every policy file back as it was before apply",
-                    [](const Options& o) {
-                      return app::run_revert(policy_options(o), std::cout, std::cerr);
-                    })));
+                                            [](const Options& o) {
+                                              return app::run_apply(policy_options(o), std::cout,
+                                                                    std::cerr);
+                                            }))),
+               level_help);
+    with_browsers(with_root(
+        verb("revert", "Put every policy file back as it was before apply", [](const Options& o) {
+          return app::run_revert(policy_options(o), std::cout, std::cerr);
+        })));
     for (const bool setup : {true, false}) {
       CLI::App* sub = with_browsers(with_root(
           setup ? verb("setup", "Let browsers start icelock-host (native-messaging manifests)",
@@ -175,11 +186,14 @@ class CommandLine {
     }
   }
 
-  CLI::App app_{"icelock keeps WebRTC from giving away the address that a VPN or proxy hides.", "icelock"};
+  CLI::App app_{"icelock keeps WebRTC from giving away the address that a VPN or proxy hides.",
+                "icelock"};
   Options options_;
   std::function<int()> action_;
 };
 
 }  // namespace
 
-int main(int argc, char** argv) { return CommandLine().run(argc, argv); }
+int main(int argc, char** argv) {
+  return CommandLine().run(argc, argv);
+}

@@ -8,7 +8,8 @@
 
 #include "app/host.h"
 
-// What a browser starts. Frames only on the pipe that was standard output; words go to standard error.
+// What a browser starts. Frames only on the pipe that was standard output; words go to standard
+// error.
 
 namespace {
 

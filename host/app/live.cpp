@@ -12,7 +12,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Nothing should be missed between these, but a lost event must not leave a machine unlocked for long.
+// Nothing should be missed between these, but a lost event must not leave a machine unlocked for
+// long.
 constexpr milliseconds safety_look{60'000};
 constexpr milliseconds look_without_watch{2'000};
 constexpr milliseconds retry_after_failure{1'000};
@@ -40,7 +41,8 @@ void Live::watch_settings() {
   if (!inotify_) return;
   for (const auto& file : {paths_.admin, paths_.user}) {
     if (file.empty()) continue;
-    // The folder, because files are replaced by rename; while it is missing, the nearest one above it.
+    // The folder, because files are replaced by rename; while it is missing, the nearest one above
+    // it.
     auto folder = file.parent_path();
     std::error_code problem;
     while (folder.has_relative_path() && !std::filesystem::exists(folder, problem)) {

@@ -15,8 +15,8 @@
 
 namespace icelock::app {
 
-/// The guard joined to this machine: kernel events, fresh snapshots, settings files. For a poll loop of one
-/// thread: add_to() before poll(), timeout() as its limit, handle() after it.
+/// The guard joined to this machine: kernel events, fresh snapshots, settings files. For a poll
+/// loop of one thread: add_to() before poll(), timeout() as its limit, handle() after it.
 class Live {
  public:
   static Result<Live> open(const std::filesystem::path& root);

@@ -73,7 +73,9 @@ Presence::Presence() {
   if (file_) ::flock(file_.get(), LOCK_EX | LOCK_NB);
 }
 
-Presence::~Presence() { withdraw(); }
+Presence::~Presence() {
+  withdraw();
+}
 
 void Presence::withdraw() {
   if (file_) ::unlink(path_.c_str());

@@ -17,19 +17,20 @@ namespace icelock::app {
 
 /// What an extension read back from its browser.
 struct Report {
-  std::string browser;  ///< id
+  std::string browser;       ///< id
   std::uint64_t serial = 0;  ///< of the state that it acted on
   std::string value;
   std::string level_of_control;
   std::optional<Level> level;
 };
 
-/// "policy", "extension", "other_extension", "browser" or "unknown", from the browsers' levelOfControl.
+/// "policy", "extension", "other_extension", "browser" or "unknown", from the browsers'
+/// levelOfControl.
 std::string_view controlled_by(std::string_view level_of_control);
 
-/// Lets `icelock status` see what each running browser obeys, without a daemon: a small file of this
-/// process in the user's runtime folder, locked as long as the process lives, so that one left behind by a
-/// killed host is known for what it is.
+/// Lets `icelock status` see what each running browser obeys, without a daemon: a small file of
+/// this process in the user's runtime folder, locked as long as the process lives, so that one left
+/// behind by a killed host is known for what it is.
 class Presence {
  public:
   /// Does nothing when there is no runtime folder: the host works without being seen.
@@ -50,8 +51,8 @@ class Presence {
 /// The reports of all live hosts of this user. Files of dead ones are removed on the way.
 std::vector<Report> present_reports();
 
-/// The browser that started this process: the row whose program is named like the parent's executable, else
-/// the family's first row.
+/// The browser that started this process: the row whose program is named like the parent's
+/// executable, else the family's first row.
 const policy::Browser& browser_of_parent(BrowserFamily family);
 
 }  // namespace icelock::app

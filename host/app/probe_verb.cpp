@@ -50,8 +50,8 @@ Result<ice::GatherOptions> resolve(const std::string& stun) {
   addrinfo* list = nullptr;
   const int problem = ::getaddrinfo(target.host.c_str(), target.port.c_str(), &hints, &list);
   if (problem != 0) {
-    return fail(Code::not_found, std::string("cannot find the STUN server (") + gai_strerror(problem) + ")",
-                stun);
+    return fail(Code::not_found,
+                std::string("cannot find the STUN server (") + gai_strerror(problem) + ")", stun);
   }
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(list, &freeaddrinfo);
   for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
@@ -134,7 +134,8 @@ void print_probe(std::ostream& out, const Json& probe, bool asked_stun) {
   for (const Json& link : probe["links"]) {
     const std::string kind = link["kind"];
     out << link["link"].get<std::string>() << "  " << link["class"].get<std::string>()
-        << (kind.empty() ? "" : " (" + kind + ")") << (link["running"] ? "" : ", not running") << '\n';
+        << (kind.empty() ? "" : " (" + kind + ")") << (link["running"] ? "" : ", not running")
+        << '\n';
     for (const Json& address : link["addresses"]) {
       out << "  " << address["address"].get<std::string>() << '/' << address["prefix"] << '\n';
       if (address.contains("candidates")) print_candidates(out, address["candidates"]);

@@ -17,7 +17,8 @@ void take_report(BrowserStatus& status, const Report& report, const guard::State
   status.controlled_by = controlled_by(report.level_of_control);
   status.level = report.level;
   if (!report.level) {
-    status.problems.push_back("WebRTC is set to \"" + report.value + "\", which is no level of icelock");
+    status.problems.push_back("WebRTC is set to \"" + report.value +
+                              "\", which is no level of icelock");
     return;
   }
   const Level wanted = state.decision.of(status.family);
@@ -73,7 +74,8 @@ std::vector<BrowserStatus> browser_statuses(const std::filesystem::path& root,
     const Report* loosest = nullptr;
     for (const Report& report : reports) {
       if (report.browser != browser.id) continue;
-      if (loosest == nullptr || !report.level || (loosest->level && *report.level < *loosest->level)) {
+      if (loosest == nullptr || !report.level ||
+          (loosest->level && *report.level < *loosest->level)) {
         loosest = &report;
       }
     }
@@ -108,20 +110,21 @@ Json state_json(const guard::State& state, const std::vector<BrowserStatus>& bro
                     {"controlled_by", browser.controlled_by},
                     {"problems", browser.problems}});
   }
-  return {{"v", ipc::protocol_version},
-          {"network",
-           {{"ipv4", family_json(state.network, &net::Network::ipv4)},
-            {"ipv6", family_json(state.network, &net::Network::ipv6)}}},
-          {"tunnels", tunnels},
-          {"mode", guard::name(state.settings.mode)},
-          {"mode_level", name(state.settings.mode_level)},
-          {"mode_fixed", state.settings.mode_fixed},
-          {"floor", name(state.settings.floor)},
-          {"decision",
-           {{"chromium", name(state.decision.chromium)}, {"firefox", name(state.decision.firefox)}}},
-          {"held_seconds", state.decision.held.count()},
-          {"reasons", reasons},
-          {"browsers", rows}};
+  return {
+      {"v", ipc::protocol_version},
+      {"network",
+       {{"ipv4", family_json(state.network, &net::Network::ipv4)},
+        {"ipv6", family_json(state.network, &net::Network::ipv6)}}},
+      {"tunnels", tunnels},
+      {"mode", guard::name(state.settings.mode)},
+      {"mode_level", name(state.settings.mode_level)},
+      {"mode_fixed", state.settings.mode_fixed},
+      {"floor", name(state.settings.floor)},
+      {"decision",
+       {{"chromium", name(state.decision.chromium)}, {"firefox", name(state.decision.firefox)}}},
+      {"held_seconds", state.decision.held.count()},
+      {"reasons", reasons},
+      {"browsers", rows}};
 }
 
 }  // namespace icelock::app

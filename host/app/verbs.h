@@ -10,8 +10,8 @@
 #include "base/level.h"
 #include "guard/settings.h"
 
-// One function per verb of `icelock`. Each returns the exit code; text for people and JSON go to `out`,
-// problems to `err`.
+// One function per verb of `icelock`. Each returns the exit code; text for people and JSON go to
+// `out`, problems to `err`.
 
 namespace icelock::app {
 
@@ -23,7 +23,8 @@ struct Output {
 };
 
 int run_status(const std::filesystem::path& root, const Output& output);
-/// Prints the state now and at each change, until `stop_fd` (a signalfd) is readable or output fails.
+/// Prints the state now and at each change, until `stop_fd` (a signalfd) is readable or output
+/// fails.
 int run_watch(const std::filesystem::path& root, int stop_fd, const Output& output);
 int run_mode(const std::filesystem::path& root, guard::Mode mode, std::optional<Level> level,
              const Output& output);

@@ -35,10 +35,10 @@ void explain_family(std::vector<Reason>& reasons, const Network& network, const 
                     std::string_view word, std::string_view outside_code) {
   const std::string tunnel = tunnel_name(network);
   if (family.verdict == Verdict::direct) {
-    reasons.push_back(reason(std::string(outside_code),
-                             "VPN " + tunnel + " carries no " + std::string(word) + "; " +
-                                 family.link + " routes it.",
-                             {{"tunnel", tunnel}, {"link", family.link}}));
+    reasons.push_back(reason(
+        std::string(outside_code),
+        "VPN " + tunnel + " carries no " + std::string(word) + "; " + family.link + " routes it.",
+        {{"tunnel", tunnel}, {"link", family.link}}));
     reasons.push_back(reason("http_shows_too",
                              "Plain web traffic over " + family.link + " shows the same " +
                                  std::string(word) +
@@ -46,10 +46,10 @@ void explain_family(std::vector<Reason>& reasons, const Network& network, const 
                              {{"link", family.link}}));
   }
   if (family.verdict == Verdict::partial) {
-    reasons.push_back(reason("partial_tunnel",
-                             "Some " + std::string(word) + " traffic leaves the VPN aside, over " +
-                                 family.link + ".",
-                             {{"tunnel", tunnel}, {"link", family.link}}));
+    reasons.push_back(reason(
+        "partial_tunnel",
+        "Some " + std::string(word) + " traffic leaves the VPN aside, over " + family.link + ".",
+        {{"tunnel", tunnel}, {"link", family.link}}));
   }
   if (in_vpn(family.verdict) && family.excluded_routes) {
     const std::string example =
@@ -109,14 +109,14 @@ Decision follow_network(const Network& network, const Settings& settings, Memory
     memory.held_until = now + settings.hold;
   }
   if (memory.held_until && now < *memory.held_until) {
-    // The tunnel may be coming back: until then its addresses' protection must not depend on what routes
-    // happen to be there at this moment.
+    // The tunnel may be coming back: until then its addresses' protection must not depend on what
+    // routes happen to be there at this moment.
     decision.held = std::chrono::ceil<std::chrono::seconds>(*memory.held_until - now);
     const std::string seconds = std::to_string(settings.hold.count());
-    decision.reasons = {reason("hold_after_drop",
-                               "The VPN went away; the lock stays for " + seconds +
-                                   " s in case it comes back.",
-                               {{"seconds", seconds}})};
+    decision.reasons = {
+        reason("hold_after_drop",
+               "The VPN went away; the lock stays for " + seconds + " s in case it comes back.",
+               {{"seconds", seconds}})};
     return decision;
   }
   memory.held_until.reset();
@@ -133,7 +133,8 @@ void apply_mode(Decision& decision, const Settings& settings) {
   if (settings.mode == Mode::open) {
     decision.chromium = decision.firefox = Level::unrestricted;
     decision.held = std::chrono::seconds(0);
-    decision.reasons.insert(decision.reasons.begin(), reason("mode_open", "You switched the lock off."));
+    decision.reasons.insert(decision.reasons.begin(),
+                            reason("mode_open", "You switched the lock off."));
   }
   if (settings.mode == Mode::locked) {
     const std::string level(icelock::name(settings.mode_level));
@@ -160,17 +161,19 @@ void apply_mode(Decision& decision, const Settings& settings) {
 bool protects(const Network& network) {
   if (in_vpn(network.ipv4.verdict) || in_vpn(network.ipv6.verdict)) return true;
   if (network.ipv4.verdict == Verdict::blocked) return true;
-  // Machines without IPv6 often carry an unreachable IPv6 route; next to direct IPv4 that is no kill switch.
+  // Machines without IPv6 often carry an unreachable IPv6 route; next to direct IPv4 that is no
+  // kill switch.
   return network.ipv6.verdict == Verdict::blocked && network.ipv4.verdict != Verdict::direct;
 }
 
 Level loosest_safe(BrowserFamily family, const Network& network) {
   for (const Level level : {Level::unrestricted, Level::default_route_only}) {
-    const bool leaks = std::ranges::any_of(
-        std::array{ice::Permission::none, ice::Permission::granted},
-        [&](ice::Permission permission) {
-          return std::ranges::any_of(ice::exposure(family, level, network, permission), is_protected);
-        });
+    const bool leaks =
+        std::ranges::any_of(std::array{ice::Permission::none, ice::Permission::granted},
+                            [&](ice::Permission permission) {
+                              return std::ranges::any_of(
+                                  ice::exposure(family, level, network, permission), is_protected);
+                            });
     if (!leaks) return level;
   }
   return Level::force_proxy;
@@ -183,8 +186,9 @@ Decision decide(const Result<Network>& network, const Settings& settings, Memory
     decision = follow_network(*network, settings, memory, now);
   } else {
     const std::string error = to_string(network.error());
-    decision.reasons = {reason("probe_failed", "The network could not be read (" + error + "); WebRTC stays locked.",
-                               {{"error", error}})};
+    decision.reasons = {reason(
+        "probe_failed", "The network could not be read (" + error + "); WebRTC stays locked.",
+        {{"error", error}})};
   }
   apply_mode(decision, settings);
   return decision;

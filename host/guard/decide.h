@@ -17,8 +17,8 @@ namespace icelock::guard {
 
 using Clock = std::chrono::steady_clock;
 
-/// Why a decision is what it is: a stable code (docs/protocol.md), a sentence for a person, and the values
-/// in it for programs that say the sentence in another language.
+/// Why a decision is what it is: a stable code (docs/protocol.md), a sentence for a person, and the
+/// values in it for programs that say the sentence in another language.
 struct Reason {
   std::string code;
   std::string text;
@@ -45,14 +45,17 @@ struct Memory {
   std::optional<Clock::time_point> held_until;
 };
 
-/// Whether a VPN is in use (or its kill switch is closed), so that addresses outside it need protection.
+/// Whether a VPN is in use (or its kill switch is closed), so that addresses outside it need
+/// protection.
 bool protects(const net::Network& network);
 
-/// The loosest level at which a page learns nothing protected (LAN, ISP IPv4, ISP IPv6), with or without
-/// microphone permission. Exposures that plain web traffic shows too do not count: no level hides them.
+/// The loosest level at which a page learns nothing protected (LAN, ISP IPv4, ISP IPv6), with or
+/// without microphone permission. Exposures that plain web traffic shows too do not count: no level
+/// hides them.
 Level loosest_safe(BrowserFamily family, const net::Network& network);
 
-/// Pure. Without a network to judge (the probe failed) the answer is force_proxy: "cannot tell" is never safe.
+/// Pure. Without a network to judge (the probe failed) the answer is force_proxy: "cannot tell" is
+/// never safe.
 Decision decide(const Result<net::Network>& network, const Settings& settings, Memory& memory,
                 Clock::time_point now);
 

@@ -62,8 +62,8 @@ bool Guard::update(bool may_loosen, Clock::time_point now) {
 std::optional<Clock::time_point> Guard::due() const {
   std::optional<Clock::time_point> when = memory_.held_until;
   if (looser_since_) {
-    const auto loosen = std::min(std::max(last_event_, *looser_since_) + quiet,
-                                 *looser_since_ + longest_wait);
+    const auto loosen =
+        std::min(std::max(last_event_, *looser_since_) + quiet, *looser_since_ + longest_wait);
     when = when ? std::min(*when, loosen) : loosen;
   }
   return when;

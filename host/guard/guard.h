@@ -16,12 +16,12 @@ struct State {
   Decision decision;
 };
 
-/// The one owner of state: takes looks at the network, decides, tightens at once and loosens late. Does no
-/// I/O and knows no clock of its own, so every timing is testable. One thread.
+/// The one owner of state: takes looks at the network, decides, tightens at once and loosens late.
+/// Does no I/O and knows no clock of its own, so every timing is testable. One thread.
 class Guard {
  public:
-  /// Loosening waits until this long after the last network event, but no longer than `longest_wait` after
-  /// the first moment at which it could have happened.
+  /// Loosening waits until this long after the last network event, but no longer than
+  /// `longest_wait` after the first moment at which it could have happened.
   static constexpr std::chrono::milliseconds quiet{300};
   static constexpr std::chrono::milliseconds longest_wait{2000};
 
@@ -31,10 +31,12 @@ class Guard {
   /// True when state() changed.
   bool look(const Result<net::Network>& network, bool event, Clock::time_point now);
 
-  /// A person or admin changed the settings: in force at once, looser or not. True when state() changed.
+  /// A person or admin changed the settings: in force at once, looser or not. True when state()
+  /// changed.
   bool set(Settings settings, Clock::time_point now);
 
-  /// When to look again without an event: a hold that ends, a loosening that waits. None: nothing is due.
+  /// When to look again without an event: a hold that ends, a loosening that waits. None: nothing
+  /// is due.
   std::optional<Clock::time_point> due() const;
 
   const State& state() const { return state_; }

@@ -68,7 +68,9 @@ Result<void> take_key(Settings& settings, Owner owner, const std::filesystem::pa
 
 }  // namespace
 
-std::string_view name(Mode mode) { return mode_names[static_cast<std::size_t>(mode)]; }
+std::string_view name(Mode mode) {
+  return mode_names[static_cast<std::size_t>(mode)];
+}
 
 std::optional<Mode> parse_mode(std::string_view text) {
   for (std::size_t i = 0; i < mode_names.size(); ++i) {
@@ -122,7 +124,8 @@ Result<void> save_mode(const SettingsPaths& paths, Mode mode, std::optional<Leve
   if (!settings) return std::unexpected(settings.error());
   if (settings->mode_fixed) return fail(Code::not_permitted, "the admin fixed the mode");
   if (level && *level < settings->floor) {
-    return fail(Code::below_floor, "looser than the admin's floor", std::string(icelock::name(*level)));
+    return fail(Code::below_floor, "looser than the admin's floor",
+                std::string(icelock::name(*level)));
   }
   if (paths.user.empty()) return fail(Code::unavailable, "no home folder to keep settings in");
   auto json = read_object(paths.user);

@@ -23,9 +23,9 @@ struct Settings {
   Mode mode = Mode::automatic;
   Level mode_level = Level::force_proxy;  ///< what mode `locked` keeps at least
   Level floor = Level::unrestricted;
-  std::chrono::seconds hold{60};   ///< how long a lock stays after its tunnel went away
-  bool mode_fixed = false;         ///< the admin chose the mode
-  std::optional<Error> problem;    ///< a file that could not be used, for the user to see
+  std::chrono::seconds hold{60};  ///< how long a lock stays after its tunnel went away
+  bool mode_fixed = false;        ///< the admin chose the mode
+  std::optional<Error> problem;   ///< a file that could not be used, for the user to see
 
   bool operator==(const Settings&) const = default;
 };
@@ -41,15 +41,17 @@ struct SettingsPaths {
 /// Below `root`; the user's by XDG_CONFIG_HOME or HOME. Reads the environment only.
 SettingsPaths settings_paths(const std::filesystem::path& root);
 
-/// Both files together. A missing file is no error. Error bad_settings names the file and the key: unknown
-/// keys, wrong types and values are refused, because a misspelt floor would be no floor.
+/// Both files together. A missing file is no error. Error bad_settings names the file and the key:
+/// unknown keys, wrong types and values are refused, because a misspelt floor would be no floor.
 Result<Settings> load_settings(const SettingsPaths& paths);
 
-/// The same, but always an answer: a broken file leaves `last` (at first: locked) in force, with `problem` set.
+/// The same, but always an answer: a broken file leaves `last` (at first: locked) in force, with
+/// `problem` set.
 Settings load_or_keep(const SettingsPaths& paths, const std::optional<Settings>& last);
 
-/// Writes mode and level to the user's file and keeps its other keys. Errors: not_permitted when the admin
-/// fixed the mode, below_floor for a level under the floor, bad_settings when the file there is broken, io.
+/// Writes mode and level to the user's file and keeps its other keys. Errors: not_permitted when
+/// the admin fixed the mode, below_floor for a level under the floor, bad_settings when the file
+/// there is broken, io.
 Result<void> save_mode(const SettingsPaths& paths, Mode mode, std::optional<Level> level);
 
 }  // namespace icelock::guard

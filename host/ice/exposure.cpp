@@ -27,7 +27,8 @@ bool carried_by_vpn(Verdict verdict) {
 }
 
 std::string outside_address(const FamilyState& family) {
-  // Without NAT the source address is what the outside sees; behind NAT only a STUN server can tell.
+  // Without NAT the source address is what the outside sees; behind NAT only a STUN server can
+  // tell.
   return family.source && net::is_public(*family.source) ? net::to_string(*family.source) : "";
 }
 
@@ -39,8 +40,9 @@ Exposure outside(ExposureClass exposure_class, const FamilyState& family, Channe
           .link = family.link};
 }
 
-// What a socket bound to the wildcard address shows of one family: each packet follows the kernel's route to
-// the server that the page picked (Chromium, blocked enumeration; services/network/p2p/socket_manager.cc).
+// What a socket bound to the wildcard address shows of one family: each packet follows the kernel's
+// route to the server that the page picked (Chromium, blocked enumeration;
+// services/network/p2p/socket_manager.cc).
 void add_by_route(std::vector<Exposure>& found, const Network& network, Family family,
                   Channel isp_channel) {
   const FamilyState& state = state_of(network, family);
@@ -82,8 +84,8 @@ bool chromium_ignores(const LocalAddress& local) {
   return local.mac_based || local.link.contains("vmnet") || local.link.contains("vnic");
 }
 
-// With permission a browser lists every link and asks STUN from each address. Policy IPsec selects by source
-// address, so the request from the card's own address leaves outside it.
+// With permission a browser lists every link and asks STUN from each address. Policy IPsec selects
+// by source address, so the request from the card's own address leaves outside it.
 void add_everything(std::vector<Exposure>& found, BrowserFamily family, const Network& network) {
   for (const LocalAddress& local : network.addresses) {
     if (family == BrowserFamily::chromium && chromium_ignores(local)) continue;
@@ -97,10 +99,11 @@ void add_everything(std::vector<Exposure>& found, BrowserFamily family, const Ne
   }
 }
 
-// Firefox takes the link that carries the connection to the page's own server (nICEr, default local address):
-// of each family the default address when it is on that link, else, with permission, whatever is there. A page
-// that came over a family outside the tunnel thus gets that family's address, which its server knows from
-// the connection itself, and with permission the card's private address, which it does not.
+// Firefox takes the link that carries the connection to the page's own server (nICEr, default local
+// address): of each family the default address when it is on that link, else, with permission,
+// whatever is there. A page that came over a family outside the tunnel thus gets that family's
+// address, which its server knows from the connection itself, and with permission the card's
+// private address, which it does not.
 void add_towards_page(std::vector<Exposure>& found, const Network& network, Permission permission) {
   const bool only_one_outside =
       carried_by_vpn(network.ipv4.verdict) != carried_by_vpn(network.ipv6.verdict);
@@ -135,7 +138,8 @@ void add_chromium(std::vector<Exposure>& found, Level level, const Network& netw
     const std::size_t first = found.size();
     add_by_route(found, network, family, Channel::script);
     if (level < Level::force_proxy) continue;
-    // Only TURN over TCP is left: its related address is the one that the page's own TCP connections show.
+    // Only TURN over TCP is left: its related address is the one that the page's own TCP
+    // connections show.
     for (std::size_t i = first; i < found.size(); ++i) found[i].http_shows_too = true;
   }
 }
@@ -170,6 +174,8 @@ std::string_view name(ExposureClass exposure_class) {
   return names[static_cast<std::size_t>(exposure_class)];
 }
 
-std::string_view name(Channel channel) { return channel == Channel::script ? "script" : "wire"; }
+std::string_view name(Channel channel) {
+  return channel == Channel::script ? "script" : "wire";
+}
 
 }  // namespace icelock::ice

@@ -16,15 +16,16 @@ enum class Channel {
   wire     ///< only the operator of a STUN or TURN server sees it
 };
 
-/// Whether the origin holds microphone or camera permission. A browser lists every local address once it
-/// does, so a decision must hold for `granted`.
+/// Whether the origin holds microphone or camera permission. A browser lists every local address
+/// once it does, so a decision must hold for `granted`.
 enum class Permission { none, granted };
 
 /// An address that a page could learn.
 struct Exposure {
   ExposureClass exposure_class = ExposureClass::lan;
   Channel channel = Channel::script;
-  std::string address;  ///< empty when it is known to exist but not its value (a public side of a NAT)
+  std::string
+      address;  ///< empty when it is known to exist but not its value (a public side of a NAT)
   std::string link;
   /// The page already knows it from its own HTTP connection, so no WebRTC setting can hide it.
   bool http_shows_too = false;
@@ -33,8 +34,8 @@ struct Exposure {
 };
 
 /// What a page could learn from WebRTC in a browser of this family at this level on this network.
-/// Pure; a model of what Chromium 156 and Firefox ESR 153 were measured to do on Linux (tests/lab keeps
-/// proving it). Sorted, without repeats.
+/// Pure; a model of what Chromium 156 and Firefox ESR 153 were measured to do on Linux (tests/lab
+/// keeps proving it). Sorted, without repeats.
 std::vector<Exposure> exposure(BrowserFamily family, Level level, const net::Network& network,
                                Permission permission);
 

@@ -14,8 +14,9 @@ inline constexpr std::uint32_t accept_limit = 64 * 1024;  ///< largest frame tha
 /// Largest frame that browsers take: Chromium kMaximumNativeMessageSize, Firefox MAX_READ.
 inline constexpr std::uint32_t send_limit = 1024 * 1024;
 
-/// Incremental reader of native-messaging frames: a 32-bit length in native byte order, then the payload.
-/// Pure; holds at most one frame header plus `limit` bytes beyond what was fed in one call.
+/// Incremental reader of native-messaging frames: a 32-bit length in native byte order, then the
+/// payload. Pure; holds at most one frame header plus `limit` bytes beyond what was fed in one
+/// call.
 class FrameDecoder {
  public:
   explicit FrameDecoder(std::uint32_t limit = accept_limit) : limit_(limit) {}
@@ -23,8 +24,9 @@ class FrameDecoder {
   /// Adds bytes as they came from the pipe, in any portions.
   void feed(std::string_view bytes);
 
-  /// The next whole payload, or nullopt when more bytes are needed. Error too_large: the length is above
-  /// the limit; the stream cannot be followed from there, every later call gives the same error.
+  /// The next whole payload, or nullopt when more bytes are needed. Error too_large: the length is
+  /// above the limit; the stream cannot be followed from there, every later call gives the same
+  /// error.
   Result<std::optional<std::string>> next();
 
   /// True when the input may end here; false inside a frame.

@@ -6,7 +6,8 @@ namespace {
 
 constexpr std::size_t longest_id = 256;
 
-// nlohmann's parser does not recurse but a value's destructor and dump do, so depth is bounded while parsing.
+// nlohmann's parser does not recurse but a value's destructor and dump do, so depth is bounded
+// while parsing.
 Result<Json> parse_shallow(std::string_view payload) {
   bool too_deep = false;
   const Json::parser_callback_t stop_deep = [&](int depth, Json::parse_event_t, Json&) {

@@ -32,8 +32,8 @@ struct Refusal {
 /// Reads one payload. Never throws, whatever the bytes are.
 std::expected<Request, Refusal> parse_request(std::string_view payload);
 
-/// The payloads of the three kinds of answers. `result`'s members follow the envelope's own. Bytes in it
-/// that are not UTF-8 are replaced, so that writing an answer cannot fail.
+/// The payloads of the three kinds of answers. `result`'s members follow the envelope's own. Bytes
+/// in it that are not UTF-8 are replaced, so that writing an answer cannot fail.
 std::string success(const Json& id, const Json& result);
 std::string failure(const Json& id, const Error& error);
 std::string push(std::string_view event, const Json& content);

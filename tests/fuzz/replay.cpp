@@ -10,8 +10,9 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
-// Runs each file of the folder as it is, cut at each length, and with single bytes changed (always the same
-// ones): a cheap stand-in for a fuzzer where there is none. At least one seed must be there.
+// Runs each file of the folder as it is, cut at each length, and with single bytes changed (always
+// the same ones): a cheap stand-in for a fuzzer where there is none. At least one seed must be
+// there.
 
 namespace {
 

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "ice/exposure.h"
 #include "../shared/networks.h"
+#include "ice/exposure.h"
 
 namespace icelock::guard {
 namespace {
@@ -40,8 +40,8 @@ struct Case {
 
 class LoosestLevel : public testing::TestWithParam<Case> {};
 
-// The loosest level per network that showed no LAN or ISP address in the measured tables: Chromium and
-// Firefox, with and without stored permission.
+// The loosest level per network that showed no LAN or ISP address in the measured tables: Chromium
+// and Firefox, with and without stored permission.
 TEST_P(LoosestLevel, IsTheOneThatShowedNothingProtected) {
   const Decision decision = decided(GetParam().network);
   EXPECT_EQ(decision.chromium, GetParam().chromium);
@@ -71,8 +71,9 @@ TEST(Decide, NoLooserLevelWouldHaveDone) {
       const auto shown = ice::exposure(family, looser, network, ice::Permission::granted);
       EXPECT_TRUE(std::ranges::any_of(shown, [](const ice::Exposure& exposure) {
         return exposure.exposure_class == ice::ExposureClass::lan ||
-               (!exposure.http_shows_too && (exposure.exposure_class == ice::ExposureClass::isp_v4 ||
-                                             exposure.exposure_class == ice::ExposureClass::isp_v6));
+               (!exposure.http_shows_too &&
+                (exposure.exposure_class == ice::ExposureClass::isp_v4 ||
+                 exposure.exposure_class == ice::ExposureClass::isp_v6));
       }));
     }
   }

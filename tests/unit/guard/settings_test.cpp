@@ -29,7 +29,9 @@ class SettingsFiles : public testing::Test {
   SettingsPaths paths_;
 };
 
-TEST_F(SettingsFiles, AreNotNeeded) { EXPECT_EQ(load_settings(paths_), Settings{}); }
+TEST_F(SettingsFiles, AreNotNeeded) {
+  EXPECT_EQ(load_settings(paths_), Settings{});
+}
 
 TEST_F(SettingsFiles, AreReadTogether) {
   user(R"({"mode":"locked","level":"disabled","hold_seconds":5})");

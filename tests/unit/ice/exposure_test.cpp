@@ -15,13 +15,14 @@ using enum Level;
 using enum BrowserFamily;
 using enum Permission;
 
-// What the tables of measured cells call an address: "lan", "egress", ... A trailing "*" marks what the
-// page's own connections show too, "~" what only a server on the wire sees.
+// What the tables of measured cells call an address: "lan", "egress", ... A trailing "*" marks what
+// the page's own connections show too, "~" what only a server on the wire sees.
 std::set<std::string> shown(BrowserFamily family, Level level, const net::Network& network,
                             Permission permission) {
   std::set<std::string> classes;
   for (const Exposure& exposure : ice::exposure(family, level, network, permission)) {
-    classes.insert(std::string(name(exposure.exposure_class)) + (exposure.http_shows_too ? "*" : "") +
+    classes.insert(std::string(name(exposure.exposure_class)) +
+                   (exposure.http_shows_too ? "*" : "") +
                    (exposure.channel == Channel::wire ? "~" : ""));
   }
   return classes;
@@ -70,7 +71,8 @@ TEST(Exposure, FirefoxWithoutPermissionShowsTheSideTowardsThePage) {
 TEST(Exposure, FirefoxWithPermission) {
   EXPECT_EQ(shown(firefox, unrestricted, vpn_both_families(), granted),
             (Set{"lan", "tunnel", "egress", "isp_v6"}));
-  EXPECT_EQ(shown(firefox, default_route_only, no_vpn(), granted), (Set{"lan", "isp_v4", "isp_v6"}));
+  EXPECT_EQ(shown(firefox, default_route_only, no_vpn(), granted),
+            (Set{"lan", "isp_v4", "isp_v6"}));
   EXPECT_EQ(shown(firefox, default_route_only, vpn_ipv4_only(), granted),
             (Set{"lan", "tunnel", "egress", "isp_v6*"}));  // lan: a page that came over IPv6
   EXPECT_EQ(shown(firefox, default_route_only, vpn_both_families(), granted),

@@ -21,8 +21,8 @@ struct Bad {
 };
 
 TEST(Message, EachBadRequestHasItsCodeAndItsIdWhereThereIsOne) {
-  const std::string deep = R"({"v":1,"id":1,"op":"x","a":)" + std::string(40, '[') +
-                           std::string(40, ']') + "}";
+  const std::string deep =
+      R"({"v":1,"id":1,"op":"x","a":)" + std::string(40, '[') + std::string(40, ']') + "}";
   const std::string very_deep(60'000, '[');
   const std::string long_id = R"({"v":1,"id":")" + std::string(257, 'i') + R"(","op":"x"})";
   for (const Bad& bad : {
@@ -55,8 +55,9 @@ TEST(Message, EachBadRequestHasItsCodeAndItsIdWhereThereIsOne) {
 
 TEST(Message, Answers) {
   EXPECT_EQ(success(3, {{"x", 1}}), R"({"v":1,"id":3,"ok":true,"x":1})");
-  EXPECT_EQ(failure("a", {Code::unknown_op, "no such operation", "fly"}),
-            R"({"v":1,"id":"a","ok":false,"code":"unknown_op","what":"no such operation","object":"fly"})");
+  EXPECT_EQ(
+      failure("a", {Code::unknown_op, "no such operation", "fly"}),
+      R"({"v":1,"id":"a","ok":false,"code":"unknown_op","what":"no such operation","object":"fly"})");
   EXPECT_EQ(push("state", {{"serial", 2}}), R"({"v":1,"event":"state","serial":2})");
 }
 

@@ -7,7 +7,9 @@
 
 namespace icelock::test {
 
-inline net::Ip ip(const char* text) { return *net::parse_ip(text); }
+inline net::Ip ip(const char* text) {
+  return *net::parse_ip(text);
+}
 
 inline net::LocalAddress local(const char* address, const char* link, net::LinkClass link_class) {
   return {.ip = ip(address), .link = link, .link_class = link_class, .mac_based = false};
