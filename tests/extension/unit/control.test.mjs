@@ -218,10 +218,10 @@ test('a late word of a port that was given up is not heard', async () => {
 
 test('a host that hangs while loose is noticed', async () => {
   const {browser} = await begin({state: stateAt('unrestricted')});
-  await clock.pass(20_100);
+  await clock.pass(60_100);
   assert.equal(browser.port.asked('status').length, 1);
   browser.answer = null;
-  await clock.pass(30_000);
+  await clock.pass(70_000);
   assert.equal(browser.policy.value, locked);
 });
 
@@ -386,7 +386,7 @@ test('a popup sees each change, and none after it is closed', async () => {
 
 test('opening the popup reads again and tries the host at once', async () => {
   const {browser} = await begin({installed: false});
-  await clock.pass(60_000);
+  await clock.pass(20_000);
   browser.installed = true;
   browser.answer = goodHost({state: stateAt('unrestricted')});
   browser.log.length = 0;

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by the scripts of this folder. $tool is the store_tool, $work a scratch folder, removed at the end.
 set -eu
