@@ -15,10 +15,20 @@
 // image).
 //
 // Safety: each folder from the root down is opened without following symlinks and must belong to
-// root or to the caller and not be writable by others; a file is staged outside the folder that the
-// browser watches (Chromium parses every file in it), fsynced, renamed in, and the folders are
-// fsynced. The ledger, which says what was there before, is on disk before the first policy file
-// changes.
+// root or to the caller and be writable by nobody else (a sticky bit is no excuse); a file is
+// staged outside the folder that the browser watches (Chromium parses every file in it), fsynced,
+// renamed in, and the folders are fsynced. The ledger, which says what was there before, is on disk
+// before the first policy file changes, so that whatever a killed icelock left is adopted by the
+// next apply or revert. Not kept when a file that was there is replaced and restored: hard links,
+// extended attributes and access-control lists; a folder's own modification time is not restored
+// either.
+//
+// Files are readable for everybody, and folders that icelock makes are 0755, whatever the umask is:
+// a file that the browser's user cannot read fails open. A file that was there keeps its owner.
+// Those of the Chromium family have one fixed old modification time, which lets a running browser
+// obey at once from the second change on (async_policy_loader.cc).
+//
+// One thread at a time per Store; between processes the ledger's lock decides.
 
 namespace icelock::policy {
 
@@ -43,7 +53,7 @@ struct Change {
 };
 
 struct Plan {
-  std::vector<Change> changes;  ///< one per browser asked for, kind none included
+  std::vector<Change> changes;  ///< one per browser and file, kind none included
   bool pending() const;
 };
 
@@ -67,12 +77,21 @@ class Store {
   Result<void> apply(const Plan& plan);
 
   /// Restores what the ledger says was there. A file that nobody else touched since comes back byte
-  /// for byte (content, mode, modification time; folders that apply made are removed when empty);
-  /// in one that others edited since, only icelock's keys are put back as they were.
+  /// for byte (content, mode, owner, modification time; folders that apply made are removed when
+  /// empty). In one that others edited since, only icelock's keys are put back as they were, and a
+  /// key that somebody has set to something else is theirs and stays; one that they removed stays
+  /// away. Such an edit found by a later apply becomes part of what revert restores. With the last
+  /// file the ledger goes too. A failure half-way leaves each file whole and the ledger in place:
+  /// revert again. Errors: as for apply, and bad_policy_file when an edited file cannot be
+  /// understood; revert the other browsers by name then.
   Result<void> revert(const Plan& plan);
 
-  /// The level that all installed policy files of this browser together ask for (the file that
-  /// wins, its owner whoever it is); nullopt when none sets one.
+  /// The level that all installed policy files of this browser together ask for, the loosest that
+  /// any page gets, their owners whoever they are: site lists outrank the level key, broken files
+  /// and files or folders closed to other users count for nothing, a word that the browser does not
+  /// know is as loose as its default. nullopt when some page is left to the browser or its
+  /// extension. Never looks at a user's own files, and cannot know what a running Firefox, or a
+  /// browser in a sandbox, has read.
   Result<std::optional<Level>> installed(const Browser& browser) const;
 
  private:
