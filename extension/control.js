@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brings host, lock and popup together. Locked until the host has spoken; never looser because it went.
+// Brings host, lock and popup together. Locked from when the background starts until the host has spoken, and
+// never looser because it went. (Before that the browser has what the last session left.)
 
 import {familyOf, words} from './ext.js';
 import {isLevel, isLooser, reachable} from './handling.js';
@@ -21,6 +22,7 @@ export function createControl(ext) {
   const popups = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;
+  let lockAsked = false;
   /** @type {Promise<unknown>} */
   let work = Promise.resolve();
 
@@ -38,9 +40,9 @@ export function createControl(ext) {
       const {wish, spoken, serial, state} = session;
       Object.assign(known, {wish, spoken, serial, state});
     }
+    if (isLooser(known.wish, 'force_proxy')) known.wish = 'force_proxy';
     await settle();
     host.connect();
-    if (known.hand === 'locked' && wishAlone(known) !== known.wish) startGrace();
     setInterval(() => {
       const risky = known.host === 'connected' && isLooser(known.wish, 'force_proxy');
       if (risky) host.request('status').catch(() => {});
@@ -62,8 +64,19 @@ export function createControl(ext) {
     grace = undefined;
     setHand('locked');
     Object.assign(known, {host: 'connected', detail: '', spoken: true, serial, state});
+    if (lockAsked && state.mode !== 'locked') return void askForLock();
+    lockAsked = false;
     known.wish = state.decision[known.family];
     settle();
+  }
+
+  /** The person chose Locked while no host was there: it hears of that before it may loosen anything. */
+  function askForLock() {
+    lockAsked = false;
+    host.request('set_mode', {mode: 'locked'}).catch((refusal) => {
+      known.refusal = refusal;
+      publish();
+    });
   }
 
   /** @param {'closed' | 'unusable'} why @param {string} detail */
@@ -138,6 +151,7 @@ export function createControl(ext) {
       known.refusal = {code: 'below_floor', what: '', object: ''};
     } else if (mode === 'open' || mode === 'locked') {
       setHand(mode);
+      lockAsked = mode === 'locked';
       holdAlone();
     }
     publish();
@@ -155,11 +169,20 @@ export function createControl(ext) {
 
   function publish() {
     const now = view(known);
-    for (const popup of popups) popup.postMessage(now);
+    for (const popup of popups) tell(popup, now);
     const path = Object.fromEntries([16, 32, 48].map((size) => [size, `icons/${now.icon}-${size}.png`]));
     const title = `icelock: ${words(ext, now.sentence.key, now.sentence.args)}`;
     for (const done of [ext.action.setIcon({path}), ext.action.setTitle({title}),
       ext.action.setBadgeText({text: now.badge})]) done.catch(() => {});
+  }
+
+  /** @param {chrome.runtime.Port} popup @param {object} now */
+  function tell(popup, now) {
+    try {
+      popup.postMessage(now);
+    } catch {
+      popups.delete(popup);  // closed, and its event not here yet
+    }
   }
 
   return {ready};

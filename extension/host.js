@@ -81,6 +81,8 @@ export function createHost(ext, listener) {
 
   /** @param {any} frame */
   function receive(frame) {
+    // A host that cannot work says why before it goes.
+    if (frame?.ok === false && frame.id === null) return down('unusable', String(frame.what));
     if (frame?.v !== version) return down('unusable', `v ${JSON.stringify(frame?.v) ?? '?'}`);
     if ('state' in frame) {
       if (!carriesState(frame)) return down('unusable', 'state');

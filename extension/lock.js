@@ -28,11 +28,16 @@ export function createLock(ext, family) {
   async function apply(level) {
     const handling = handlings[family][level];
     try {
-      // Straight from the old value to the new one: clear() first would open a gap.
-      await policy.set({value: handling.policy});
-      if (api) await setApi(handling.peerConnectionEnabled !== false);
+      // Straight from the old value to the new one: clear() first would open a gap. It is let go only to
+      // leave WebRTC alone, so that a stricter choice of the person or another extension counts again.
+      await (level === 'unrestricted' ? policy.clear({}) : policy.set({value: handling.policy}));
     } catch {
       // What matters is what is in force, and read() says that.
+    }
+    try {
+      if (api) await setApi(handling.peerConnectionEnabled !== false);
+    } catch {
+      // As above; and the one setting must not keep the other from being set.
     }
     return read();
   }

@@ -292,7 +292,24 @@ test('no host: locked, and Open and Locked work by hand', async () => {
 
 test('no host: Open by hand is kept over a browser start, after the lock', async () => {
   const {browser} = await begin({installed: false, local: {hand: 'open'}});
-  assert.deepEqual(calls(browser, 'set').map(([, , value]) => value), [locked, 'default']);
+  assert.deepEqual(browser.log.filter(([what, name]) => name === 'policy' && what !== 'get'),
+    [['set', 'policy', locked], ['clear', 'policy']]);
+});
+
+test('Locked by hand is asked of a host that comes back in another mode, before it can loosen', async () => {
+  const {browser} = await begin({installed: false});
+  const popup = browser.openPopup();
+  await flush();
+  popup.onMessage.fire({mode: 'locked'});
+  browser.installed = true;
+  const host = {state: stateAt('unrestricted')};
+  browser.answer = (frame, port) => {
+    if (frame.op === 'set_mode') host.state = stateAt('force_proxy', {mode: 'locked'});
+    goodHost(host)(frame, port);
+  };
+  await clock.pass(30_000);
+  assert.equal(browser.port.asked('set_mode')[0]?.mode, 'locked');
+  assert.equal(calls(browser, 'clear').length, 0);
 });
 
 test('what was chosen by hand ends with the first word of a host', async () => {
@@ -407,20 +424,19 @@ test('other ports are not served', async () => {
   assert.equal(other.onMessage.listeners.length, 0);
 });
 
-test('a background that starts again keeps the level of this browser session', async () => {
-  const first = await begin({state: stateAt('default_route_only')});
+test('a background that starts again is locked until the host has spoken again', async () => {
+  const first = await begin({state: stateAt('unrestricted')});
   const session = first.browser.session.content;
-  const {browser} = await begin({session, state: stateAt('default_route_only')});
-  assert.ok(calls(browser, 'set').every(([, , value]) => value === 'default_public_interface_only'));
-  await clock.pass(5000);
-  assert.equal(browser.policy.value, 'default_public_interface_only');
+  const {browser} = await begin({session, state: stateAt('unrestricted')});
+  assert.deepEqual(calls(browser, 'set').map(([, , value]) => value), [locked]);
+  assert.equal(browser.policy.value, 'default');
 });
 
-test('one that starts again without a host locks after the grace', async () => {
+test('one that starts again without a host stays locked', async () => {
   const session = {wish: 'unrestricted', spoken: true, serial: 1, state: stateAt('unrestricted')};
   const {browser} = await begin({session, installed: false});
-  assert.equal(browser.policy.value, 'default');
-  await clock.pass(2100);
+  assert.equal(browser.policy.value, locked);
+  await clock.pass(5000);
   assert.equal(browser.policy.value, locked);
 });
 
