@@ -26,13 +26,13 @@ require_supported_system() {
   if [ -r /etc/os-release ]; then
     id=$(. /etc/os-release && echo "${ID:-}")
     like=$(. /etc/os-release && echo "${ID_LIKE:-}")
-    version=$(. /etc/os-release && echo "${VERSION_ID:-0}")
+    version=$(. /etc/os-release && echo "${VERSION_ID:-}")
   fi
   case " $id $like " in
     *' debian '* | *' ubuntu '*) ;;
     *) die "this script needs Debian 12 or a newer relative (apt); found '${id:-unknown}'" ;;
   esac
-  if [ "$id" = debian ] && [ "${version%%.*}" -lt 12 ] 2>/dev/null; then
+  if [ "$id" = debian ] && [ -n "$version" ] && [ "${version%%.*}" -lt 12 ]; then
     die "this script needs Debian 12 or newer; found Debian $version"
   fi
   [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || die "run this as root, or install sudo"

@@ -21,6 +21,8 @@ HELP
   *) die "unknown option '$1'; see --help" ;;
 esac
 
+[ -z "${SUDO_USER:-}" ] || die 'run this as yourself, not with sudo: it asks for root where it needs it'
+
 say 'Checking this system'
 require_supported_system
 
@@ -34,7 +36,8 @@ cmake --build --preset release -- --quiet
 icelock=build/release/bin/icelock
 
 say 'Letting the browsers start the host'
-"$icelock" setup --user
+"$icelock" setup --user ||
+  echo "Install a browser and run this again, or name one: $icelock setup --browser firefox"
 
 say 'icelock status'
 "$icelock" status

@@ -16,7 +16,7 @@ Usage: tests/run.sh [--quick] [ctest options]
 
 Installs what the tests need (apt, npm ci), builds the dev preset, and runs every test: unit,
 process, style, extension, and the leak lab with real tunnels and browsers in network namespaces
-(as root; a user with sudo is asked for it). Then the unit and process tests again under
+(as root; a user with sudo is asked for it). Before that the unit and process tests under
 AddressSanitizer + UBSan and under ThreadSanitizer.
 
   --quick   leave out the sanitizer runs

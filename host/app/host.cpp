@@ -35,8 +35,9 @@ Result<Json> run_probe(const std::vector<std::string>& arguments) {
   Json json = Json::parse(output->output, nullptr, false);
   if (!json.is_object()) return fail(Code::probe_failed, "icelock probe gave no answer");
   if (json.contains("code")) {
-    return fail(Code::probe_failed, json.value("what", "icelock probe failed"),
-                json.value("object", ""));
+    return fail(Code::probe_failed,
+                ipc::string_field(json, "what").value_or("icelock probe failed"),
+                ipc::string_field(json, "object").value_or(""));
   }
   json.erase("v");
   return json;
@@ -135,12 +136,16 @@ void Host::serve(std::string_view payload) {
 
 void Host::answer(const Json& id, const Answer& result) {
   if (!result) return send(ipc::failure(id, result.error()));
-  if (*result) send(ipc::success(id, **result));
+  if (!*result) return;
+  const std::string payload = ipc::success(id, **result);
+  if (payload.size() <= ipc::send_limit) return send(payload);
+  send(ipc::failure(id, {Code::too_large, "the answer is too large", ""}));
 }
 
 Json Host::state() const {
-  return {{"serial", live_.state().serial},
-          {"state", state_json(live_.state(), browser_statuses("/", live_.state(), reports_))}};
+  return {
+      {"serial", live_.state().serial},
+      {"state", state_json(live_.state(), browser_statuses("/", live_.state(), reports_, true))}};
 }
 
 void Host::push_state() {
@@ -188,7 +193,7 @@ Host::Answer Host::do_set_mode(const ipc::Request& request) {
   if (auto saved = guard::save_mode(live_.paths(), *mode, level); !saved) {
     return std::unexpected(saved.error());
   }
-  if (live_.reload_settings()) push_state();
+  if (live_.reload_settings(true)) push_state();
   return state();
 }
 

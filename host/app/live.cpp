@@ -7,6 +7,8 @@
 #include <array>
 #include <utility>
 
+#include "app/runtime_folder.h"
+
 namespace icelock::app {
 namespace {
 
@@ -20,15 +22,17 @@ constexpr milliseconds retry_after_failure{1'000};
 
 }  // namespace
 
-Live::Live(guard::SettingsPaths paths, net::Prober prober)
+Live::Live(guard::SettingsPaths paths, net::Prober prober, const guard::Settings& settings)
     : paths_(std::move(paths)),
       prober_(std::move(prober)),
-      guard_(guard::load_or_keep(paths_, std::nullopt)) {}
+      guard_(settings, recall(settings.hold, guard::Clock::now())) {}
 
 Result<Live> Live::open(const std::filesystem::path& root) {
   auto prober = net::Prober::open();
   if (!prober) return std::unexpected(prober.error());
-  Live live(guard::settings_paths(root), std::move(*prober));
+  auto paths = guard::settings_paths(root);
+  const auto settings = guard::load_or_keep(paths, std::nullopt);
+  Live live(std::move(paths), std::move(*prober), settings);
   // Subscribed before the first look, so that no change falls between the two.
   if (auto watch = net::Watch::open()) live.watch_ = std::move(*watch);
   live.watch_settings();
@@ -76,16 +80,18 @@ bool Live::handle() {
   }
   if (settings_touched) {
     watch_settings();
-    changed = reload_settings();
+    changed = reload_settings(false);
   }
+  const auto now = guard::Clock::now();
+  if (now - last_reload_ >= safety_look) changed = reload_settings(false) || changed;
   if (watch_ && watch_->drain()) return look(true) || changed;
-  if (timeout(guard::Clock::now()) > 0) return changed;
-  changed = reload_settings() || changed;
+  if (timeout(now) > 0) return changed;
   return look(false) || changed;
 }
 
-bool Live::reload_settings() {
-  return guard_.set(guard::load_or_keep(paths_, state().settings), guard::Clock::now());
+bool Live::reload_settings(bool chosen) {
+  last_reload_ = guard::Clock::now();
+  return guard_.set(guard::load_or_keep(paths_, state().settings), chosen, last_reload_);
 }
 
 bool Live::look(bool event) {
@@ -94,7 +100,10 @@ bool Live::look(bool event) {
   last_look_ = now;
   Result<net::Network> network =
       snapshot ? Result<net::Network>(net::classify(*snapshot)) : std::unexpected(snapshot.error());
-  return guard_.look(network, event, now);
+  const guard::Memory before = guard_.memory();
+  const bool changed = guard_.look(network, event, now);
+  if (guard_.memory() != before) remember(guard_.memory());
+  return changed;
 }
 
 }  // namespace icelock::app

@@ -27,14 +27,15 @@ class Live {
   /// Looks at whatever happened. True when state() changed.
   bool handle();
 
-  /// Reads the settings files again, now. True when state() changed.
-  bool reload_settings();
+  /// Reads the settings files again, now. `chosen`: a person just wrote them through icelock. True
+  /// when state() changed.
+  bool reload_settings(bool chosen);
 
   const guard::State& state() const { return guard_.state(); }
   const guard::SettingsPaths& paths() const { return paths_; }
 
  private:
-  Live(guard::SettingsPaths paths, net::Prober prober);
+  Live(guard::SettingsPaths paths, net::Prober prober, const guard::Settings& settings);
   void watch_settings();
   bool look(bool event);
 
@@ -44,6 +45,7 @@ class Live {
   Fd inotify_;
   guard::Guard guard_;
   guard::Clock::time_point last_look_{};
+  guard::Clock::time_point last_reload_{};
 };
 
 }  // namespace icelock::app

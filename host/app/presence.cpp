@@ -7,23 +7,15 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "app/runtime_folder.h"
 #include "base/file.h"
 
 namespace icelock::app {
 namespace {
 
 using nlohmann::json;
-
-std::filesystem::path runtime_folder() {
-  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-  if (runtime != nullptr && *runtime == '/') return std::filesystem::path(runtime) / "icelock";
-  const char* home = std::getenv("HOME");
-  if (home != nullptr && *home == '/') return std::filesystem::path(home) / ".cache/icelock/run";
-  return {};
-}
 
 std::optional<Report> read_report(const std::filesystem::path& path) {
   const auto bytes = read_file(path, 4096);
@@ -44,7 +36,7 @@ std::optional<Report> read_report(const std::filesystem::path& path) {
 }
 
 bool owner_lives(const std::filesystem::path& path) {
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   return file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
 }
 
@@ -66,11 +58,14 @@ std::string_view controlled_by(std::string_view level_of_control) {
 Presence::Presence() {
   const auto folder = runtime_folder();
   if (folder.empty()) return;
-  std::error_code ignored;
-  std::filesystem::create_directories(folder, ignored);
-  path_ = folder / ("host-" + std::to_string(::getpid()) + ".json");
-  file_ = Fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (file_) ::flock(file_.get(), LOCK_EX | LOCK_NB);
+  const std::string pid = std::to_string(::getpid());
+  const auto stage = folder / ("new-" + pid);
+  Fd file(::open(stage.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return;
+  // Under its real name only once it is locked, or `icelock status` would take it for a dead
+  // host's.
+  path_ = folder / ("host-" + pid + ".json");
+  if (::rename(stage.c_str(), path_.c_str()) == 0) file_ = std::move(file);
 }
 
 Presence::~Presence() {
@@ -90,18 +85,21 @@ void Presence::write(const Report& report) {
                   {"level_of_control", report.level_of_control}};
   if (report.level) content["level"] = name(*report.level);
   const std::string bytes = content.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-  if (::ftruncate(file_.get(), 0) != 0) return;
-  [[maybe_unused]] const ssize_t n = ::pwrite(file_.get(), bytes.data(), bytes.size(), 0);
+  if (::pwrite(file_.get(), bytes.data(), bytes.size(), 0) < 0) return;
+  [[maybe_unused]] const int cut = ::ftruncate(file_.get(), static_cast<off_t>(bytes.size()));
 }
 
 std::vector<Report> present_reports() {
   std::vector<Report> reports;
+  const auto folder = runtime_folder();
   std::error_code problem;
-  for (const auto& entry : std::filesystem::directory_iterator(runtime_folder(), problem)) {
-    if (!entry.path().filename().string().starts_with("host-")) continue;
-    if (!owner_lives(entry.path())) {
-      ::unlink(entry.path().c_str());
-    } else if (auto report = read_report(entry.path())) {
+  std::filesystem::directory_iterator entry(folder, problem);
+  for (; !problem && entry != std::filesystem::directory_iterator(); entry.increment(problem)) {
+    const auto& path = entry->path();
+    if (!path.filename().string().starts_with("host-")) continue;
+    if (!owner_lives(path)) {
+      ::unlink(path.c_str());
+    } else if (auto report = read_report(path)) {
       reports.push_back(std::move(*report));
     }
   }

@@ -52,7 +52,7 @@ class Presence {
 std::vector<Report> present_reports();
 
 /// The browser that started this process: the row whose program is named like the parent's
-/// executable, else the family's first row.
+/// executable, else Chromium or Firefox.
 const policy::Browser& browser_of_parent(BrowserFamily family);
 
 }  // namespace icelock::app

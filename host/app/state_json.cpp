@@ -12,7 +12,13 @@ namespace {
 
 using ipc::Json;
 
-void take_report(BrowserStatus& status, const Report& report, const guard::State& state) {
+// Chromium cannot switch WebRTC off.
+Level reachable(BrowserFamily family, Level level) {
+  return family == BrowserFamily::chromium ? std::min(level, Level::force_proxy) : level;
+}
+
+void take_report(BrowserStatus& status, const Report& report, const guard::State& state,
+                 bool on_its_way) {
   status.installed = true;
   status.controlled_by = controlled_by(report.level_of_control);
   status.level = report.level;
@@ -21,9 +27,8 @@ void take_report(BrowserStatus& status, const Report& report, const guard::State
                               "\", which is no level of icelock");
     return;
   }
-  const Level wanted = state.decision.of(status.family);
-  // A report that answers an older state is on its way to being replaced.
-  if (*report.level < wanted && report.serial >= state.serial) {
+  const Level wanted = reachable(status.family, state.decision.of(status.family));
+  if (*report.level < wanted && !on_its_way) {
     status.problems.push_back("obeys " + std::string(name(*report.level)) + ", looser than " +
                               std::string(name(wanted)));
   }
@@ -36,7 +41,7 @@ void take_policy(BrowserStatus& status, const Result<std::optional<Level>>& inst
     return;
   }
   if (!*installed) return;
-  const Level wanted = state.decision.of(status.family);
+  const Level wanted = reachable(status.family, state.decision.of(status.family));
   if (**installed < wanted) {
     status.problems.push_back("policy sets " + std::string(name(**installed)) + ", looser than " +
                               std::string(name(wanted)));
@@ -58,7 +63,8 @@ Json family_json(const std::optional<net::Network>& network,
 
 std::vector<BrowserStatus> browser_statuses(const std::filesystem::path& root,
                                             const guard::State& state,
-                                            const std::vector<Report>& reports) {
+                                            const std::vector<Report>& reports,
+                                            bool reports_are_ours) {
   const policy::Store store(root);
   std::vector<BrowserStatus> statuses;
   for (const policy::Browser& browser : policy::browsers()) {
@@ -80,8 +86,10 @@ std::vector<BrowserStatus> browser_statuses(const std::filesystem::path& root,
       }
     }
     if (loosest != nullptr) {
-      status.problems.clear();
-      take_report(status, *loosest, state);
+      // Our own browser's report answers one of our states; one that answers an older state is
+      // being replaced.
+      const bool on_its_way = reports_are_ours && loosest->serial < state.serial;
+      take_report(status, *loosest, state, on_its_way);
     }
     statuses.push_back(std::move(status));
   }

@@ -22,10 +22,12 @@ struct BrowserStatus {
   std::vector<std::string> problems;
 };
 
-/// One row for each known browser. `wanted` is what the reports are compared with.
+/// One row for each known browser. `reports_are_ours`: they answer states of this very guard, so
+/// their serials can be compared with its own.
 std::vector<BrowserStatus> browser_statuses(const std::filesystem::path& root,
                                             const guard::State& state,
-                                            const std::vector<Report>& reports);
+                                            const std::vector<Report>& reports,
+                                            bool reports_are_ours);
 
 /// The object of docs/protocol.md, "State".
 ipc::Json state_json(const guard::State& state, const std::vector<BrowserStatus>& browsers);

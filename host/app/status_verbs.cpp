@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <poll.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <iomanip>
 #include <ostream>
 
@@ -23,7 +25,8 @@ std::string in_words(const net::FamilyState& family, std::string_view word) {
     case net::Verdict::ipsec:
       return text + " goes through IPsec over " + family.link;
     case net::Verdict::partial:
-      return text + " goes partly through a VPN, partly over " + family.link;
+      return text + " goes partly through a VPN, partly past it" +
+             (family.link.empty() ? "" : " over " + family.link);
     case net::Verdict::blocked:
       return text + " is blocked";
     case net::Verdict::none:
@@ -107,7 +110,8 @@ int report_error(const Error& error, const Output& output) {
 int run_status(const std::filesystem::path& root, const Output& output) {
   const auto live = Live::open(root);
   if (!live) return report_error(live.error(), output);
-  print_state(live->state(), browser_statuses(root, live->state(), present_reports()), output);
+  print_state(live->state(), browser_statuses(root, live->state(), present_reports(), false),
+              output);
   return 0;
 }
 
@@ -118,7 +122,8 @@ int run_watch(const std::filesystem::path& root, int stop_fd, const Output& outp
   bool changed = true;
   while (output.out) {
     if (changed) {
-      print_state(live->state(), browser_statuses(root, live->state(), present_reports()), output);
+      print_state(live->state(), browser_statuses(root, live->state(), present_reports(), false),
+                  output);
       if (!output.json) output.out << '\n' << std::flush;
     }
     fds.assign({{stop_fd, POLLIN, 0}});
@@ -132,6 +137,10 @@ int run_watch(const std::filesystem::path& root, int stop_fd, const Output& outp
 
 int run_mode(const std::filesystem::path& root, guard::Mode mode, std::optional<Level> level,
              const Output& output) {
+  if (::geteuid() == 0 && std::getenv("SUDO_USER") != nullptr) {
+    output.err
+        << "icelock: this sets the mode of root's browsers; run it without sudo for your own\n";
+  }
   const auto saved = guard::save_mode(guard::settings_paths(root), mode, level);
   if (!saved) return report_error(saved.error(), output);
   return run_status(root, output);

@@ -46,10 +46,10 @@ void explain_family(std::vector<Reason>& reasons, const Network& network, const 
                              {{"link", family.link}}));
   }
   if (family.verdict == Verdict::partial) {
-    reasons.push_back(reason(
-        "partial_tunnel",
-        "Some " + std::string(word) + " traffic leaves the VPN aside, over " + family.link + ".",
-        {{"tunnel", tunnel}, {"link", family.link}}));
+    reasons.push_back(reason("partial_tunnel",
+                             "Some " + std::string(word) + " traffic leaves the VPN aside" +
+                                 (family.link.empty() ? "" : ", over " + family.link) + ".",
+                             {{"tunnel", tunnel}, {"link", family.link}}));
   }
   if (in_vpn(family.verdict) && family.excluded_routes) {
     const std::string example =
@@ -98,7 +98,9 @@ Decision follow_network(const Network& network, const Settings& settings, Memory
                         Clock::time_point now) {
   Decision decision{.reasons = explain(network)};
   if (protects(network)) {
-    memory.tunnel_was_up = true;
+    // Without a tunnel in sight, "partial" is a question that failed: locked now, nothing to hold
+    // later.
+    memory.tunnel_was_up = !network.tunnels.empty() || network.ipv4.verdict != Verdict::partial;
     memory.held_until.reset();
     decision.chromium = loosest_safe(BrowserFamily::chromium, network);
     decision.firefox = loosest_safe(BrowserFamily::firefox, network);
@@ -134,13 +136,13 @@ void apply_mode(Decision& decision, const Settings& settings) {
     decision.chromium = decision.firefox = Level::unrestricted;
     decision.held = std::chrono::seconds(0);
     decision.reasons.insert(decision.reasons.begin(),
-                            reason("mode_open", "You switched the lock off."));
+                            reason("mode_open", "The lock is switched off."));
   }
   if (settings.mode == Mode::locked) {
     const std::string level(icelock::name(settings.mode_level));
     raise(decision, settings.mode_level);
     decision.reasons.insert(decision.reasons.begin(),
-                            reason("mode_locked", "You keep WebRTC locked.", {{"level", level}}));
+                            reason("mode_locked", "WebRTC is kept locked.", {{"level", level}}));
   }
   if (std::min(decision.chromium, decision.firefox) < settings.floor) {
     raise(decision, settings.floor);
@@ -186,9 +188,8 @@ Decision decide(const Result<Network>& network, const Settings& settings, Memory
     decision = follow_network(*network, settings, memory, now);
   } else {
     const std::string error = to_string(network.error());
-    decision.reasons = {reason(
-        "probe_failed", "The network could not be read (" + error + "); WebRTC stays locked.",
-        {{"error", error}})};
+    decision.reasons = {reason("probe_failed", "The network could not be read (" + error + ").",
+                               {{"error", error}})};
   }
   apply_mode(decision, settings);
   return decision;

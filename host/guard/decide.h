@@ -43,6 +43,8 @@ struct Decision {
 struct Memory {
   bool tunnel_was_up = false;
   std::optional<Clock::time_point> held_until;
+
+  bool operator==(const Memory&) const = default;
 };
 
 /// Whether a VPN is in use (or its kill switch is closed), so that addresses outside it need

@@ -6,8 +6,8 @@
 
 namespace icelock::guard {
 
-Guard::Guard(Settings settings)
-    : seen_(fail(Code::probe_failed, "the network has not been looked at yet")) {
+Guard::Guard(Settings settings, Memory memory)
+    : seen_(fail(Code::probe_failed, "the network has not been looked at yet")), memory_(memory) {
   state_.settings = std::move(settings);
 }
 
@@ -18,10 +18,10 @@ bool Guard::look(const Result<net::Network>& network, bool event, Clock::time_po
   return update(first_look, now);
 }
 
-bool Guard::set(Settings settings, Clock::time_point now) {
+bool Guard::set(Settings settings, bool chosen, Clock::time_point now) {
   if (settings == state_.settings) return false;
   state_.settings = std::move(settings);
-  update(true, now);
+  update(chosen, now);
   // The person must see the new settings even when the levels did not change.
   ++state_.serial;
   return true;
@@ -60,7 +60,9 @@ bool Guard::update(bool may_loosen, Clock::time_point now) {
 }
 
 std::optional<Clock::time_point> Guard::due() const {
-  std::optional<Clock::time_point> when = memory_.held_until;
+  std::optional<Clock::time_point> when;
+  if (seen_)
+    when = memory_.held_until;  // without a network to judge, the end of a hold changes nothing
   if (looser_since_) {
     const auto loosen =
         std::min(std::max(last_event_, *looser_since_) + quiet, *looser_since_ + longest_wait);

@@ -25,21 +25,24 @@ class Guard {
   static constexpr std::chrono::milliseconds quiet{300};
   static constexpr std::chrono::milliseconds longest_wait{2000};
 
-  explicit Guard(Settings settings);
+  /// `memory`: what the guard before this one knew, if anything.
+  explicit Guard(Settings settings, Memory memory = {});
 
   /// A fresh look. `event`: the kernel reported a change just now (false for a look by the timer).
   /// True when state() changed.
   bool look(const Result<net::Network>& network, bool event, Clock::time_point now);
 
-  /// A person or admin changed the settings: in force at once, looser or not. True when state()
-  /// changed.
-  bool set(Settings settings, Clock::time_point now);
+  /// New settings. A person's own choice (`chosen`) is in force at once; what a file says loosens
+  /// as late as the network does, because editors take a file away before they write it. True when
+  /// state() changed.
+  bool set(Settings settings, bool chosen, Clock::time_point now);
 
   /// When to look again without an event: a hold that ends, a loosening that waits. None: nothing
   /// is due.
   std::optional<Clock::time_point> due() const;
 
   const State& state() const { return state_; }
+  const Memory& memory() const { return memory_; }
 
  private:
   bool update(bool may_loosen, Clock::time_point now);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guard/settings.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -102,19 +103,32 @@ Result<Settings> load_settings(const SettingsPaths& paths) {
     auto taken = take_key(settings, Owner::user, paths.user, key, value);
     if (!taken) return std::unexpected(taken.error());
   }
+  const Level users_level = settings.mode_level;
+  settings.mode_level = Level::force_proxy;
   for (const auto& [key, value] : admin->items()) {
     auto taken = take_key(settings, Owner::admin, paths.admin, key, value);
     if (!taken) return std::unexpected(taken.error());
   }
+  // A user may be stricter than an admin who keeps WebRTC locked, never looser.
+  const bool admins_lock = settings.mode_fixed || admin->contains("level");
+  settings.mode_level = admins_lock ? std::max(settings.mode_level, users_level) : users_level;
   return settings;
 }
 
 Settings load_or_keep(const SettingsPaths& paths, const std::optional<Settings>& last) {
   auto loaded = load_settings(paths);
   if (loaded) return *loaded;
+  // A user's broken file must not take the admin's floor away, nor keep a new one from being heard.
+  auto admins = load_settings({.admin = paths.admin, .user = {}});
   Settings kept;
-  kept.mode = Mode::locked;
-  if (last) kept = *last;
+  if (last) {
+    kept = *last;
+    if (admins) kept.floor = admins->floor;
+  } else {
+    if (admins) kept = *admins;
+    kept.mode = Mode::locked;
+    kept.mode_level = std::max(kept.mode_level, Level::force_proxy);
+  }
   kept.problem = loaded.error();
   return kept;
 }
@@ -123,6 +137,9 @@ Result<void> save_mode(const SettingsPaths& paths, Mode mode, std::optional<Leve
   const auto settings = load_settings(paths);
   if (!settings) return std::unexpected(settings.error());
   if (settings->mode_fixed) return fail(Code::not_permitted, "the admin fixed the mode");
+  if (mode == Mode::locked && level.value_or(Level::force_proxy) == Level::unrestricted) {
+    return fail(Code::bad_request, "locked needs a level that locks", "level");
+  }
   if (level && *level < settings->floor) {
     return fail(Code::below_floor, "looser than the admin's floor",
                 std::string(icelock::name(*level)));
@@ -131,7 +148,9 @@ Result<void> save_mode(const SettingsPaths& paths, Mode mode, std::optional<Leve
   auto json = read_object(paths.user);
   if (!json) return std::unexpected(json.error());
   (*json)["mode"] = name(mode);
-  if (level) (*json)["level"] = icelock::name(*level);
+  if (mode == Mode::locked) {
+    (*json)["level"] = icelock::name(level.value_or(Level::force_proxy));
+  }
   return replace_file(paths.user, json->dump(2) + "\n");
 }
 

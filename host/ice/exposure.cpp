@@ -109,7 +109,7 @@ void add_towards_page(std::vector<Exposure>& found, const Network& network, Perm
       carried_by_vpn(network.ipv4.verdict) != carried_by_vpn(network.ipv6.verdict);
   for (const Family page : {Family::ipv4, Family::ipv6}) {
     const FamilyState& towards = state_of(network, page);
-    if (towards.link.empty()) continue;
+    if (towards.link.empty() && towards.verdict != Verdict::partial) continue;
     const std::size_t first = found.size();
     for (const Family family : {Family::ipv4, Family::ipv6}) {
       const FamilyState& state = state_of(network, family);

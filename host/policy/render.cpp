@@ -76,16 +76,18 @@ Handlings handlings_of(const json& list) {
 std::optional<Level> chromium_level_of(const json& level_value, const json& url_value,
                                        bool strict) {
   Handlings handlings = handlings_of(url_value);
-  if (!handlings.catches_all) {
-    if (!level_value.is_string()) return std::nullopt;
-    handlings.of_pages.push_back(level_value);
-  }
+  const bool has_base = handlings.catches_all || level_value.is_string();
+  if (!has_base && strict) return std::nullopt;
+  if (!handlings.catches_all && has_base) handlings.of_pages.push_back(level_value);
   Level loosest = Level::disabled;
   for (const json& handling : handlings.of_pages) {
     const auto level = level_of_handling(handling);
     if (!level && strict) return std::nullopt;
     loosest = std::min(loosest, level.value_or(Level::unrestricted));
   }
+  // Nothing is said about most pages: no level, unless what is said about some of them loosens
+  // these.
+  if (!has_base && loosest >= Level::force_proxy) return std::nullopt;
   return loosest;
 }
 

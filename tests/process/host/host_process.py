@@ -33,11 +33,19 @@ def frame(payload):
 class Host:
     """One process with a home of its own. `with Host() as host: ...`"""
 
-    def __init__(self, caller=None, settings=None, prefix=()):
+    def __init__(self, caller=None, settings=None, memory=None, runtime_is_a_link=False):
         self.home = tempfile.TemporaryDirectory(prefix="icelock-host-test-")
         self.config = os.path.join(self.home.name, "config")
         self.runtime = os.path.join(self.home.name, "run")
         os.mkdir(self.runtime, 0o700)
+        self.notes = os.path.join(self.runtime, "icelock")
+        if runtime_is_a_link:
+            os.mkdir(os.path.join(self.home.name, "elsewhere"))
+            os.symlink(os.path.join(self.home.name, "elsewhere"), self.notes)
+        if memory is not None:
+            os.mkdir(self.notes, 0o700)
+            with open(os.path.join(self.notes, "memory.json"), "w", encoding="utf-8") as file:
+                file.write(memory if isinstance(memory, str) else json.dumps(memory))
         if settings is not None:
             self.write_settings(settings)
         self.environment = {"PATH": os.environ["PATH"], "HOME": self.home.name,
@@ -46,7 +54,7 @@ class Host:
             if name in os.environ:
                 self.environment[name] = os.environ[name]
         self.process = subprocess.Popen(
-            [*prefix, HOST, *(CHROMIUM_CALLER if caller is None else caller)],
+            [HOST, *(CHROMIUM_CALLER if caller is None else caller)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=self.environment, bufsize=0)
         self.buffer = b""

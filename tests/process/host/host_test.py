@@ -157,6 +157,26 @@ class Requests(unittest.TestCase):
             self.assertEqual(state["reasons"][0]["code"], "settings_broken")
             self.assertEqual(host.ask("set_mode", mode="open")["code"], "bad_settings")
 
+    def test_a_hold_outlives_the_host_that_began_it(self):
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        for memory, held in (({"tunnel_was_up": True}, True),
+                             ({"tunnel_was_up": False, "held_until_ns": now + 30 * 10**9}, True),
+                             ({"tunnel_was_up": False, "held_until_ns": now - 1}, False),
+                             ({"held_until_ns": 2**63 - 1}, True),  # of another boot
+                             ("{", False)):
+            with Host(memory=memory) as host:
+                state = host.ask("status")["state"]
+                if state["network"]["ipv4"]["verdict"] not in ("direct", "none"):
+                    self.skipTest("this machine is behind a VPN")
+                self.assertEqual(state["held_seconds"] > 0, held, memory)
+                self.assertLessEqual(state["held_seconds"], 60)
+                self.assertEqual(state["decision"]["chromium"] == "force_proxy", held, memory)
+
+    def test_another_users_runtime_folder_is_not_touched(self):
+        with Host(runtime_is_a_link=True) as host:
+            self.assertTrue(host.ask("report", serial=1, value="x", level_of_control="y")["ok"])
+            self.assertEqual(os.listdir(os.path.join(host.home.name, "elsewhere")), [])
+
     def test_a_report_is_what_status_shows(self):
         with Host() as host:
             serial = host.ask("status")["serial"]
@@ -172,7 +192,7 @@ class Requests(unittest.TestCase):
             host.process.kill()
             host.process.wait()
             self.assertIsNone(self.cli_browsers(host)["chromium"]["level"])
-            self.assertEqual(glob.glob(os.path.join(host.runtime, "icelock/*")), [])
+            self.assertEqual(glob.glob(os.path.join(host.runtime, "icelock/host-*")), [])
 
     def cli_browsers(self, host):
         output = subprocess.run([os.path.join(BIN, "icelock"), "status", "--json"], check=True,
@@ -205,7 +225,7 @@ class Requests(unittest.TestCase):
             code, seconds = host.end()
             self.assertEqual(code, 0)
             self.assertLess(seconds, 1)
-            self.assertEqual(glob.glob(os.path.join(host.runtime, "icelock/*")), [])
+            self.assertEqual(glob.glob(os.path.join(host.runtime, "icelock/host-*")), [])
 
 
 class Process(unittest.TestCase):

@@ -110,6 +110,15 @@ TEST(Decide, APartOutsideTheTunnelForcesProxy) {
   EXPECT_THAT(codes(decision), Contains("partial_tunnel"));
 }
 
+TEST(Decide, AFailedQuestionWithoutATunnelLocksAndHoldsNothing) {
+  net::Network network = no_vpn_ipv4_only();
+  network.ipv4 = family(net::Verdict::partial, "", "");
+  Memory memory;
+  EXPECT_EQ(decide(network, {}, memory, start).chromium, force_proxy);
+  EXPECT_EQ(decide(network, {}, memory, start).firefox, force_proxy);
+  EXPECT_EQ(decide(no_vpn_ipv4_only(), {}, memory, start + 1s).held, 0s);
+}
+
 TEST(Decide, HoldsTheLockAfterADropAndThenLetsGo) {
   Memory memory;
   const Settings settings;  // 60 s

@@ -109,9 +109,29 @@ TEST(Guard, APersonsWishIsInForceAtOnce) {
   guard.look(vpn_ipv4_only(), false, start);
   Settings open;
   open.mode = Mode::open;
-  EXPECT_TRUE(guard.set(open, start + 1ms));
+  EXPECT_TRUE(guard.set(open, true, start + 1ms));
   EXPECT_EQ(guard.state().decision.chromium, unrestricted);
-  EXPECT_FALSE(guard.set(open, start + 2ms));
+  EXPECT_FALSE(guard.set(open, true, start + 2ms));
+}
+
+TEST(Guard, AFileThatVanishesForAMomentLoosensNothing) {
+  Settings locked;
+  locked.mode = Mode::locked;
+  Guard guard(locked);
+  guard.look(no_vpn(), false, start);
+  guard.set({}, false, start + 1s);
+  EXPECT_EQ(guard.state().decision.chromium, force_proxy);
+  guard.set(locked, false, start + 1s + 5ms);
+  guard.look(no_vpn(), false, start + 5s);
+  EXPECT_EQ(guard.state().decision.chromium, force_proxy);
+}
+
+TEST(Guard, AnEndedHoldIsNotDueWhileTheNetworkCannotBeRead) {
+  Guard guard({});
+  guard.look(vpn_both_families(), false, start);
+  guard.look(no_vpn(), true, start + 1s);
+  guard.look(fail(Code::probe_failed, "no answer"), true, start + 2s);
+  EXPECT_EQ(guard.due(), std::nullopt);
 }
 
 TEST(Guard, SaysNothingWhenNothingChanged) {

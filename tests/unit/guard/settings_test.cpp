@@ -84,6 +84,28 @@ TEST_F(SettingsFiles, ABrokenFileLocksOrKeepsWhatWas) {
   EXPECT_TRUE(kept.problem);
 }
 
+TEST_F(SettingsFiles, AUsersBrokenFileLeavesTheAdminsFloor) {
+  user("{");
+  admin(R"({"floor":"disabled"})");
+  EXPECT_EQ(load_or_keep(paths_, std::nullopt).floor, Level::disabled);
+  EXPECT_EQ(load_or_keep(paths_, Settings{}).floor, Level::disabled);
+}
+
+TEST_F(SettingsFiles, AUserIsNoLooserThanAnAdminsLock) {
+  user(R"({"level":"default_route_only"})");
+  admin(R"({"mode":"locked"})");
+  EXPECT_EQ(load_settings(paths_)->mode_level, Level::force_proxy);
+  user(R"({"level":"disabled"})");
+  EXPECT_EQ(load_settings(paths_)->mode_level, Level::disabled);
+}
+
+TEST_F(SettingsFiles, LockedWithoutALevelIsForceProxy) {
+  ASSERT_TRUE(save_mode(paths_, Mode::locked, Level::default_route_only));
+  ASSERT_TRUE(save_mode(paths_, Mode::locked, std::nullopt));
+  EXPECT_EQ(load_settings(paths_)->mode_level, Level::force_proxy);
+  EXPECT_EQ(save_mode(paths_, Mode::locked, Level::unrestricted).error().code, Code::bad_request);
+}
+
 TEST_F(SettingsFiles, AFileThatCannotBeReadIsNotAMissingOne) {
   std::filesystem::create_directories(paths_.user);  // a folder in the file's place
   EXPECT_FALSE(load_settings(paths_));
