@@ -123,7 +123,7 @@ Settings load_or_keep(const SettingsPaths& paths, const std::optional<Settings>&
   Settings kept;
   if (last) {
     kept = *last;
-    if (admins) kept.floor = admins->floor;
+    if (admins) kept.floor = std::max(kept.floor, admins->floor);
   } else {
     if (admins) kept = *admins;
     kept.mode = Mode::locked;
