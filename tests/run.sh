@@ -45,21 +45,37 @@ cmake --build --preset dev -- --quiet
 
 # The lab makes network namespaces, and the store tests mount file systems: root's work.
 run_ctest() {
-  as_root env PATH="$PATH" ICELOCK_REQUIRE="${ICELOCK_REQUIRE:-}" ctest "$@"
+  local log=build/ctest.log
+  as_root env PATH="$PATH" ICELOCK_REQUIRE="${ICELOCK_REQUIRE:-}" \
+    ctest --output-on-failure --no-tests=error -j2 "$@" | tee "$log" || return 1
+  if [ -n "${ICELOCK_REQUIRE:-}" ] && grep -F '***Skipped' "$log"; then
+    echo 'a test was skipped, and ICELOCK_REQUIRE allows none'
+    return 1
+  fi
 }
 result=0
 
+# Threads are only where these are; the store's fault tests under strace are slow and need no sanitizer.
+declare -A sanitized=(
+  [asan]='-R ^(unit|process)\. -E ^process\.store\.(kill|errors)$'
+  [tsan]='-R ^(unit\.(base|ice|guard|ipc)|process\.(host|ice))'
+)
+declare -A targets=(
+  [asan]=all
+  [tsan]='icelock icelock-host base_test ice_test ice_gather_test guard_test ipc_test gather_tool'
+)
 if [ "$with_sanitizers" = yes ]; then
   for preset in asan tsan; do
     say "Building and testing under sanitizers ($preset)"
     cmake --preset "$preset" >/dev/null
-    cmake --build --preset "$preset" -- --quiet
-    run_ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j2 \
-      -R '^(unit|process)\.' || result=1
+    # shellcheck disable=SC2086  # words to be split, here and below
+    cmake --build --preset "$preset" --target ${targets[$preset]} -- --quiet
+    # shellcheck disable=SC2086
+    run_ctest --test-dir "build/$preset" ${sanitized[$preset]} || result=1
   done
 fi
 
 say 'Running the tests'
-run_ctest --test-dir build/dev --output-on-failure --no-tests=error -j2 "${ctest_options[@]}" || result=1
+run_ctest --test-dir build/dev "${ctest_options[@]}" || result=1
 if [ "$(id -u)" -ne 0 ]; then as_root chown -R "$(id -u):$(id -g)" build; fi
 exit "$result"

@@ -118,8 +118,9 @@ bool Host::read_input() {
       exit_code_ = 1;
       return false;
     }
-    if (!*payload) return !ended_;
-    serve(**payload);
+    const std::optional<std::string>& whole = *payload;
+    if (!whole) return !ended_;
+    serve(*whole);
   }
 }
 
@@ -136,8 +137,9 @@ void Host::serve(std::string_view payload) {
 
 void Host::answer(const Json& id, const Answer& result) {
   if (!result) return send(ipc::failure(id, result.error()));
-  if (!*result) return;
-  const std::string payload = ipc::success(id, **result);
+  const std::optional<Json>& content = *result;
+  if (!content) return;
+  const std::string payload = ipc::success(id, *content);
   if (payload.size() <= ipc::send_limit) return send(payload);
   send(ipc::failure(id, {Code::too_large, "the answer is too large", ""}));
 }

@@ -74,14 +74,16 @@ int watch(const Options& options) {
 }
 
 int mode(const Options& options) {
-  const auto wanted = guard::parse_mode(options.mode);
+  // CLI11 has checked the word.
+  const auto wanted = guard::parse_mode(options.mode).value_or(guard::Mode::locked);
   const auto level = level_of(options);
   const auto output = output_of(options);
-  if (level && *wanted != guard::Mode::locked) {
+  if (level && wanted != guard::Mode::locked) {
     return app::report_error(
-        {Code::bad_request, "a level goes with mode locked only", *options.level}, output);
+        {Code::bad_request, "a level goes with mode locked only", options.level.value_or("")},
+        output);
   }
-  return app::run_mode(options.root, *wanted, level, output);
+  return app::run_mode(options.root, wanted, level, output);
 }
 
 class CommandLine {
@@ -93,8 +95,8 @@ class CommandLine {
     add_state_verbs();
     add_policy_verbs();
     app_.footer(
-        "Exit codes: 0 done, 1 failed, 2 plan has changes pending, 5 not permitted,\n"
-        "6 something unsafe or broken was found and left alone, 64 wrong usage.");
+        "Exit codes: 0 done, 1 failed, 2 plan has changes pending, 4 applied but outranked,\n"
+        "5 not permitted, 6 something unsafe or broken was found and left alone, 64 usage.");
   }
 
   int run(int argc, char** argv) {

@@ -44,8 +44,8 @@ class Live {
   std::optional<net::Watch> watch_;
   Fd inotify_;
   guard::Guard guard_;
-  guard::Clock::time_point last_look_{};
-  guard::Clock::time_point last_reload_{};
+  guard::Clock::time_point last_look_;
+  guard::Clock::time_point last_reload_;
 };
 
 }  // namespace icelock::app

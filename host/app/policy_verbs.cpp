@@ -206,7 +206,7 @@ Result<std::vector<const Browser*>> chosen(const PolicyOptions& options) {
   if (found.empty()) {
     return fail(Code::not_found,
                 "no browser that icelock knows is installed; name one with --browser",
-                options.root.string());
+                options.root == "/" ? "" : options.root.string());
   }
   return found;
 }

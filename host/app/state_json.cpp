@@ -40,13 +40,14 @@ void take_policy(BrowserStatus& status, const Result<std::optional<Level>>& inst
     status.problems.push_back(to_string(installed.error()));
     return;
   }
-  if (!*installed) return;
+  const std::optional<Level>& level = *installed;
+  if (!level) return;
   const Level wanted = reachable(status.family, state.decision.of(status.family));
-  if (**installed < wanted) {
-    status.problems.push_back("policy sets " + std::string(name(**installed)) + ", looser than " +
+  if (*level < wanted) {
+    status.problems.push_back("policy sets " + std::string(name(*level)) + ", looser than " +
                               std::string(name(wanted)));
   }
-  status.level = *installed;
+  status.level = level;
   status.controlled_by = "policy";
 }
 

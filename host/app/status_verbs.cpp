@@ -47,7 +47,7 @@ std::string browser_line(const BrowserStatus& browser) {
 }
 
 std::string painted(Level level, bool colour) {
-  const std::string text(name(level));
+  std::string text(name(level));
   if (!colour) return text;
   return (level == Level::unrestricted ? "\x1b[33m" : "\x1b[32m") + text + "\x1b[0m";
 }

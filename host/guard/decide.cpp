@@ -9,7 +9,6 @@
 namespace icelock::guard {
 namespace {
 
-using net::Coverage;
 using net::FamilyState;
 using net::Network;
 using net::Verdict;
@@ -18,7 +17,9 @@ bool in_vpn(Verdict verdict) {
   return verdict == Verdict::tunnel || verdict == Verdict::ipsec || verdict == Verdict::partial;
 }
 
-Reason reason(std::string code, std::string text, std::map<std::string, std::string> args = {}) {
+using Args = std::map<std::string, std::string>;
+
+Reason reason(std::string code, std::string text, Args args = {}) {
   return {std::move(code), std::move(text), std::move(args)};
 }
 
@@ -46,10 +47,11 @@ void explain_family(std::vector<Reason>& reasons, const Network& network, const 
                              {{"link", family.link}}));
   }
   if (family.verdict == Verdict::partial) {
-    reasons.push_back(reason("partial_tunnel",
-                             "Some " + std::string(word) + " traffic leaves the VPN aside" +
-                                 (family.link.empty() ? "" : ", over " + family.link) + ".",
-                             {{"tunnel", tunnel}, {"link", family.link}}));
+    reasons.push_back(
+        reason("partial_tunnel",
+               "Some " + std::string(word) + " traffic leaves the VPN aside" +
+                   (family.link.empty() ? "" : ", over " + family.link) + ".",
+               family.link.empty() ? Args{} : Args{{"tunnel", tunnel}, {"link", family.link}}));
   }
   if (in_vpn(family.verdict) && family.excluded_routes) {
     const std::string example =

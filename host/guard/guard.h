@@ -51,7 +51,7 @@ class Guard {
   State state_;
   Result<net::Network> seen_;
   Memory memory_;
-  Clock::time_point last_event_{};
+  Clock::time_point last_event_;
   std::optional<Clock::time_point> looser_since_;
 };
 

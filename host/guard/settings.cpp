@@ -16,11 +16,13 @@ using nlohmann::ordered_json;
 constexpr std::array<std::string_view, 3> mode_names = {"auto", "locked", "open"};
 constexpr int longest_hold_seconds = 24 * 60 * 60;
 
+constexpr std::size_t largest_file = 65536;
+
 enum class Owner { admin, user };
 
 Result<ordered_json> read_object(const std::filesystem::path& path) {
   if (path.empty()) return ordered_json::object();
-  auto bytes = read_file(path, 64 * 1024);
+  auto bytes = read_file(path, largest_file);
   if (!bytes && bytes.error().code == Code::not_found) return ordered_json::object();
   if (!bytes) return std::unexpected(bytes.error());
   auto json = ordered_json::parse(*bytes, nullptr, false);
