@@ -132,9 +132,10 @@ std::string firefox_pref_text(bool value) {
 
 std::string chromium_policy_file(const Browser& browser, Level level) {
   const std::string handling(chromium_handling(level));
-  return "{\n  \"" + std::string(browser.level_key) + "\": \"" + handling + "\",\n  \"" +
-         std::string(chromium_url_key) + "\": [\n    {\"url\": \"*\", \"handling\": \"" + handling +
-         "\"}\n  ]\n}\n";
+  const std::string own = "{\n  \"" + std::string(browser.level_key) + "\": \"" + handling + "\"";
+  if (!browser.needs_url_list) return own + "\n}\n";
+  return own + ",\n  \"" + std::string(chromium_url_key) +
+         "\": [\n    {\"url\": \"*\", \"handling\": \"" + handling + "\"}\n  ]\n}\n";
 }
 
 Result<std::string> firefox_policy_file(std::string_view original, Level level) {

@@ -15,19 +15,16 @@
 namespace icelock::policy {
 namespace {
 
-// Chromium waits until the newest modification time in the folder is five seconds old before it
-// reads the files (async_policy_loader.cc). One fixed old time for all that icelock writes there
-// lets a running browser obey at once from the second change on.
-constexpr std::int64_t chromium_mtime_ns = 1'577'836'800'000'000'000;  // 2020-01-01
-
+// The time of the change, although Chromium then waits five seconds (async_policy_loader.cc). With
+// one old time for every change it obeys at once, but misses a change made in its first seconds for
+// a quarter of an hour, unless somebody stays to repeat it.
 std::int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
-FileState new_state(std::string bytes, const Target& target,
-                    const std::optional<FileState>& before) {
+FileState new_state(std::string bytes, const std::optional<FileState>& before) {
   FileState state{.bytes = std::move(bytes),
                   .mode = 0644,
                   .uid = ::geteuid(),
@@ -38,7 +35,6 @@ FileState new_state(std::string bytes, const Target& target,
     state.uid = before->uid;
     state.gid = before->gid;
   }
-  if (target.browser->family == BrowserFamily::chromium) state.mtime_ns = chromium_mtime_ns;
   return state;
 }
 
@@ -146,8 +142,7 @@ Result<void> add_change(const Tree& tree, const Change& change, Work& work) {
   auto missing = tree.missing_folders(parent_of(target->path));
   if (!missing) return std::unexpected(missing.error());
   add_new(work.folders, *missing);
-  work.files.push_back(
-      {target->path, *now, new_state(change.after, *target, *now), target->stage_folder});
+  work.files.push_back({target->path, *now, new_state(change.after, *now), target->stage_folder});
   return {};
 }
 

@@ -114,11 +114,12 @@ void add_chromium_notes(const Browser& browser, const InForce& before, const InF
   for (const std::string_view key : {browser.level_key, chromium_url_key}) {
     const auto winner = after.settings.find(std::string(key));
     if (winner != after.settings.end() && winner->second.file != chromium_file_name) {
-      change.notes.push_back(winner->second.file + " sets " + std::string(key) + " to " +
-                             winner->second.value +
-                             (winner->second.file > chromium_file_name
-                                  ? " and wins over icelock's file, because its name comes later"
-                                  : ""));
+      change.notes.push_back(
+          winner->second.file + " sets " + std::string(key) + " to " + winner->second.value +
+          (winner->second.file > chromium_file_name
+               ? " and wins over icelock's file, because its name comes later"
+           : key == chromium_url_key ? ", and the sites in it obey that instead of icelock's level"
+                                     : ""));
     }
     const auto loser = before.settings.find(std::string(key));
     if (loser != before.settings.end() && loser->second.file != chromium_file_name &&

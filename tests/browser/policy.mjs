@@ -105,6 +105,7 @@ async function chromium_levels() {
   apply(first);
   const browser = await Chromium.launch();
   await until('Chromium watches its policy folder', () => is_watched(path.dirname(policy_paths.chromium)), 30000, 100);
+  await new Promise((done) => setTimeout(done, 6000));  // a change right after the watch began was sometimes not seen
   for (const level of Object.keys(expected.chromium)) {
     const begin = Date.now();
     if (level !== first) apply(level);

@@ -114,13 +114,25 @@ TEST(InForce, PlanSaysWhoStillWins) {
   EXPECT_EQ(installed(root), Level::unrestricted) << "the truth, not the wish";
 }
 
-TEST(InForce, PlanSaysWhatItOverrides) {
+TEST(InForce, PlanSaysWhatOutranksIt) {
   const TempRoot root;
   root.write(managed + "admin.json", loose_list);
   const Change change = planned(root);
-  EXPECT_THAT(change.notes, Contains(HasSubstr("admin.json also sets WebRtcIPHandlingUrl")));
-  ASSERT_EQ(change.keys.size(), 2U);
-  EXPECT_EQ(change.keys[1].before, R"([{"handling":"default","url":"*"}])");
+  EXPECT_THAT(change.notes,
+              Contains(testing::AllOf(HasSubstr("admin.json sets WebRtcIPHandlingUrl"),
+                                      HasSubstr("instead of icelock's level"))));
+  EXPECT_EQ(change.keys.size(), 1U);
+  ASSERT_TRUE(Store(root.path()).apply(*Store(root.path()).plan({{"chrome", Level::force_proxy}})));
+  EXPECT_EQ(installed(root), Level::unrestricted) << "the truth, not the wish";
+}
+
+TEST(InForce, PlanSaysWhatItOverrides) {
+  const TempRoot root;
+  root.write(managed + "admin.json", R"({"WebRtcIPHandling": "default"})");
+  const Change change = planned(root);
+  EXPECT_THAT(change.notes, Contains(HasSubstr("admin.json also sets WebRtcIPHandling (")));
+  ASSERT_EQ(change.keys.size(), 1U);
+  EXPECT_EQ(change.keys[0].before, "\"default\"");
 }
 
 TEST(InForce, PlanNamesWhatWeakensAndWhatHasNoEffect) {

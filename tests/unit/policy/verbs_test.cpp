@@ -111,7 +111,7 @@ TEST_F(Verbs, JsonIsOneObjectWithTheFacts) {
   EXPECT_EQ(chromium["kind"], "create");
   EXPECT_EQ(chromium["keys"][0]["before"], nullptr);
   EXPECT_EQ(chromium["keys"][0]["after"], "disable_non_proxied_udp");
-  EXPECT_EQ(chromium["keys"][1]["after"][0]["url"], "*");
+  EXPECT_EQ(chromium["keys"].size(), 1U);
   const json done = run(run_apply, options_).parsed();
   EXPECT_EQ(done["done"], true);
   EXPECT_EQ(done["pending"], false);
