@@ -31,8 +31,8 @@ def pump(source, sink, way):
         sink.write(header + body)
         message = json.loads(body)
         log.write(json.dumps([way, message.get("op") or message.get("event"), message.get("serial"), now]) + "\\n")
-threading.Thread(target=lambda: (pump(sys.stdin.buffer.raw, host.stdin, "up"), host.stdin.close()), daemon=True).start()
-pump(host.stdout, sys.stdout.buffer.raw, "down")
+threading.Thread(target=lambda: (pump(open(0, "rb", buffering=0), host.stdin, "up"), host.stdin.close()), daemon=True).start()
+pump(host.stdout, open(1, "wb", buffering=0), "down")
 `);
 const env = {XDG_CONFIG_HOME: join(folder, 'config'), XDG_RUNTIME_DIR: join(folder, 'run')};
 await mkdir(env.XDG_RUNTIME_DIR, {mode: 0o700});
