@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2154  # tool and work come from common.sh
 # SPDX-License-Identifier: Apache-2.0
 # A disk with ever more room: each apply that fails says no_space and changes nothing, the first that has
 # enough succeeds. Then the same for inodes. A revert that cannot be done says so and can be done later.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2154  # tool and work come from common.sh
 # SPDX-License-Identifier: Apache-2.0
 # Lets each system call that changes something fail once. An apply that fails must leave the tree as it
 # was; one that succeeds must have done its work; and the next revert must bring back the original.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2154  # tool and work come from common.sh
 # SPDX-License-Identifier: Apache-2.0
 # Kills icelock at each system call that changes something. After each kill every policy file must be
 # whole, old or new, and the next revert must bring back the tree as it was.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2154  # tool and work come from common.sh
 # SPDX-License-Identifier: Apache-2.0
 # A user may not change root's tree, and may use one of their own.
 [ "$(id -u)" = 0 ] || { echo "skipped: needs root to become somebody else"; exit 77; }

@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2154  # tool and work come from common.sh
 # SPDX-License-Identifier: Apache-2.0
 # Read-only file systems, and a policy folder that is a mount of its own: refused with a code, nothing changed.
 if [ "${ICELOCK_IN_NAMESPACE:-}" != 1 ]; then
