@@ -21,7 +21,11 @@ HELP
   *) die "unknown option '$1'; see --help" ;;
 esac
 
-[ -z "${SUDO_USER:-}" ] || die 'run this as yourself, not with sudo: it asks for root where it needs it'
+# The browsers to set up are those of the person who asked, and so are the files that are built.
+if [ "$(id -u)" -eq 0 ] && [ "${SUDO_USER:-root}" != root ]; then
+  echo "going on as $SUDO_USER, who called sudo"
+  exec sudo -H -u "$SUDO_USER" -- env -u SUDO_USER "$PWD/installer/quickstart.sh" "$@"
+fi
 
 say 'Checking this system'
 require_supported_system

@@ -43,17 +43,21 @@ say 'Building (dev)'
 cmake --preset dev >/dev/null
 cmake --build --preset dev -- --quiet
 
-# The lab makes network namespaces, and the store tests mount file systems: root's work.
+# The lab makes network namespaces, and the store tests mount file systems: root's work. What went
+# wrong is said again at the very end, where it is looked for.
+troubles=()
 run_ctest() {
-  local log=build/ctest.log
+  local stage=$1 log=build/ctest.$1.log
+  shift
   as_root env PATH="$PATH" ICELOCK_REQUIRE="${ICELOCK_REQUIRE:-}" \
-    ctest --output-on-failure --no-tests=error -j2 "$@" | tee "$log" || return 1
-  if [ -n "${ICELOCK_REQUIRE:-}" ] && grep -F '***Skipped' "$log"; then
-    echo 'a test was skipped, and ICELOCK_REQUIRE allows none'
-    return 1
+    ctest --output-on-failure --no-tests=error -j2 "$@" | tee "$log" ||
+    troubles+=("$stage: $(grep -E '\(Failed\)|\(Timeout\)|\(SEGFAULT\)|\(Subprocess' "$log" |
+      tr -s ' ' | paste -sd ';' || true)")
+  if [ -n "${ICELOCK_REQUIRE:-}" ] && grep -qF '***Skipped' "$log"; then
+    troubles+=("$stage: skipped, and ICELOCK_REQUIRE allows no skip: $(grep -F '***Skipped' "$log" |
+      tr -s ' .' | paste -sd ';')")
   fi
 }
-result=0
 
 # Threads are only where these are; the store's fault tests under strace are slow and need no sanitizer.
 declare -A sanitized=(
@@ -71,11 +75,14 @@ if [ "$with_sanitizers" = yes ]; then
     # shellcheck disable=SC2086  # words to be split, here and below
     cmake --build --preset "$preset" --target ${targets[$preset]} -- --quiet
     # shellcheck disable=SC2086
-    run_ctest --test-dir "build/$preset" ${sanitized[$preset]} || result=1
+    run_ctest "$preset" --test-dir "build/$preset" ${sanitized[$preset]}
   done
 fi
 
 say 'Running the tests'
-run_ctest --test-dir build/dev "${ctest_options[@]}" || result=1
+run_ctest dev --test-dir build/dev "${ctest_options[@]}"
 if [ "$(id -u)" -ne 0 ]; then as_root chown -R "$(id -u):$(id -g)" build; fi
-exit "$result"
+if [ "${#troubles[@]}" -gt 0 ]; then
+  printf '\nFAILED in %s\n' "${troubles[@]}"
+  exit 1
+fi

@@ -21,16 +21,6 @@ constexpr Block not_public[] = {
     {"fe80::", 10},      {"fec0::", 10},     {"ff00::", 8},
 };
 
-bool inside(const Ip& ip, const Ip& base, int prefix) {
-  if (ip.family != base.family) return false;
-  const auto whole = static_cast<std::ptrdiff_t>(prefix / 8);
-  if (!std::equal(ip.bytes.begin(), ip.bytes.begin() + whole, base.bytes.begin())) return false;
-  if (prefix % 8 == 0) return true;
-  const unsigned mask = 0xff00U >> (prefix % 8);
-  const auto at = static_cast<std::size_t>(whole);
-  return ((ip.bytes[at] ^ base.bytes[at]) & mask & 0xffU) == 0;
-}
-
 struct ParsedBlock {
   Ip base;
   int prefix = 0;
@@ -64,6 +54,16 @@ std::optional<Ip> parse_ip(std::string_view text) {
   const int family = ip.family == Family::ipv4 ? AF_INET : AF_INET6;
   if (inet_pton(family, terminated.c_str(), ip.bytes.data()) != 1) return std::nullopt;
   return ip;
+}
+
+bool inside(const Ip& ip, const Ip& base, int prefix) {
+  if (ip.family != base.family) return false;
+  const auto whole = static_cast<std::ptrdiff_t>(prefix / 8);
+  if (!std::equal(ip.bytes.begin(), ip.bytes.begin() + whole, base.bytes.begin())) return false;
+  if (prefix % 8 == 0) return true;
+  const unsigned mask = 0xff00U >> (prefix % 8);
+  const auto at = static_cast<std::size_t>(whole);
+  return ((ip.bytes[at] ^ base.bytes[at]) & mask & 0xffU) == 0;
 }
 
 bool holds_public(const Ip& ip, int prefix) {

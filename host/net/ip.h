@@ -29,6 +29,9 @@ constexpr int bits(Family family) {
 std::string to_string(const Ip& ip);
 std::optional<Ip> parse_ip(std::string_view text);
 
+/// Whether the first `prefix` bits are those of `base`, of the same family.
+bool inside(const Ip& ip, const Ip& base, int prefix);
+
 /// True for an address that the public internet routes: not private (RFC 1918), shared (RFC 6598),
 /// loopback, link-local, multicast, unique-local (RFC 4193), documentation space counts as public.
 bool is_public(const Ip& ip);

@@ -39,6 +39,19 @@ constexpr std::uint16_t dump_flags = NLM_F_REQUEST | NLM_F_DUMP;
 
 }  // namespace
 
+bool for_each_message(std::span<const std::byte> datagram,
+                      const std::function<bool(const nlmsghdr&)>& each) {
+  const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
+  auto left = static_cast<int>(datagram.size());
+  // mnl_nlmsg_ok() compares lengths as signed numbers (libmnl 1.0.4): one of 2^31 or more would
+  // pass.
+  while (mnl_nlmsg_ok(message, left) && message->nlmsg_len <= datagram.size()) {
+    if (!each(*message)) return true;
+    message = mnl_nlmsg_next(message, &left);
+  }
+  return left <= 0;
+}
+
 Request::Request(std::uint16_t type, std::uint16_t flags) {
   nlmsghdr* message = mnl_nlmsg_put_header(buffer_.data());
   message->nlmsg_type = type;

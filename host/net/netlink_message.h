@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -38,6 +39,11 @@ Request route_question(const Ip& destination, std::uint32_t uid);
 /// Unicast routes of all tables; over one link when `link` is not 0 (filtered by the kernel when
 /// the socket asks for strict checking).
 Request route_dump(Family family, int link);
+
+/// Calls `each` for every message of the datagram until it returns false. False when the bytes are
+/// no sequence of whole messages.
+bool for_each_message(std::span<const std::byte> datagram,
+                      const std::function<bool(const nlmsghdr&)>& each);
 
 /// `enough` never comes from a reader here: a taker of a list returns it to end the list early.
 enum class Read { ok, ignored, malformed, enough };

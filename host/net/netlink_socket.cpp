@@ -75,4 +75,26 @@ Result<std::span<const std::byte>> Socket::receive() {
   return fail(Code::probe_failed, "another program floods the netlink socket");
 }
 
+Result<Fd> subscribe(std::initializer_list<int> groups) {
+  // One connect is 10 to 21 messages; a full resync of a router's table can be tens of thousands.
+  constexpr int queue_bytes = 1 << 20;
+  Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
+  if (!fd) return system_error("opening a netlink socket");
+  // FORCE needs CAP_NET_ADMIN.
+  if (!set(fd, SOL_SOCKET, SO_RCVBUFFORCE, queue_bytes)) {
+    set(fd, SOL_SOCKET, SO_RCVBUF, queue_bytes);
+  }
+  sockaddr_nl self{};
+  self.nl_family = AF_NETLINK;
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self) != 0) {
+    return system_error("binding a netlink socket");
+  }
+  for (const int group : groups) {
+    if (!set(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) {
+      return system_error("subscribing to network changes");
+    }
+  }
+  return fd;
+}
+
 }  // namespace icelock::net::netlink

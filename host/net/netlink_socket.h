@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <initializer_list>
 #include <memory>
 #include <vector>
 
@@ -27,5 +28,10 @@ class Socket final : public Wire {
   Fd fd_;
   std::vector<std::byte> buffer_;
 };
+
+/// A socket that never blocks, subscribed to these RTNLGRP_ groups. Its queue is a megabyte, or as
+/// large as the system allows: a smaller one only loses messages sooner, and a loss is reported
+/// (ENOBUFS). Error: probe_failed.
+Result<Fd> subscribe(std::initializer_list<int> groups);
 
 }  // namespace icelock::net::netlink

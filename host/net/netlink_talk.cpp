@@ -10,21 +10,6 @@
 namespace icelock::net::netlink {
 namespace {
 
-/// Calls `each` for every message of the datagram until it returns false. False when the bytes are
-/// no sequence of whole messages.
-template <class Each>
-bool for_each_message(std::span<const std::byte> datagram, const Each& each) {
-  const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
-  auto left = static_cast<int>(datagram.size());
-  // mnl_nlmsg_ok() compares lengths as signed numbers (libmnl 1.0.4): one of 2^31 or more would
-  // pass.
-  while (mnl_nlmsg_ok(message, left) && message->nlmsg_len <= datagram.size()) {
-    if (!each(*message)) return true;
-    message = mnl_nlmsg_next(message, &left);
-  }
-  return left <= 0;
-}
-
 std::unexpected<Error> not_understood(const std::string& what) {
   return fail(Code::probe_failed, what + ": the kernel's reply could not be understood");
 }

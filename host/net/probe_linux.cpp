@@ -4,11 +4,14 @@
 #include "net/netlink_socket.h"
 #include "net/probe.h"
 #include "net/take_snapshot.h"
+#include "net/ways_watch.h"
 
 namespace icelock::net {
 
 struct Prober::State {
-  SnapshotTaker taker{netlink::Socket::open, getuid()};
+  WaysWatch ways;
+  SnapshotTaker taker{netlink::Socket::open, getuid(),
+                      [this](const Snapshot& known) { return ways.changed(known); }};
 };
 
 Prober::Prober(std::unique_ptr<State> state) : state_(std::move(state)) {}

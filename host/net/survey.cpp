@@ -39,6 +39,10 @@ void for_each_exit(const Snapshot& snapshot, const netlink::RouteMessage& route,
   }
 }
 
+bool overlap(const ExcludedRoute& way, const netlink::RouteMessage& route) {
+  return inside(way.destination, route.destination, std::min(way.prefix, route.prefix));
+}
+
 bool is_host(const ExcludedRoute& route) {
   return route.prefix == bits(route.destination.family);
 }
@@ -77,6 +81,22 @@ bool needs_survey(const Snapshot& snapshot, Family family) {
   if (!tunnelled) return false;
   // A ppp link's role shows in either family, for the outer packets may be of the other one.
   return fully_inside(snapshot, family) || std::ranges::any_of(snapshot.links, may_be_uplink);
+}
+
+bool may_change_ways(const Snapshot& surveyed, const netlink::RouteMessage& added) {
+  if (added.type == RTN_LOCAL || added.type == RTN_BROADCAST || added.type == RTN_ANYCAST ||
+      added.type == RTN_MULTICAST) {
+    return false;
+  }
+  if (added.type != RTN_UNICAST || added.hops.empty() || surveyed.too_many_excluded) return true;
+  if (std::ranges::any_of(surveyed.excluded,
+                          [&](const ExcludedRoute& way) { return overlap(way, added); })) {
+    return true;
+  }
+  return std::ranges::any_of(added.hops, [&](const netlink::Hop& hop) {
+    const Link* link = find_link(surveyed, hop.link);
+    return !link || is_beside(*link);
+  });
 }
 
 std::vector<int> find_uplinks(const Snapshot& snapshot,

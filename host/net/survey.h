@@ -34,6 +34,11 @@ std::vector<int> links_beside(const Snapshot& snapshot);
 /// Whether the routes of this family must be read to judge the snapshot.
 bool needs_survey(const Snapshot& snapshot, Family family);
 
+/// Whether a route that was added could change what a survey found. One to this machine itself
+/// can't, and neither can one into a tunnel, unless it covers a way that was found. A route that
+/// was removed, or one that sends the search on to the next table (throw), may uncover another.
+bool may_change_ways(const Snapshot& surveyed, const netlink::RouteMessage& added);
+
 /// For Snapshot::uplinks.
 std::vector<int> find_uplinks(const Snapshot& snapshot,
                               const std::vector<netlink::RouteMessage>& routes);

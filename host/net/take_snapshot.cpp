@@ -170,7 +170,25 @@ Result<void> SnapshotTaker::read_answers(Snapshot& snapshot, Family family) {
               family == Family::ipv4 ? "IPv4" : "IPv6");
 }
 
+// The routes that lead beside a tunnel can only be the same when all else that was read is, too.
+bool SnapshotTaker::recall_survey(Snapshot& snapshot) {
+  if (!ways_changed_) return false;
+  // Asked before the routes are read: a change from here on says so to the next call.
+  const bool changed = ways_changed_(surveyed_.value_or(Snapshot{}));
+  const bool holds = !changed && surveyed_ && surveyed_->links == snapshot.links &&
+                     surveyed_->answers == snapshot.answers && surveyed_->rules == snapshot.rules;
+  if (!holds) {
+    surveyed_.reset();
+    return false;
+  }
+  snapshot = *surveyed_;
+  return true;
+}
+
 Result<void> SnapshotTaker::survey(Snapshot& snapshot) {
+  if (!needs_survey(snapshot, Family::ipv4) && !needs_survey(snapshot, Family::ipv6)) return {};
+  if (recall_survey(snapshot)) return {};
+  survey_holds_ = true;
   std::vector<RouteMessage> routes;
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     if (!needs_survey(snapshot, family)) continue;
@@ -181,6 +199,7 @@ Result<void> SnapshotTaker::survey(Snapshot& snapshot) {
     if (!fully_inside(snapshot, family)) continue;
     if (auto step = read_excluded(snapshot, family, routes); !step) return step;
   }
+  if (survey_holds_) surveyed_ = snapshot;
   return {};
 }
 
@@ -236,6 +255,7 @@ Result<bool> SnapshotTaker::survey_list(Family family, int link,
                                         "reading the routes beside the tunnel", keep, survey_bytes);
     if (!end) return std::unexpected(end.error());
     if (*end == Talk::End::whole) return true;
+    if (*end == Talk::End::interrupted) survey_holds_ = false;
     if (*end == Talk::End::cut) {
       routes_talk_.reset();
       return false;
@@ -251,6 +271,7 @@ Result<bool> SnapshotTaker::is_in_effect(const Snapshot& snapshot, const Exclude
     if (!answers) return std::unexpected(answers.error());
     for (const Answer& answer : *answers) {
       const Way found = way(snapshot, answer);
+      if (found == Way::failed) survey_holds_ = false;
       if (found == Way::outside || found == Way::failed) return true;
     }
   }

@@ -5,29 +5,16 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 
+#include "net/netlink_socket.h"
 #include "net/watch.h"
 
 namespace icelock::net {
 namespace {
 
-// Links count too: when a WireGuard link goes away its IPv4 routes vanish without a message of
-// their own.
-constexpr int groups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-                          RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_RULE,
-                          RTNLGRP_IPV6_RULE};
-
-// One connect is 10 to 21 messages; a full resync of a router's table can be tens of thousands.
-constexpr int queue_bytes = 1 << 20;
-
 // Enough for any honest burst; under a steady flood drain() must still return.
 constexpr int batches_per_drain = 256;
 constexpr std::size_t batch_size = 64;
-
-std::unexpected<Error> system_error(const char* what) {
-  return fail(Code::probe_failed, std::string(what) + ": " + std::strerror(errno));
-}
 
 /// One read of up to 64 messages. Only the senders matter, so one byte of each is enough.
 struct Batch {
@@ -60,24 +47,13 @@ struct Batch {
 }  // namespace
 
 Result<Watch> Watch::open() {
-  Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
-  if (!fd) return system_error("opening a netlink socket");
-  // FORCE needs CAP_NET_ADMIN; without it the system's limit applies. A smaller queue only loses
-  // messages sooner, and a loss is reported.
-  if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &queue_bytes, sizeof queue_bytes) != 0) {
-    setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &queue_bytes, sizeof queue_bytes);
-  }
-  sockaddr_nl self{};
-  self.nl_family = AF_NETLINK;
-  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self) != 0) {
-    return system_error("binding a netlink socket");
-  }
-  for (const int group : groups) {
-    if (setsockopt(fd.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) {
-      return system_error("subscribing to network changes");
-    }
-  }
-  return Watch(std::move(fd));
+  // Links count too: when a WireGuard link goes away its IPv4 routes vanish without a message of
+  // their own.
+  auto fd = netlink::subscribe({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+                                RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,
+                                RTNLGRP_IPV6_RULE});
+  if (!fd) return std::unexpected(fd.error());
+  return Watch(std::move(*fd));
 }
 
 bool Watch::drain() {

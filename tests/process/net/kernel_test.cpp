@@ -136,6 +136,42 @@ TEST(Prober, CutsAListThatIsTooLongAndGoesOn) {
   }
 }
 
+// What is kept of an earlier look may never hide a way beside the tunnel.
+TEST(Prober, KeepsNothingThatNoLongerHolds) {
+  Namespace space;
+  space.run(test::laptop);
+  space.run(test::openvpn_def1);
+  auto kept = Prober::open();
+  ASSERT_TRUE(kept);
+  for (const auto step : {"route add 45.1.0.0/16 via 10.8.0.1"sv,
+                          "route add 45.2.0.0/16 via 192.168.77.1"sv,
+                          "route add 45.2.0.0/17 via 10.8.0.1"sv,
+                          "route add 45.2.128.0/17 via 10.8.0.1"sv,
+                          "route del 45.2.128.0/17"sv,
+                          "route del 45.2.0.0/17"sv,
+                          "route replace 45.1.0.0/16 via 192.168.77.1"sv,
+                          "route del 45.2.0.0/16"sv,
+                          "route replace 45.1.0.0/16 via 10.8.0.1"sv,
+                          "rule add pref 10 table 77"sv,
+                          "route add 45.3.0.0/16 via 192.168.77.1 table 77"sv,
+                          "rule del pref 10"sv,
+                          "rule add pref 10 table 77"sv,
+                          "route add throw 45.3.0.0/24 table 77"sv,
+                          "link set enp3s0 down"sv,
+                          "link set enp3s0 up"sv,
+                          "route add 45.4.0.0/16 nexthop via 10.8.0.1 nexthop via 192.168.77.1"sv,
+                          "link set tun0 down"sv,
+                          "link set tun0 up"sv,
+                          "route add 0.0.0.0/1 via 10.8.0.1"sv,
+                          "route add 128.0.0.0/1 via 10.8.0.1"sv,
+                          "route flush table 77"sv}) {
+    space.run(step);
+    EXPECT_EQ(test::describe(classify(kept->snapshot().value())), describe_now()) << step;
+    // Once more, now from what was kept.
+    EXPECT_EQ(test::describe(classify(kept->snapshot().value())), describe_now()) << step;
+  }
+}
+
 // A second user namespace below ours has no rights over this network namespace at all.
 TEST(Prober, NeedsNoCapability) {
   Namespace space;

@@ -383,6 +383,45 @@ TEST(Excluded, VeryManyRoutesAndLinksAreNotSearched) {
   EXPECT_TRUE(kernel.network().ipv4.excluded_routes) << "cannot tell";
 }
 
+struct KeptSurvey : FullTunnel {
+  bool changed = true;
+  SnapshotTaker taker{
+      [this](std::size_t) -> Result<std::unique_ptr<netlink::Wire>> { return wire(); }, 1000,
+      [this](const Snapshot&) { return changed; }};
+
+  /// Takes a snapshot and tells whether the routes were listed for it.
+  bool lists_routes() {
+    const std::size_t before = lists_read;
+    const bool excluded = classify(taker.take().value()).ipv4.excluded_routes;
+    EXPECT_EQ(excluded, routes.back().destination == "198.51.100.0/24");
+    return lists_read - before > 3;  // links, addresses and rules are read each time
+  }
+};
+
+TEST(Survey, IsKeptAsLongAsItHolds) {
+  KeptSurvey kernel;
+  EXPECT_TRUE(kernel.lists_routes());
+  kernel.changed = false;
+  EXPECT_FALSE(kernel.lists_routes());
+  kernel.addresses.push_back({.link = 50, .ip = "10.8.0.3", .prefix = 24});
+  EXPECT_TRUE(kernel.lists_routes()) << "an address came";
+  EXPECT_FALSE(kernel.lists_routes());
+  kernel.routes.push_back({.destination = "198.51.100.0/24", .link = 2, .gateway = "192.168.77.1"});
+  kernel.changed = true;
+  EXPECT_TRUE(kernel.lists_routes()) << "a route came";
+  kernel.changed = false;
+  EXPECT_FALSE(kernel.lists_routes());
+}
+
+TEST(Survey, IsNotKeptWhenTheListWasInterrupted) {
+  KeptSurvey kernel;
+  kernel.after_list = [&] { kernel.interrupted_lists = kernel.lists_read == 3 ? 1 : 0; };
+  EXPECT_TRUE(kernel.lists_routes());
+  kernel.changed = false;
+  EXPECT_TRUE(kernel.lists_routes());
+  EXPECT_FALSE(kernel.lists_routes());
+}
+
 TEST(Users, RootAsksForAnOrdinaryUser) {
   Laptop kernel;
   kernel.add_tunnel(5, "tun0", "tun", no_hardware, "10.8.0.2");

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "net/netlink_message.h"
+#include "net/netlink_socket.h"
+#include "net/survey.h"
+#include "net/ways_watch.h"
+
+namespace icelock::net {
+namespace {
+
+// Notifications are built for one object each and stay below a page (NLMSG_GOODSIZE); a longer one
+// is cut, and that counts as a change.
+constexpr std::size_t largest_message = 16 << 10;
+
+// More than a queue of a megabyte holds, so only a flood without end gets so far.
+constexpr int most_messages = 20000;
+
+bool concerns(const Snapshot& surveyed, const nlmsghdr& message) {
+  switch (message.nlmsg_type) {
+    case RTM_NEWROUTE: {
+      netlink::RouteMessage route;
+      return netlink::read_route(message, route) != netlink::Read::ok ||
+             may_change_ways(surveyed, route);
+    }
+    case RTM_NEWLINK: {
+      // Wireless drivers tell of each scan by a message in which nothing changed. A link's flags
+      // are part of what was read, but a link that went down and up again lost its routes on the
+      // way.
+      const auto* info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(&message));
+      return mnl_nlmsg_get_payload_len(&message) < sizeof *info || info->ifi_change != 0;
+    }
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+bool WaysWatch::changed(const Snapshot& surveyed) {
+  if (!socket_) {
+    auto opened = netlink::subscribe({RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+                                      RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE});
+    if (!opened) return true;
+    socket_ = std::move(*opened);
+    buffer_.resize(largest_message);
+    return true;
+  }
+  bool changed = false;
+  for (int i = 0; i < most_messages; ++i) {
+    if (!next(surveyed, changed)) return changed;
+  }
+  return true;
+}
+
+bool WaysWatch::next(const Snapshot& surveyed, bool& changed) {
+  sockaddr_nl sender{};
+  iovec part{buffer_.data(), buffer_.size()};
+  msghdr header{};
+  header.msg_name = &sender;
+  header.msg_namelen = sizeof sender;
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  const ssize_t size = recvmsg(socket_.get(), &header, MSG_DONTWAIT);
+  if (size < 0 && errno == EINTR) return true;
+  if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+  if (size < 0) {
+    changed = true;
+    return errno == ENOBUFS;
+  }
+  if (header.msg_namelen != sizeof sender || sender.nl_pid != 0) return true;
+  if (changed) return true;  // no need to read on; only the queue is to be emptied
+  const std::span<const std::byte> datagram(buffer_.data(), static_cast<std::size_t>(size));
+  const bool whole = netlink::for_each_message(datagram, [&](const nlmsghdr& message) {
+    changed = changed || concerns(surveyed, message);
+    return true;
+  });
+  changed = changed || !whole || (header.msg_flags & MSG_TRUNC) != 0;
+  return true;
+}
+
+}  // namespace icelock::net
