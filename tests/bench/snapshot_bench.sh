@@ -9,15 +9,12 @@ python3 - "$2" <<'PY'
 import json, sys
 
 runs = json.load(open(sys.argv[1]))["benchmarks"]
-base = {"two_cards_routes": "two_cards", "full_tunnel_routes": "full_tunnel",
-        "full_tunnel_two_cards_routes": "full_tunnel_two_cards", "laptop_routes": "laptop"}
-median = {run["name"].split("/")[0]: run.get("median_us") for run in runs}
 for run in runs:
     name = run["name"].split("/")[0]
     if run.get("error_occurred"):
         sys.exit(f"{name}: {run['error_message']}")
-    ratio = next((run["median_us"] / median[to] for start, to in base.items()
-                  if name.startswith(start)), None)
-    print(f"{name:42} median {run['median_us']:8.1f} us  p95 {run['p95_us']:8.1f} us"
-          f"  {'x%.2f' % ratio if ratio else '     '}  {run.get('label', '')}")
+    plain = run.get("plain_us")
+    ratio = f"x{run['median_us'] / plain:.2f} of {plain:5.1f}" if plain else ""
+    print(f"{name:34} median {run['median_us']:7.1f} us  p95 {run['p95_us']:7.1f}"
+          f"  first {run['first_us']:8.1f}  {ratio:14} {run.get('label', '')}")
 PY
