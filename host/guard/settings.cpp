@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "guard/settings_file.h"
 
 namespace icelock::guard {
 namespace {
@@ -14,59 +15,24 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::array<std::string_view, 3> mode_names = {"auto", "locked", "open"};
-constexpr int longest_hold_seconds = 24 * 60 * 60;
-
-constexpr std::size_t largest_file = 65536;
-
 enum class Owner { admin, user };
 
-Result<ordered_json> read_object(const std::filesystem::path& path) {
-  if (path.empty()) return ordered_json::object();
-  auto bytes = read_file(path, largest_file);
-  if (!bytes && bytes.error().code == Code::not_found) return ordered_json::object();
-  if (!bytes) return std::unexpected(bytes.error());
-  auto json = ordered_json::parse(*bytes, nullptr, false);
-  if (!json.is_object()) return fail(Code::bad_settings, "not a JSON object", path.string());
-  return json;
-}
-
-std::unexpected<Error> bad_key(const std::filesystem::path& path, const std::string& key,
-                               std::string_view wanted) {
-  return fail(Code::bad_settings, "\"" + key + "\" must be " + std::string(wanted), path.string());
-}
-
-Result<Level> level_value(const ordered_json& value, const std::filesystem::path& path,
-                          const std::string& key) {
-  const auto level = value.is_string() ? parse_level(value.get<std::string>()) : std::nullopt;
-  if (!level) {
-    return bad_key(path, key, "unrestricted, default_route_only, force_proxy or disabled");
-  }
-  return *level;
-}
-
-Result<void> take_key(Settings& settings, Owner owner, const std::filesystem::path& path,
-                      const std::string& key, const ordered_json& value) {
+// The schema has settled which keys and values there can be.
+void take_key(Settings& settings, Owner owner, const std::string& key, const ordered_json& value) {
   if (key == "mode") {
-    const auto mode = value.is_string() ? parse_mode(value.get<std::string>()) : std::nullopt;
-    if (!mode) return bad_key(path, key, "auto, locked or open");
-    settings.mode = *mode;
+    settings.mode = parse_mode(value.get<std::string>()).value_or(Mode::locked);
     settings.mode_fixed = owner == Owner::admin;
-    return {};
-  }
-  if (key == "level" || (key == "floor" && owner == Owner::admin)) {
-    auto level = level_value(value, path, key);
-    if (!level) return std::unexpected(level.error());
-    (key == "level" ? settings.mode_level : settings.floor) = *level;
-    return {};
-  }
-  if (key == "hold_seconds") {
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > longest_hold_seconds) {
-      return bad_key(path, key, "a whole number from 0 to 86400");
-    }
+  } else if (key == "level") {
+    settings.mode_level = parse_level(value.get<std::string>()).value_or(Level::disabled);
+  } else if (key == "floor") {
+    settings.floor = parse_level(value.get<std::string>()).value_or(Level::disabled);
+  } else if (key == "hold_seconds") {
     settings.hold = std::chrono::seconds(value.get<int>());
-    return {};
+  } else if (key == "manage_policies") {
+    settings.manage_policies = value.get<bool>();
+  } else if (key == "browsers") {
+    settings.browsers = value.get<std::vector<std::string>>();
   }
-  return fail(Code::bad_settings, "unknown key \"" + key + "\"", path.string());
 }
 
 }  // namespace
@@ -95,22 +61,16 @@ SettingsPaths settings_paths(const std::filesystem::path& root) {
 }
 
 Result<Settings> load_settings(const SettingsPaths& paths) {
-  const auto admin = read_object(paths.admin);
+  const auto admin = read_settings_file(paths.admin, admin_schema);
   if (!admin) return std::unexpected(admin.error());
-  const auto user = read_object(paths.user);
+  const auto user = read_settings_file(paths.user, user_schema);
   if (!user) return std::unexpected(user.error());
 
   Settings settings;
-  for (const auto& [key, value] : user->items()) {
-    auto taken = take_key(settings, Owner::user, paths.user, key, value);
-    if (!taken) return std::unexpected(taken.error());
-  }
+  for (const auto& [key, value] : user->items()) take_key(settings, Owner::user, key, value);
   const Level users_level = settings.mode_level;
   settings.mode_level = Level::force_proxy;
-  for (const auto& [key, value] : admin->items()) {
-    auto taken = take_key(settings, Owner::admin, paths.admin, key, value);
-    if (!taken) return std::unexpected(taken.error());
-  }
+  for (const auto& [key, value] : admin->items()) take_key(settings, Owner::admin, key, value);
   // A user may be stricter than an admin who keeps WebRTC locked, never looser.
   const bool admins_lock = settings.mode_fixed || admin->contains("level");
   settings.mode_level = admins_lock ? std::max(settings.mode_level, users_level) : users_level;
@@ -147,7 +107,7 @@ Result<void> save_mode(const SettingsPaths& paths, Mode mode, std::optional<Leve
                 std::string(icelock::name(*level)));
   }
   if (paths.user.empty()) return fail(Code::unavailable, "no home folder to keep settings in");
-  auto json = read_object(paths.user);
+  auto json = read_settings_file(paths.user, user_schema);
   if (!json) return std::unexpected(json.error());
   (*json)["mode"] = name(mode);
   if (mode == Mode::locked) {

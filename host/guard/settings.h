@@ -6,14 +6,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "base/level.h"
 
-// Two small JSON files. The admin's, /etc/icelock/icelock.json:
-//   floor, mode, level, hold_seconds        what it states, a user cannot change
-// The user's, $XDG_CONFIG_HOME/icelock/icelock.json:
-//   mode, level, hold_seconds
+// Two small JSON files, each with a published schema. The admin's, /etc/icelock/icelock.json
+// (policies/settings.schema.json): what it states, a user cannot change. The user's,
+// $XDG_CONFIG_HOME/icelock/icelock.json (policies/user-settings.schema.json).
 
 namespace icelock::guard {
 
@@ -23,9 +23,11 @@ struct Settings {
   Mode mode = Mode::automatic;
   Level mode_level = Level::force_proxy;  ///< what mode `locked` keeps at least
   Level floor = Level::unrestricted;
-  std::chrono::seconds hold{60};  ///< how long a lock stays after its tunnel went away
-  bool mode_fixed = false;        ///< the admin chose the mode
-  std::optional<Error> problem;   ///< a file that could not be used, for the user to see
+  std::chrono::seconds hold{60};      ///< how long a lock stays after its tunnel went away
+  bool mode_fixed = false;            ///< the admin chose the mode
+  bool manage_policies = false;       ///< the admin wants decisions written as browser policy
+  std::vector<std::string> browsers;  ///< ids to manage; empty: all that are installed
+  std::optional<Error> problem;       ///< a file that could not be used, for the user to see
 
   bool operator==(const Settings&) const = default;
 };
@@ -41,8 +43,9 @@ struct SettingsPaths {
 /// Below `root`; the user's by XDG_CONFIG_HOME or HOME. Reads the environment only.
 SettingsPaths settings_paths(const std::filesystem::path& root);
 
-/// Both files together. A missing file is no error. Error bad_settings names the file and the key:
-/// unknown keys, wrong types and values are refused, because a misspelt floor would be no floor.
+/// Both files together. A missing file is no error. Error bad_settings names the file, the line and
+/// the key: unknown keys, wrong types and values are refused, because a misspelt floor would be no
+/// floor.
 Result<Settings> load_settings(const SettingsPaths& paths);
 
 /// The same, but always an answer: a broken file leaves `last` (at first: locked) in force, with

@@ -21,6 +21,7 @@ APART = [("ice/exposure*", "ice/gather*")]
 # Headers of each library, and the files that may include them.
 LIBRARIES = [
     (["nlohmann/*"], ["policy/*", "guard/settings*", "ipc/*", "app/*"]),
+    (["valijson/*"], ["guard/settings_file.cpp"]),
     (["httplib.h"], ["ipc/*"]),
     (["nice/*", "glib*", "gio/*", "gobject/*"], ["ice/gather*"]),
     (["libmnl/*"], ["net/*"]),

@@ -71,6 +71,40 @@ TEST_F(SettingsFiles, AreRefusedWhenWrong) {
   }
 }
 
+TEST_F(SettingsFiles, AnErrorNamesTheLineAndTheKey) {
+  struct Case {
+    const char* text;
+    const char* object;
+    const char* what;
+  };
+  for (const auto& [text, object, what] : {
+           Case{"{\n \"mode\": \"auto\",\n \"flor\": \"disabled\"\n}", "icelock.json:3",
+                "\"flor\""},
+           Case{"{\n\n\n\"hold_seconds\":\n-1}", "icelock.json:4",
+                "\"hold_seconds\" must be a whole"},
+           Case{"{\n\"browsers\": [\"lynx\"]}", "icelock.json:2", "\"browsers\" must be a list"},
+           Case{"{\n\"mode\": \"auto\",\n\"mode\": \"open\"}", "icelock.json:3",
+                "\"mode\" stands twice"},
+           Case{"{\n\"mode\": \"auto\",\n\n}", "icelock.json:4", "not JSON"},
+       }) {
+    admin(text);
+    const auto settings = load_settings(paths_);
+    ASSERT_FALSE(settings) << text;
+    EXPECT_THAT(settings.error().object, testing::EndsWith(object)) << text;
+    EXPECT_THAT(settings.error().what, HasSubstr(what)) << text;
+  }
+}
+
+TEST_F(SettingsFiles, OnlyAnAdminManagesPolicies) {
+  admin(R"({"$schema":"x","manage_policies":true,"browsers":["chromium","firefox"]})");
+  const auto settings = load_settings(paths_);
+  ASSERT_TRUE(settings);
+  EXPECT_TRUE(settings->manage_policies);
+  EXPECT_THAT(settings->browsers, testing::ElementsAre("chromium", "firefox"));
+  user(R"({"manage_policies":true})");
+  EXPECT_FALSE(load_settings(paths_));
+}
+
 TEST_F(SettingsFiles, ABrokenFileLocksOrKeepsWhatWas) {
   user("{");
   const Settings first = load_or_keep(paths_, std::nullopt);
