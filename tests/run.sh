@@ -49,7 +49,8 @@ troubles=()
 run_ctest() {
   local stage=$1 log=build/ctest.$1.log
   shift
-  as_root env PATH="$PATH" ICELOCK_REQUIRE="${ICELOCK_REQUIRE:-}" \
+  # Some of the programs they need are where a user's own search path does not lead.
+  as_root env PATH="$PATH:/usr/sbin:/sbin" ICELOCK_REQUIRE="${ICELOCK_REQUIRE:-}" \
     ctest --output-on-failure --no-tests=error -j2 "$@" | tee "$log" ||
     troubles+=("$stage: $(grep -E '\(Failed\)|\(Timeout\)|\(SEGFAULT\)|\(Subprocess' "$log" |
       tr -s ' ' | paste -sd ';' || true)")

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "ipc/frame.h"
+#include "ipc/message.h"
+
+namespace icelock::ipc {
+
+/// A connection to the frames door of icelockd. One thread.
+class FrameClient {
+ public:
+  /// Errors: unavailable when nobody listens there, unknown_caller when whoever does is neither
+  /// root nor ourselves (a service that anybody else could pose as is none), io.
+  static Result<FrameClient> connect(const std::filesystem::path& socket);
+
+  /// Readable when receive() has something to say.
+  int fd() const { return socket_.get(); }
+
+  /// Waits 2 s at most for the other end to take it. Errors: io, timeout, too_large.
+  Result<void> send(std::string_view payload);
+
+  /// The payloads that came, without waiting. Error io: the service is gone.
+  Result<std::vector<std::string>> receive();
+
+  /// Sends a request and waits for its answer; pushes on the way are dropped. The answer's object
+  /// without the envelope, or the error that it carries. Errors besides: io, timeout, internal for
+  /// an answer that makes no sense.
+  Result<Json> call(std::string_view op, Json arguments, std::chrono::milliseconds limit);
+
+ private:
+  explicit FrameClient(Fd socket) : socket_(std::move(socket)), decoder_(send_limit) {}
+
+  Fd socket_;
+  FrameDecoder decoder_;
+};
+
+/// The error of a failure envelope; internal when it names no code that we know.
+Error error_of(const Json& answer);
+
+}  // namespace icelock::ipc
