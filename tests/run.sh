@@ -37,7 +37,8 @@ require_supported_system
 say 'Installing what the tests need'
 install_packages "${build_packages[@]}" "${test_packages[@]}" "${check_packages[@]}"
 install_node
-(cd tests/extension && npm ci --silent --no-audit --no-fund)
+(cd tests/extension && npm ci --silent --no-audit --no-fund) ||
+  die 'npm ci failed in tests/extension; run it there to see why'
 
 say 'Building (dev)'
 cmake --preset dev >/dev/null

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "app/requests.h"
 #include "app/state_json.h"
 #include "base/run.h"
 
@@ -73,11 +74,13 @@ std::span<const Host::Operation> Host::operations() {
   return table;
 }
 
-Host::Host(int input, int output, BrowserFamily family, Live live)
+Host::Host(int input, int output, BrowserFamily family, Live live, MachineLink link)
     : input_(input),
       output_(output),
       browser_(browser_of_parent(family)),
       live_(std::move(live)),
+      link_(std::move(link)),
+      serial_(1),
       probe_done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 int Host::run() {
@@ -85,10 +88,12 @@ int Host::run() {
   while (!ended_) {
     fds.assign({{input_, POLLIN, 0}, {probe_done_.get(), POLLIN, 0}});
     live_.add_to(fds);
-    const int ready = ::poll(fds.data(), fds.size(), live_.timeout(guard::Clock::now()));
+    if (link_.fd() >= 0) fds.push_back({link_.fd(), POLLIN, 0});
+    const int ready = ::poll(fds.data(), fds.size(), timeout());
     if (ready < 0 && errno != EINTR) return 1;
     // The network first: a tunnel that just came up must not wait behind a request.
-    if (live_.handle()) push_state();
+    if (live_.handle()) state_changed();
+    if (link_.handle(guard::Clock::now())) state_changed();
     if (fds[1].revents != 0) finish_probe();
     if (fds[0].revents != 0 && !read_input()) break;
   }
@@ -144,10 +149,27 @@ void Host::answer(const Json& id, const Answer& result) {
   send(ipc::failure(id, {Code::too_large, "the answer is too large", ""}));
 }
 
+int Host::timeout() const {
+  const auto now = guard::Clock::now();
+  const int own = live_.timeout(now);
+  const int link = link_.timeout(now);
+  return link < 0 ? own : std::min(own, link);
+}
+
 Json Host::state() const {
-  return {
-      {"serial", live_.state().serial},
-      {"state", state_json(live_.state(), browser_statuses("/", live_.state(), reports_, true))}};
+  guard::State state = live_.state();
+  state.serial = serial_;
+  state.decision = joined(std::move(state.decision), link_.word());
+  Json json = state_json(state, browser_statuses("/", state, reports_, true));
+  json["service"] = {{"present", link_.word().present}};
+  return {{"serial", serial_}, {"state", std::move(json)}};
+}
+
+void Host::state_changed() {
+  ++serial_;
+  // A service that came back has not heard what this browser obeys.
+  if (!reports_.empty()) pass_on(reports_.front());
+  push_state();
 }
 
 void Host::push_state() {
@@ -177,50 +199,36 @@ Host::Answer Host::do_subscribe(const ipc::Request&) {
   return state();
 }
 
+// A person's own choice, and the machine's if this person may make it. Who may not is none the
+// looser for it: the machine's word still counts.
 Host::Answer Host::do_set_mode(const ipc::Request& request) {
-  const auto word = ipc::string_field(request.body, "mode");
-  if (!word) return std::unexpected(word.error());
-  const auto mode = guard::parse_mode(*word);
-  if (!mode) return fail(Code::bad_request, "must be auto, locked or open", "mode");
-  std::optional<Level> level;
-  if (request.body.contains("level")) {
-    const auto level_word = ipc::string_field(request.body, "level");
-    if (!level_word) return std::unexpected(level_word.error());
-    level = parse_level(*level_word);
-    if (!level) return fail(Code::bad_request, "no such level", "level");
-    if (*mode != guard::Mode::locked) {
-      return fail(Code::bad_request, "only with mode locked", "level");
-    }
-  }
-  if (auto saved = guard::save_mode(live_.paths(), *mode, level); !saved) {
+  const auto wish = parse_mode_request(request.body);
+  if (!wish) return std::unexpected(wish.error());
+  if (auto saved = guard::save_mode(live_.paths(), wish->mode, wish->level); !saved) {
     return std::unexpected(saved.error());
   }
-  if (live_.reload_settings(true)) push_state();
+  if (live_.reload_settings(true)) state_changed();
+  Json arguments = {{"mode", guard::name(wish->mode)}};
+  if (wish->level) arguments["level"] = name(*wish->level);
+  const auto answer = [this, id = request.id](const Result<Json>&) {
+    send(ipc::success(id, state()));
+  };
+  if (link_.request("set_mode", arguments, answer)) return std::nullopt;
   return state();
 }
 
 Host::Answer Host::do_report(const ipc::Request& request) {
-  Report report;
-  report.browser = browser_.id;
-  const auto serial = ipc::unsigned_field(request.body, "serial");
-  if (!serial) return std::unexpected(serial.error());
-  report.serial = *serial;
-  for (auto [field, target] : {std::pair{"value", &report.value},
-                               std::pair{"level_of_control", &report.level_of_control}}) {
-    auto text = ipc::string_field(request.body, field);
-    if (!text) return std::unexpected(text.error());
-    if (text->size() > longest_word) return fail(Code::too_large, "too long", field);
-    *target = std::move(*text);
-  }
-  if (request.body.contains("level") && !request.body["level"].is_null()) {
-    const auto level = ipc::string_field(request.body, "level");
-    if (!level) return std::unexpected(level.error());
-    report.level = parse_level(*level);
-    if (!report.level) return fail(Code::bad_request, "no such level", "level");
-  }
-  presence_.write(report);
-  reports_ = {std::move(report)};
+  auto report = parse_report(request.body);
+  if (!report) return std::unexpected(report.error());
+  report->browser = browser_.id;
+  presence_.write(*report);
+  pass_on(*report);
+  reports_ = {std::move(*report)};
   return Json::object();
+}
+
+void Host::pass_on(const Report& report) {
+  link_.request("report", report_json(report), [](const Result<Json>&) {});
 }
 
 Host::Answer Host::start_probe(const ipc::Request& request) {

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "app/live.h"
+#include "app/machine_link.h"
 #include "app/presence.h"
 #include "ipc/frame.h"
 #include "ipc/message.h"
@@ -19,12 +20,13 @@ namespace icelock::app {
 /// (NativeMessaging.sys.mjs). Error unknown_caller for anything but icelock's own extensions.
 Result<BrowserFamily> caller(std::span<char* const> arguments);
 
-/// One native-messaging conversation with the guard in this process. One thread, plus one while a
-/// probe runs.
+/// One native-messaging conversation, with the guard in this process and the service of the
+/// machine, if there is one: the stricter of the two counts. One thread, plus one while a probe
+/// runs.
 class Host {
  public:
   /// `input` is read for frames, `output` gets nothing but frames. Both stay the caller's.
-  Host(int input, int output, BrowserFamily family, Live live);
+  Host(int input, int output, BrowserFamily family, Live live, MachineLink link);
 
   /// Serves until the input ends. The exit code: 0 at a clean end, 1 when the input was cut or
   /// broken.
@@ -40,7 +42,9 @@ class Host {
   void serve(std::string_view payload);
   void answer(const ipc::Json& id, const Answer& result);
   void push_state();
+  void state_changed();
   ipc::Json state() const;
+  int timeout() const;
   void send(std::string_view payload);
 
   Answer do_status(const ipc::Request& request);
@@ -49,11 +53,14 @@ class Host {
   Answer do_report(const ipc::Request& request);
   Answer start_probe(const ipc::Request& request);
   void finish_probe();
+  void pass_on(const Report& report);
 
   int input_;
   int output_;
   const policy::Browser& browser_;
   Live live_;
+  MachineLink link_;
+  std::uint64_t serial_ = 0;  ///< of what the extension is told: both guards count for themselves
   Presence presence_;
   std::vector<Report> reports_;  ///< at most one: our own browser's
   ipc::FrameDecoder decoder_;

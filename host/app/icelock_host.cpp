@@ -36,7 +36,10 @@ int main(int argc, char** argv) {
   const icelock::Fd output = take_stdout();
   const auto family = icelock::app::caller(std::span(argv, static_cast<std::size_t>(argc)));
   if (!family) return give_up(output.get(), family.error());
-  auto live = icelock::app::Live::open("/");
+  auto live = icelock::app::Live::open_for_user("/");
   if (!live) return give_up(output.get(), live.error());
-  return icelock::app::Host(STDIN_FILENO, output.get(), *family, std::move(*live)).run();
+  icelock::app::MachineLink link(icelock::app::service_socket("/"));
+  link.handle(icelock::guard::Clock::now());
+  return icelock::app::Host(STDIN_FILENO, output.get(), *family, std::move(*live), std::move(link))
+      .run();
 }

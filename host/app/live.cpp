@@ -22,17 +22,22 @@ constexpr milliseconds retry_after_failure{1'000};
 
 }  // namespace
 
-Live::Live(guard::SettingsPaths paths, net::Prober prober, const guard::Settings& settings)
+Live::Live(guard::SettingsPaths paths, std::filesystem::path notes, net::Prober prober,
+           const guard::Settings& settings)
     : paths_(std::move(paths)),
+      notes_(std::move(notes)),
       prober_(std::move(prober)),
-      guard_(settings, recall(settings.hold, guard::Clock::now())) {}
+      guard_(settings, recall(notes_, settings.hold, guard::Clock::now())) {}
 
-Result<Live> Live::open(const std::filesystem::path& root) {
+Result<Live> Live::open_for_user(const std::filesystem::path& root) {
+  return open(guard::settings_paths(root), runtime_folder());
+}
+
+Result<Live> Live::open(guard::SettingsPaths paths, std::filesystem::path notes) {
   auto prober = net::Prober::open();
   if (!prober) return std::unexpected(prober.error());
-  auto paths = guard::settings_paths(root);
   const auto settings = guard::load_or_keep(paths, std::nullopt);
-  Live live(std::move(paths), std::move(*prober), settings);
+  Live live(std::move(paths), std::move(notes), std::move(*prober), settings);
   // Subscribed before the first look, so that no change falls between the two.
   if (auto watch = net::Watch::open()) live.watch_ = std::move(*watch);
   live.watch_settings();
@@ -102,7 +107,7 @@ bool Live::look(bool event) {
       snapshot ? Result<net::Network>(net::classify(*snapshot)) : std::unexpected(snapshot.error());
   const guard::Memory before = guard_.memory();
   const bool changed = guard_.look(network, event, now);
-  if (guard_.memory() != before) remember(guard_.memory());
+  if (guard_.memory() != before) remember(notes_, guard_.memory());
   return changed;
 }
 

@@ -19,7 +19,11 @@ namespace icelock::app {
 /// loop of one thread: add_to() before poll(), timeout() as its limit, handle() after it.
 class Live {
  public:
-  static Result<Live> open(const std::filesystem::path& root);
+  /// `notes`: the folder where the guard before this one left what it remembered, and where this
+  /// one does. Error: probe_failed.
+  static Result<Live> open(guard::SettingsPaths paths, std::filesystem::path notes);
+  /// The guard of one user, for the programs that this user runs.
+  static Result<Live> open_for_user(const std::filesystem::path& root);
 
   void add_to(std::vector<pollfd>& fds) const;
   /// Milliseconds until something is due; a minute at most, so that no lost event stays unseen.
@@ -35,11 +39,13 @@ class Live {
   const guard::SettingsPaths& paths() const { return paths_; }
 
  private:
-  Live(guard::SettingsPaths paths, net::Prober prober, const guard::Settings& settings);
+  Live(guard::SettingsPaths paths, std::filesystem::path notes, net::Prober prober,
+       const guard::Settings& settings);
   void watch_settings();
   bool look(bool event);
 
   guard::SettingsPaths paths_;
+  std::filesystem::path notes_;
   net::Prober prober_;
   std::optional<net::Watch> watch_;
   Fd inotify_;

@@ -6,8 +6,9 @@
 #include <ostream>
 #include <utility>
 
+#include "app/policy_work.h"
+#include "ipc/frame_client.h"
 #include "policy/browsers.h"
-#include "policy/store.h"
 
 namespace icelock::app {
 namespace {
@@ -16,7 +17,6 @@ using nlohmann::ordered_json;
 using policy::Browser;
 using policy::Change;
 using policy::ManifestChange;
-using policy::Plan;
 
 int report(const PolicyOptions& options, const Error& error, std::ostream& out, std::ostream& err) {
   const std::string code(info(error.code).name);
@@ -34,61 +34,9 @@ int report(const PolicyOptions& options, const Error& error, std::ostream& out, 
   return info(error.code).exit_code;
 }
 
-template <class Kind>
-std::string_view kind_name(Kind kind) {
-  switch (kind) {
-    case Kind::none:
-      return "none";
-    case Kind::create:
-      return "create";
-    case Kind::replace:
-      return "replace";
-    case Kind::remove:
-      return "remove";
-  }
-  return "none";
-}
-
 void print(std::ostream& out, const ordered_json& value) {
   // Policy files may hold any bytes.
   out << value.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
-}
-
-// A value of a policy as JSON rather than as text of JSON; null when it is not set.
-ordered_json value_of(const std::string& text) {
-  if (text.empty()) return nullptr;
-  auto value = ordered_json::parse(text, nullptr, false);
-  return value.is_discarded() ? ordered_json(text) : value;
-}
-
-ordered_json to_json(const Change& change) {
-  ordered_json keys = ordered_json::array();
-  for (const policy::KeyChange& key : change.keys) {
-    keys.push_back(
-        {{"key", key.key}, {"before", value_of(key.before)}, {"after", value_of(key.after)}});
-  }
-  return {{"browser", change.browser},      {"path", change.path.string()},
-          {"kind", kind_name(change.kind)}, {"keys", keys},
-          {"before", change.before},        {"after", change.after},
-          {"notes", change.notes}};
-}
-
-// How a plan came out.
-struct Outcome {
-  bool done = false;
-  std::string_view verdict;           // for people
-  std::vector<std::string> problems;  // what does not hold although it was done
-};
-
-ordered_json to_json(const Plan& plan, const Outcome& outcome) {
-  ordered_json changes = ordered_json::array();
-  for (const Change& change : plan.changes) changes.push_back(to_json(change));
-  return {{"v", 1},
-          {"ok", true},
-          {"pending", plan.pending() && !outcome.done},
-          {"done", outcome.done},
-          {"changes", changes},
-          {"problems", outcome.problems}};
 }
 
 class Paint {
@@ -184,62 +132,53 @@ void print_change(const Change& change, const Paint& paint, std::ostream& out) {
   for (const std::string& note : change.notes) out << "  note: " << printable(note) << "\n";
 }
 
-void print_plan(const PolicyOptions& options, const Plan& plan, const Outcome& outcome,
-                std::ostream& out, std::ostream& err) {
-  if (options.json) return print(out, to_json(plan, outcome));
+void print_outcome(const PolicyOptions& options, const Outcome& outcome, std::string_view verdict,
+                   std::ostream& out, std::ostream& err) {
+  if (options.json) {
+    ordered_json json = {{"v", 1}, {"ok", true}};
+    json.update(outcome_json(outcome));
+    return print(out, json);
+  }
   const Paint paint(options.colour);
-  for (const Change& change : plan.changes) print_change(change, paint, out);
-  out << outcome.verdict << "\n";
+  for (const Change& change : outcome.plan.changes) print_change(change, paint, out);
+  out << verdict << "\n";
   for (const std::string& problem : outcome.problems) err << "icelock: " << problem << "\n";
 }
 
-Result<std::vector<const Browser*>> chosen(const PolicyOptions& options) {
-  std::vector<const Browser*> found;
-  for (const std::string& id : options.browsers) {
-    found.push_back(policy::find_browser(id));
-    if (found.back() == nullptr) return fail(Code::not_found, "no such browser", id);
-  }
-  if (!options.browsers.empty()) return found;
-  for (const Browser& browser : policy::browsers()) {
-    if (policy::is_installed(browser, options.root)) found.push_back(&browser);
-  }
-  if (found.empty()) {
-    return fail(Code::not_found,
-                "no browser that icelock knows is installed; name one with --browser",
-                options.root == "/" ? "" : options.root.string());
-  }
-  return found;
-}
-
-Result<Plan> make_plan(const PolicyOptions& options) {
-  const auto browsers = chosen(options);
+Result<policy::Wanted> wanted(const PolicyOptions& options) {
+  const auto browsers = chosen_browsers(options.root, options.browsers);
   if (!browsers) return std::unexpected(browsers.error());
-  policy::Wanted wanted;
-  for (const Browser* browser : *browsers) {
-    wanted[std::string(browser->id)] = options.level.value_or(default_level);
-  }
-  return policy::Store(options.root).plan(wanted);
+  return same_level(*browsers, options.level.value_or(default_level));
 }
 
-// Says only what was read back: a file that somebody else's outranks is written, but not obeyed.
-std::vector<std::string> not_in_force(const PolicyOptions& options, const Plan& plan) {
-  const policy::Store store(options.root);
-  std::vector<std::string> problems;
-  for (const Change& change : plan.changes) {
-    const Browser* browser = policy::find_browser(change.browser);
-    if (browser == nullptr) continue;
-    Level wanted = options.level.value_or(default_level);
-    if (browser->family == BrowserFamily::chromium) wanted = std::min(wanted, Level::force_proxy);
-    const std::optional<Level> level = store.installed(*browser).value_or(std::nullopt);
-    if (level && *level >= wanted) continue;
-    std::string text(browser->name);
-    text += level ? " obeys only " + std::string(name(*level))
-                  : std::string(": no level is in force for every page");
-    if (std::find(problems.begin(), problems.end(), text) == problems.end()) {
-      problems.push_back(std::move(text));
-    }
-  }
-  return problems;
+// Policy has one writer: the service, when it is there. It takes the time that disks take.
+constexpr std::chrono::seconds service_limit{30};
+
+std::optional<Result<Outcome>> by_service(const PolicyOptions& options, std::string_view op) {
+  auto service = ipc::FrameClient::connect(service_socket(options.root));
+  if (!service) return std::nullopt;
+  ipc::Json arguments = ipc::Json::object();
+  if (!options.browsers.empty()) arguments["browsers"] = options.browsers;
+  if (options.level) arguments["level"] = name(*options.level);
+  const auto answer = service->call(op, arguments, service_limit);
+  if (!answer) return std::unexpected(answer.error());
+  return outcome_of(*answer);
+}
+
+Result<Outcome> apply(const PolicyOptions& options) {
+  if (auto outcome = by_service(options, "apply")) return std::move(*outcome);
+  const auto levels = wanted(options);
+  if (!levels) return std::unexpected(levels.error());
+  return apply_policies(options.root, *levels);
+}
+
+Result<Outcome> revert(const PolicyOptions& options) {
+  if (auto outcome = by_service(options, "revert")) return std::move(*outcome);
+  return revert_policies(options.root, options.browsers);
+}
+
+std::string_view manifest_kind(ManifestChange::Kind kind) {
+  return kind_name(static_cast<Change::Kind>(kind));  // the same four, in the same order
 }
 
 ordered_json to_json(const std::vector<ManifestChange>& changes) {
@@ -247,12 +186,10 @@ ordered_json to_json(const std::vector<ManifestChange>& changes) {
   for (const ManifestChange& change : changes) {
     list.push_back({{"browser", change.browser},
                     {"path", change.path.string()},
-                    {"kind", kind_name(change.kind)}});
+                    {"kind", manifest_kind(change.kind)}});
   }
   return list;
 }
-
-constexpr std::string_view dry_run_verdict = "Nothing was changed (dry run).";
 
 constexpr std::string_view how_to_load_chromium =
     "Chromium family: open the browser's extensions page, switch developer mode on, choose \"Load "
@@ -271,7 +208,7 @@ void print_manifests(const PolicyOptions& options, const std::vector<ManifestCha
   for (const ManifestChange& change : changes) {
     out << change.browser << ": " << change.path.string() << " ("
         << (change.kind == ManifestChange::Kind::none ? std::string_view("nothing to do")
-                                                      : kind_name(change.kind))
+                                                      : manifest_kind(change.kind))
         << ")\n";
   }
   for (const std::string& hint : hints) out << hint << "\n";
@@ -293,49 +230,36 @@ std::vector<std::string> hints_for(const std::vector<const Browser*>& browsers) 
 }  // namespace
 
 int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
-  const auto plan = make_plan(options);
+  const auto levels = wanted(options);
+  if (!levels) return report(options, levels.error(), out, err);
+  auto plan = policy::Store(options.root).plan(*levels);
   if (!plan) return report(options, plan.error(), out, err);
   const bool pending = plan->pending();
-  Outcome outcome;
-  outcome.verdict = pending ? "Changes pending: icelock apply makes them." : "Nothing to do.";
-  print_plan(options, *plan, outcome, out, err);
+  print_outcome(options, {std::move(*plan), false, {}},
+                pending ? "Changes pending: icelock apply makes them." : "Nothing to do.", out,
+                err);
   return pending ? changes_pending : 0;
 }
 
 int run_apply(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
-  const auto plan = make_plan(options);
-  if (!plan) return report(options, plan.error(), out, err);
-  if (options.dry_run) {
-    print_plan(options, *plan, {false, dry_run_verdict, {}}, out, err);
-    return 0;
-  }
-  if (const auto done = policy::Store(options.root).apply(*plan); !done) {
-    return report(options, done.error(), out, err);
-  }
-  const Outcome outcome{true, plan->pending() ? "Applied." : "Nothing to do.",
-                        not_in_force(options, *plan)};
-  print_plan(options, *plan, outcome, out, err);
-  return outcome.problems.empty() ? 0 : not_obeyed;
+  const auto outcome = apply(options);
+  if (!outcome) return report(options, outcome.error(), out, err);
+  print_outcome(options, *outcome, outcome->plan.pending() ? "Applied." : "Nothing to do.", out,
+                err);
+  return outcome->problems.empty() ? 0 : not_obeyed;
 }
 
 int run_revert(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
-  policy::Store store(options.root);
-  const auto plan = store.plan_revert(options.browsers);
-  if (!plan) return report(options, plan.error(), out, err);
-  if (options.dry_run) {
-    print_plan(options, *plan, {false, dry_run_verdict, {}}, out, err);
-    return 0;
-  }
-  // Also without a change: a ledger of files that others have put back must go.
-  if (const auto done = store.revert(*plan); !done) return report(options, done.error(), out, err);
-  Outcome outcome{true, "Reverted.", {}};
-  if (plan->changes.empty()) outcome.verdict = "Nothing to do: icelock changed nothing here.";
-  print_plan(options, *plan, outcome, out, err);
+  const auto outcome = revert(options);
+  if (!outcome) return report(options, outcome.error(), out, err);
+  const bool nothing = outcome->plan.changes.empty();
+  print_outcome(options, *outcome,
+                nothing ? "Nothing to do: icelock changed nothing here." : "Reverted.", out, err);
   return 0;
 }
 
 int run_setup(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
-  const auto browsers = chosen(options);
+  const auto browsers = chosen_browsers(options.root, options.browsers);
   if (!browsers) return report(options, browsers.error(), out, err);
   const auto changes = policy::install_manifests(*browsers, options.scope, options.root,
                                                  options.home, options.host_program);
@@ -349,7 +273,7 @@ int run_unsetup(const PolicyOptions& options, std::ostream& out, std::ostream& e
   if (all.browsers.empty()) {
     for (const Browser& browser : policy::browsers()) all.browsers.emplace_back(browser.id);
   }
-  const auto browsers = chosen(all);
+  const auto browsers = chosen_browsers(all.root, all.browsers);
   if (!browsers) return report(options, browsers.error(), out, err);
   auto changes = policy::remove_manifests(*browsers, options.scope, options.root, options.home);
   if (!changes) return report(options, changes.error(), out, err);

@@ -25,7 +25,6 @@ struct PolicyOptions {
   std::optional<Level> level;         ///< empty: default_level
   bool json = false;
   bool colour = false;                        ///< for the terminal; never used with json
-  bool dry_run = false;                       ///< apply and revert only say what they would do
   policy::Scope scope = policy::Scope::user;  ///< setup and unsetup
   std::filesystem::path home;                 ///< for the user scope
   std::filesystem::path host_program;         ///< absolute path of icelock-host, for setup
@@ -50,8 +49,7 @@ inline constexpr int not_obeyed = 4;
 
 /// What apply would change. 0: nothing; 2: changes pending.
 int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err);
-/// 0: the files are as asked for, and nothing else outranks them; 4: see not_obeyed. 0 with
-/// dry_run.
+/// 0: the files are as asked for, and nothing else outranks them; 4: see not_obeyed.
 int run_apply(const PolicyOptions& options, std::ostream& out, std::ostream& err);
 /// Without browsers: everything that icelock changed. 0 also when there was nothing.
 int run_revert(const PolicyOptions& options, std::ostream& out, std::ostream& err);

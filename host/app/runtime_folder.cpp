@@ -39,9 +39,9 @@ std::filesystem::path runtime_folder() {
   return ours ? folder : std::filesystem::path();
 }
 
-guard::Memory recall(std::chrono::seconds longest_hold, Clock::time_point now) {
+guard::Memory recall(const std::filesystem::path& folder, std::chrono::seconds longest_hold,
+                     Clock::time_point now) {
   guard::Memory memory;
-  const auto folder = runtime_folder();
   if (folder.empty()) return memory;
   const auto bytes = read_file(folder / memory_file, 4096);
   const json content = bytes ? json::parse(*bytes, nullptr, false) : json();
@@ -57,8 +57,7 @@ guard::Memory recall(std::chrono::seconds longest_hold, Clock::time_point now) {
   return memory;
 }
 
-void remember(const guard::Memory& memory) {
-  const auto folder = runtime_folder();
+void remember(const std::filesystem::path& folder, const guard::Memory& memory) {
   if (folder.empty()) return;
   json content = {{"tunnel_was_up", memory.tunnel_was_up}};
   if (memory.held_until) {

@@ -14,12 +14,14 @@ namespace icelock::app {
 /// user: `su` and `sudo` keep the variable, and root must not follow what another user put there.
 std::filesystem::path runtime_folder();
 
-/// What the last guard of this user remembered, so that a browser which starts (or a host that is
-/// started again) within a hold keeps it. Times are of the monotonic clock, which all processes of
-/// one boot share; a hold from before a boot counts as one that starts now.
-guard::Memory recall(std::chrono::seconds longest_hold, guard::Clock::time_point now);
+/// What the last guard that kept its notes in `folder` remembered, so that a browser which starts
+/// (or a host that is started again) within a hold keeps it. Times are of the monotonic clock,
+/// which all processes of one boot share; a hold from before a boot counts as one that starts now.
+/// An empty folder holds nothing.
+guard::Memory recall(const std::filesystem::path& folder, std::chrono::seconds longest_hold,
+                     guard::Clock::time_point now);
 
 /// Leaves `memory` for the next. Failing is harmless: the next guard then starts without it.
-void remember(const guard::Memory& memory);
+void remember(const std::filesystem::path& folder, const guard::Memory& memory);
 
 }  // namespace icelock::app

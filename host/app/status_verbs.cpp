@@ -108,7 +108,7 @@ int report_error(const Error& error, const Output& output) {
 }
 
 int run_status(const std::filesystem::path& root, const Output& output) {
-  const auto live = Live::open(root);
+  const auto live = Live::open_for_user(root);
   if (!live) return report_error(live.error(), output);
   print_state(live->state(), browser_statuses(root, live->state(), present_reports(), false),
               output);
@@ -116,7 +116,7 @@ int run_status(const std::filesystem::path& root, const Output& output) {
 }
 
 int run_watch(const std::filesystem::path& root, int stop_fd, const Output& output) {
-  auto live = Live::open(root);
+  auto live = Live::open_for_user(root);
   if (!live) return report_error(live.error(), output);
   std::vector<pollfd> fds;
   bool changed = true;

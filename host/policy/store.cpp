@@ -70,7 +70,15 @@ std::string firefox_base(const Tree& tree, const std::optional<FileState>& befor
   return {};
 }
 
-Result<Change> plan_target(const Tree& tree, const Target& target, const Wanted& wanted) {
+// A file without a policy, to be replaced later: one that is new costs a running browser seconds.
+constexpr std::string_view neutral_file = "{}\n";
+
+bool is_service_file(const Browser& browser, const Upkeep& upkeep) {
+  return upkeep.service && browser.family == BrowserFamily::chromium;
+}
+
+Result<Change> plan_target(const Tree& tree, const Target& target, const Wanted& wanted,
+                           const Upkeep& upkeep) {
   Change change;
   const Browser& browser = *target.browser;
   change.browser = browser.id;
@@ -84,6 +92,8 @@ Result<Change> plan_target(const Tree& tree, const Target& target, const Wanted&
     after = firefox_policy_file(firefox_base(tree, before, change.notes), level);
   }
   if (!after) return at_file(after.error(), change.path.string());
+  const bool service_file = is_service_file(browser, upkeep);
+  if (service_file && level == Level::unrestricted) *after = neutral_file;
   change.before = before ? before->bytes : std::string();
   change.after = *after;
   if (!before) {
@@ -93,6 +103,8 @@ Result<Change> plan_target(const Tree& tree, const Target& target, const Wanted&
   } else if ((before->mode & readable) != readable) {
     change.kind = Change::Kind::replace;
     change.notes.emplace_back("the file is made readable for everybody, or the browser ignores it");
+  } else if (service_file && (upkeep.again || before->mtime_ns != service_mtime_ns)) {
+    change.kind = Change::Kind::replace;
   }
   add_level_notes(browser, level, change.notes);
   if (auto done = describe(tree, target, bytes_of(before), change.after, change); !done) {
@@ -176,16 +188,16 @@ bool Plan::pending() const {
 
 Store::Store(std::filesystem::path root) : root_(std::move(root)) {}
 
-Result<Plan> Store::plan(const Wanted& wanted) const {
+Result<Plan> Store::plan(const Wanted& wanted, Upkeep upkeep) const {
   auto tree = Tree::open(root_);
   if (!tree) return std::unexpected(tree.error());
-  Plan plan;
+  Plan plan{.upkeep = upkeep, .changes = {}};
   std::set<std::string> planned;
   for (const auto& [id, level] : wanted) {
     const Browser* browser = find_browser(id);
     if (browser == nullptr) return fail(Code::not_found, "no such browser", id);
     for (const Target& target : targets(*browser)) {
-      auto change = plan_target(*tree, target, wanted);
+      auto change = plan_target(*tree, target, wanted, upkeep);
       if (!change) return std::unexpected(change.error());
       // The file is one: whoever comes first in the plan carries its change.
       if (!planned.insert(target.path).second) change->kind = Change::Kind::none;

@@ -25,8 +25,6 @@
 //
 // Files are readable for everybody, and folders that icelock makes are 0755, whatever the umask is:
 // a file that the browser's user cannot read fails open. A file that was there keeps its owner.
-// Those of the Chromium family have one fixed old modification time, which lets a running browser
-// obey at once from the second change on (async_policy_loader.cc).
 //
 // One thread at a time per Store; between processes the ledger's lock decides.
 
@@ -52,7 +50,18 @@ struct Change {
   std::vector<std::string> notes;
 };
 
+/// For a service that stays and keeps the files in step with the network. Its Chromium files carry
+/// one fixed old modification time, which lets a running browser obey at once instead of after
+/// five seconds (async_policy_loader.cc waits for the newest time to settle). The price: a change
+/// that falls into a browser's first seconds is not seen, so the service has to repeat it.
+/// `unrestricted` is said by a file without a policy, so that the extension stays free to lock.
+struct Upkeep {
+  bool service = false;
+  bool again = false;  ///< Chromium files that are as they should be are put in place once more
+};
+
 struct Plan {
+  Upkeep upkeep;
   std::vector<Change> changes;  ///< one per browser and file, kind none included
   bool pending() const;
 };
@@ -66,7 +75,7 @@ class Store {
 
   /// What apply would do. Reads only. Errors: not_found for an unknown browser id, bad_policy_file,
   /// unsafe_path, io.
-  Result<Plan> plan(const Wanted& wanted) const;
+  Result<Plan> plan(const Wanted& wanted, Upkeep upkeep = {}) const;
 
   /// What revert would do to these browsers (empty: all that the ledger names). Reads only.
   Result<Plan> plan_revert(const std::vector<std::string>& browser_ids) const;

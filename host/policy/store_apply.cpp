@@ -15,9 +15,7 @@
 namespace icelock::policy {
 namespace {
 
-// The time of the change, although Chromium then waits five seconds (async_policy_loader.cc). With
-// one old time for every change it obeys at once, but misses a change made in its first seconds for
-// a quarter of an hour, unless somebody stays to repeat it.
+// The time of the change, although Chromium then waits five seconds: see Upkeep.
 std::int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::system_clock::now().time_since_epoch())
@@ -127,7 +125,7 @@ Result<void> clear_leftovers(const Tree& tree, const Ledger& ledger) {
   return cleared;
 }
 
-Result<void> add_change(const Tree& tree, const Change& change, Work& work) {
+Result<void> add_change(const Tree& tree, const Change& change, const Upkeep& upkeep, Work& work) {
   auto target = target_of(tree, change);
   if (!target) return std::unexpected(target.error());
   auto now = tree.read(target->path);
@@ -142,7 +140,11 @@ Result<void> add_change(const Tree& tree, const Change& change, Work& work) {
   auto missing = tree.missing_folders(parent_of(target->path));
   if (!missing) return std::unexpected(missing.error());
   add_new(work.folders, *missing);
-  work.files.push_back({target->path, *now, new_state(change.after, *now), target->stage_folder});
+  FileState after = new_state(change.after, *now);
+  if (upkeep.service && target->browser->family == BrowserFamily::chromium) {
+    after.mtime_ns = service_mtime_ns;
+  }
+  work.files.push_back({target->path, *now, std::move(after), target->stage_folder});
   return {};
 }
 
@@ -251,7 +253,8 @@ Result<void> Store::apply(const Plan& plan) {
   Result<void> done = read_ledger_into(*tree, work);
   if (done) done = clear_leftovers(*tree, work.ledger);
   for (const Change& change : plan.changes) {
-    if (done && change.kind != Change::Kind::none) done = add_change(*tree, change, work);
+    if (done && change.kind != Change::Kind::none)
+      done = add_change(*tree, change, plan.upkeep, work);
   }
   if (done) {
     add_new(work.ledger.folders, lock->made());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,9 @@ struct Target {
   std::string path;          ///< the file, below the root
   std::string stage_folder;  ///< outside the folder that the browser watches
 };
+
+/// The modification time of every Chromium file that the service writes: 2020-01-01.
+inline constexpr std::int64_t service_mtime_ns = 1'577'836'800'000'000'000;
 
 std::vector<Target> targets(const Browser& browser);
 /// Every browser's target at this path; empty when no browser reads it.

@@ -70,13 +70,6 @@ TEST_F(Verbs, PlanApplyPlanRevert) {
   EXPECT_THAT(run(run_revert, options_).out, HasSubstr("Nothing to do"));
 }
 
-TEST_F(Verbs, DryRunChangesNothing) {
-  options_.dry_run = true;
-  const auto before = root_.snapshot();
-  EXPECT_EQ(run(run_apply, options_).code, 0);
-  EXPECT_EQ(root_.snapshot(), before);
-}
-
 TEST_F(Verbs, ColourOnlyWhenAskedFor) {
   options_.colour = true;
   EXPECT_THAT(run(run_plan, options_).out, HasSubstr("\x1b[32m+"));

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/daemon.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "app/state_json.h"
+
+namespace icelock::app {
+namespace {
+
+using ipc::Json;
+
+// Longer than any disk should take, shorter than a client's patience.
+constexpr std::chrono::seconds answer_limit{30};
+
+std::string words_for(Level level) {
+  return std::string(name(level));
+}
+
+}  // namespace
+
+Daemon::Daemon(Options options, Live live)
+    : options_(std::move(options)),
+      live_(std::move(live)),
+      keeper_(options_.root, worker_, [this](const std::string& words, bool failed) {
+        options_.log(words, failed);
+        state_changed();
+      }) {}
+
+Result<std::unique_ptr<Daemon>> Daemon::open(Options options) {
+  // The machine's own mode is kept like a user's, in the daemon's folder.
+  auto live = Live::open({.admin = options.root / "etc/icelock/icelock.json",
+                          .user = options.root / "var/lib/icelock/mode.json"},
+                         options.root / "run/icelock");
+  if (!live) return std::unexpected(live.error());
+  Fd frames = std::move(options.frames);
+  Fd http = std::move(options.http);
+  std::unique_ptr<Daemon> daemon(new Daemon(std::move(options), std::move(*live)));
+  if (auto opened = daemon->open_doors(std::move(frames), std::move(http)); !opened) {
+    return std::unexpected(opened.error());
+  }
+  daemon->state_changed();
+  daemon->keeper_.follow(daemon->live_.state(), guard::Clock::now());
+  return daemon;
+}
+
+Result<void> Daemon::open_doors(Fd frames, Fd http) {
+  auto server = ipc::FrameServer::open(
+      std::move(frames),
+      {.request = [this](ipc::FrameServer::Client client, const ipc::Peer& peer,
+                         std::string_view payload) { serve(client, peer, payload); },
+       .gone =
+           [this](ipc::FrameServer::Client client) {
+             const auto found = known_.find(client);
+             if (found == known_.end()) return;
+             const bool was_seen = found->second.report.has_value();
+             known_.erase(found);
+             if (was_seen) state_changed();
+           },
+       .refused = [this](const ipc::Peer& peer, const Error& error) { refused(peer, error); }},
+      {});
+  if (!server) return std::unexpected(server.error());
+  frames_.emplace(std::move(*server));
+  const auto handler = [this](const ipc::Peer& peer, const ipc::Operation& operation,
+                              const Json& body) {
+    const auto answer =
+        mailbox_.ask([this, row = &operation, call = Call{peer, std::nullopt, body}](
+                         const Mailbox::Answer& done) { run_operation(*row, call, done); },
+                     answer_limit);
+    if (!answer) {
+      return ipc::HttpServer::Reply{.status = info(answer.error().code).http_status,
+                                    .body = ipc::failure(nullptr, answer.error()),
+                                    .content_type = "application/json"};
+    }
+    if (answer->contains("text")) {
+      return ipc::HttpServer::Reply{.status = 200,
+                                    .body = answer->at("text").get<std::string>(),
+                                    .content_type = "text/plain; version=0.0.4; charset=utf-8"};
+    }
+    return ipc::HttpServer::Reply{
+        .status = 200, .body = ipc::success(nullptr, *answer), .content_type = "application/json"};
+  };
+  auto web = ipc::HttpServer::start(
+      std::move(http), handler, [this](const ipc::Peer& peer, const Error& error) {
+        options_.log("refused " + describe(peer) + ": " + to_string(error) + " [" +
+                         std::string(info(error.code).name) + "]",
+                     false);
+      });
+  if (!web) return std::unexpected(web.error());
+  http_ = std::move(*web);
+  return {};
+}
+
+Daemon::~Daemon() {
+  mailbox_.close();
+}
+
+void Daemon::add_to(std::vector<pollfd>& fds) const {
+  live_.add_to(fds);
+  for (const int fd : {frames_->fd(), mailbox_.fd(), worker_.fd()}) fds.push_back({fd, POLLIN, 0});
+}
+
+int Daemon::timeout(guard::Clock::time_point now) const {
+  int least = live_.timeout(now);
+  for (const int other : {frames_->timeout(now), keeper_.timeout(now)}) {
+    if (other >= 0) least = std::min(least, other);
+  }
+  return least;
+}
+
+void Daemon::handle() {
+  const auto now = guard::Clock::now();
+  // The network first: a tunnel that just came up must not wait behind a request.
+  if (live_.handle()) state_changed();
+  worker_.run_finished();
+  keeper_.handle(now);
+  frames_->handle(now);
+  mailbox_.serve();
+}
+
+void Daemon::reload() {
+  if (live_.reload_settings(false)) state_changed();
+}
+
+std::string Daemon::summary() const {
+  const auto& state = live_.state();
+  std::string text = "Chromium family " + words_for(state.decision.chromium) + ", Firefox " +
+                     words_for(state.decision.firefox) + "; " + std::to_string(frames_->size()) +
+                     " connected";
+  if (state.settings.problem) text += "; SETTINGS: " + to_string(*state.settings.problem);
+  if (keeper_.problem()) text += "; POLICY: " + to_string(*keeper_.problem());
+  return text;
+}
+
+void Daemon::serve(ipc::FrameServer::Client client, const ipc::Peer& peer,
+                   std::string_view payload) {
+  auto request = ipc::parse_request(payload);
+  if (!request) {
+    refused(peer, request.error().error);
+    return frames_->send(client, ipc::failure(request.error().id, request.error().error));
+  }
+  const Done done = [this, client, id = request->id](const Result<Json>& result) {
+    frames_->send(client, result ? ipc::success(id, *result) : ipc::failure(id, result.error()));
+  };
+  const ipc::Operation* operation = ipc::find_operation(request->op);
+  if (operation == nullptr) {
+    const Error error{Code::unknown_op, "no such operation", request->op.substr(0, 64)};
+    refused(peer, error);
+    return done(std::unexpected(error));
+  }
+  run_operation(*operation, {peer, client, std::move(request->body)}, done);
+}
+
+void Daemon::run_operation(const ipc::Operation& operation, const Call& call, const Done& done) {
+  static constexpr std::array table = {
+      Row{"status", &Daemon::do_status}, Row{"subscribe", &Daemon::do_subscribe},
+      Row{"report", &Daemon::do_report}, Row{"metrics", &Daemon::do_metrics},
+      Row{"audit", &Daemon::do_audit},   Row{"set_mode", &Daemon::do_set_mode},
+      Row{"plan", &Daemon::do_plan},     Row{"apply", &Daemon::do_apply},
+      Row{"revert", &Daemon::do_revert},
+  };
+  ++counters_[std::string(operation.name)];
+  const auto refuse = [&](Error error) {
+    refused(call.peer, error);
+    done(std::unexpected(std::move(error)));
+  };
+  if (right_of(call.peer, options_.group) < operation.right) {
+    return refuse({Code::not_permitted,
+                   operation.right == ipc::Right::mode
+                       ? "only root and members of the group icelock may do this"
+                       : "only root may do this",
+                   std::string(operation.name)});
+  }
+  const auto* row = std::ranges::find(table, operation.name, &Row::name);
+  if (row == table.end())
+    return refuse({Code::internal, "not served", std::string(operation.name)});
+  (this->*row->handler)(call, [this, peer = call.peer, done](const Result<Json>& result) {
+    if (!result) refused(peer, result.error());
+    done(result);
+  });
+}
+
+void Daemon::refused(const ipc::Peer& peer, const Error& error) {
+  ++refusals_[std::string(info(error.code).name)];
+  options_.log("refused " + describe(peer) + ": " + to_string(error) + " [" +
+                   std::string(info(error.code).name) + "]",
+               false);
+}
+
+void Daemon::state_changed() {
+  ++serial_;
+  push_state();
+  if (http_) http_->state_changed();
+  keeper_.follow(live_.state(), guard::Clock::now());
+}
+
+// Users differ in nothing but the browsers that they are told of.
+void Daemon::push_state() {
+  std::map<uid_t, std::string> payloads;
+  std::vector<std::pair<ipc::FrameServer::Client, const std::string*>> messages;
+  for (const auto& [client, known] : known_) {
+    if (!known.subscribed) continue;
+    std::string& payload = payloads[known.peer.uid.value_or(static_cast<uid_t>(-1))];
+    if (payload.empty()) payload = ipc::push("state", state_for(known.peer));
+    messages.emplace_back(client, &payload);
+  }
+  for (const auto& [client, payload] : messages) frames_->send(client, *payload);
+}
+
+std::vector<Report> Daemon::reports_for(const ipc::Peer& peer) const {
+  std::vector<Report> reports;
+  for (const auto& [client, known] : known_) {
+    if (!known.report) continue;
+    if (peer.uid == uid_t{0} || known.peer.uid == peer.uid) reports.push_back(*known.report);
+  }
+  return reports;
+}
+
+Json Daemon::state_for(const ipc::Peer& peer) const {
+  guard::State state = live_.state();
+  state.serial = serial_;
+  if (keeper_.problem()) {
+    const std::string error = to_string(*keeper_.problem());
+    state.decision.reasons.push_back(
+        {"policy_failed", "Browser policy could not be written: " + error, {{"error", error}}});
+  }
+  Json json = state_json(state, browser_statuses(options_.root, state, reports_for(peer), false));
+  json["service"] = {{"present", true}, {"manages_policies", keeper_.manages()}};
+  return {{"serial", serial_}, {"state", std::move(json)}};
+}
+
+}  // namespace icelock::app

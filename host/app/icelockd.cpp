@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <grp.h>
+#include <malloc.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "app/daemon.h"
+#include "app/doors.h"
+
+// The system service: signals, sockets and the service manager joined to app/daemon.h.
+
+namespace {
+
+using namespace icelock;
+using Clock = guard::Clock;
+
+constexpr const char* group_name = "icelock";
+
+std::optional<gid_t> group() {
+  const struct group* entry = ::getgrnam(group_name);
+  return entry != nullptr ? std::optional(entry->gr_gid) : std::nullopt;
+}
+
+// One write a line, so that lines of several threads do not mix; the journal reads the level.
+void log(const std::string& words, bool urgent) {
+  const bool journal = std::getenv("JOURNAL_STREAM") != nullptr;
+  std::fprintf(stderr, "%s%s\n",
+               journal  ? (urgent ? SD_WARNING : SD_INFO)
+               : urgent ? "icelockd: warning: "
+                        : "icelockd: ",
+               words.c_str());
+}
+
+Fd block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return Fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+/// Tells the service manager that the loop turns, at a third of the time that it allows.
+class Watchdog {
+ public:
+  Watchdog() {
+    std::uint64_t microseconds = 0;
+    if (sd_watchdog_enabled(1, &microseconds) > 0) {
+      interval_ = std::chrono::milliseconds(microseconds / 3000);
+    }
+  }
+
+  int timeout(Clock::time_point now) const {
+    if (!interval_) return -1;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(last_ + *interval_ - now);
+    return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+  }
+
+  void beat(Clock::time_point now, const std::string& summary) {
+    if (summary != told_) {
+      sd_notify(0, ("STATUS=" + summary).c_str());
+      told_ = summary;
+    }
+    if (!interval_ || now - last_ < *interval_) return;
+    last_ = now;
+    sd_notify(0, "WATCHDOG=1");
+  }
+
+ private:
+  std::optional<std::chrono::milliseconds> interval_;
+  Clock::time_point last_;
+  std::string told_;
+};
+
+/// Until a signal to stop.
+void serve(app::Daemon& daemon, const Fd& signals) {
+  Watchdog watchdog;
+  std::string told;
+  std::vector<pollfd> fds;
+  for (;;) {
+    const std::string summary = daemon.summary();
+    if (summary != told) log(told = summary, false);
+    watchdog.beat(Clock::now(), summary);
+    fds.assign({{signals.get(), POLLIN, 0}});
+    daemon.add_to(fds);
+    int timeout = daemon.timeout(Clock::now());
+    if (const int beat = watchdog.timeout(Clock::now()); beat >= 0)
+      timeout = std::min(timeout, beat);
+    ::poll(fds.data(), fds.size(), timeout);
+    signalfd_siginfo signal{};
+    while (::read(signals.get(), &signal, sizeof signal) == sizeof signal) {
+      if (signal.ssi_signo != SIGHUP) return;
+      log("reading the settings again", false);
+      daemon.reload();
+    }
+    daemon.handle();
+  }
+}
+
+int run(const std::filesystem::path& root) {
+  // Policy files must be readable for the browsers' users, whatever the caller's umask was.
+  ::umask(0022);
+  // A few threads that rarely allocate need no arena each.
+  ::mallopt(M_ARENA_MAX, 2);
+  const Fd signals = block_signals();
+  auto doors = app::open_doors(root);
+  if (!doors) {
+    log(to_string(doors.error()), true);
+    return info(doors.error().code).exit_code;
+  }
+  auto daemon = app::Daemon::open({.root = root,
+                                   .group = group(),
+                                   .frames = std::move(doors->frames),
+                                   .http = std::move(doors->http),
+                                   .log = log});
+  if (!daemon) {
+    log(to_string(daemon.error()), true);
+    return info(daemon.error().code).exit_code;
+  }
+  sd_notify(0, "READY=1");
+  serve(**daemon, signals);
+  sd_notify(0, "STOPPING=1");
+  // Before the doors close, so that whoever is told that the service went finds none.
+  for (const auto& path : doors->own) ::unlink(path.c_str());
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "icelockd guards the whole machine: it watches the network, tells icelock-host and icelock\n"
+      "what was decided, and is the only writer of browser policy.",
+      "icelockd");
+  std::filesystem::path root = "/";
+  app.set_version_flag("--version", ICELOCK_VERSION);
+  app.add_option("--root", root, "Use the system files below this folder instead of /")
+      ->check(CLI::ExistingDirectory);
+  CLI11_PARSE(app, argc, argv);
+  return run(root);
+}

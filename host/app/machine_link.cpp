@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/machine_link.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace icelock::app {
+namespace {
+
+using ipc::Json;
+using std::chrono::milliseconds;
+
+// A service that is restarted is back within a second; a machine without one should not be woken
+// for it.
+constexpr milliseconds first_pause{250};
+constexpr milliseconds longest_pause{60'000};
+
+// A level that we do not know comes from a newer service, and is stricter than we can say.
+Level level_in(const Json& decision, const char* family) {
+  return parse_level(ipc::string_field(decision, family).value_or("")).value_or(Level::force_proxy);
+}
+
+std::vector<guard::Reason> reasons_in(const Json& state) {
+  std::vector<guard::Reason> reasons;
+  const auto list = state.find("reasons");
+  if (list == state.end() || !list->is_array()) return reasons;
+  for (const Json& item : *list) {
+    if (!item.is_object()) continue;
+    guard::Reason reason{.code = ipc::string_field(item, "code").value_or(""),
+                         .text = ipc::string_field(item, "text").value_or(""),
+                         .args = {}};
+    const auto args = item.find("args");
+    if (args != item.end() && args->is_object()) {
+      for (const auto& [key, value] : args->items()) {
+        if (value.is_string()) reason.args[key] = value.get<std::string>();
+      }
+    }
+    reasons.push_back(std::move(reason));
+  }
+  return reasons;
+}
+
+}  // namespace
+
+std::filesystem::path service_socket(const std::filesystem::path& root) {
+  return root / "run/icelock/host.sock";
+}
+
+guard::Decision joined(guard::Decision own, const MachineWord& word) {
+  const bool adds = word.chromium > own.chromium || word.firefox > own.firefox;
+  own.chromium = std::max(own.chromium, word.chromium);
+  own.firefox = std::max(own.firefox, word.firefox);
+  if (adds) own.reasons = word.reasons;
+  if (word.lost) {
+    own.reasons.push_back(
+        {"service_gone", "The icelock service went away; what it decided last still holds.", {}});
+  }
+  return own;
+}
+
+MachineLink::MachineLink(std::filesystem::path socket)
+    : socket_(std::move(socket)), pause_(first_pause) {}
+
+int MachineLink::timeout(Clock::time_point now) const {
+  if (client_) return -1;
+  const auto left = std::chrono::ceil<milliseconds>(next_attempt_ - now).count();
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, longest_pause.count()));
+}
+
+bool MachineLink::handle(Clock::time_point now) {
+  if (client_) return read();
+  return now >= next_attempt_ && connect(now);
+}
+
+// The first time its word is waited for: until then nobody knows what this machine wants. Later the
+// last word still holds, and a service that hangs must not keep the network's events waiting.
+bool MachineLink::connect(Clock::time_point now) {
+  const bool first = std::exchange(first_, false);
+  next_attempt_ = now + pause_;
+  pause_ = std::min(pause_ * 2, longest_pause);
+  auto client = ipc::FrameClient::connect(socket_);
+  if (!client) return false;
+  if (first) {
+    const auto state = client->call("subscribe", Json::object(), patience);
+    if (!state || !take_state(*state)) return false;
+    client_ = std::move(*client);
+    pause_ = first_pause;
+    return true;
+  }
+  client_ = std::move(*client);
+  request("subscribe", Json::object(), [this](const Result<Json>& state) {
+    news_ = state && take_state(*state);
+    if (news_) pause_ = first_pause;
+  });
+  return false;
+}
+
+bool MachineLink::read() {
+  const auto payloads = client_->receive();
+  if (!payloads) {
+    lose(payloads.error());
+    return true;
+  }
+  for (const std::string& payload : *payloads) take(payload);
+  return std::exchange(news_, false);
+}
+
+void MachineLink::take(const std::string& payload) {
+  const Json message = Json::parse(payload, nullptr, false);
+  if (!message.is_object()) return;
+  if (ipc::string_field(message, "event").value_or("") == "state") {
+    news_ = take_state(message) || news_;
+    return;
+  }
+  const auto id = ipc::unsigned_field(message, "id");
+  const auto found = id ? waiting_.find(static_cast<std::int64_t>(*id)) : waiting_.end();
+  if (found == waiting_.end()) return;
+  const Answer answer = std::move(found->second);
+  waiting_.erase(found);
+  if (message.value("ok", false)) {
+    answer(message);
+  } else {
+    answer(std::unexpected(ipc::error_of(message)));
+  }
+}
+
+bool MachineLink::take_state(const Json& message) {
+  const auto state = message.find("state");
+  if (state == message.end() || !state->is_object()) return false;
+  const auto decision = state->find("decision");
+  if (decision == state->end() || !decision->is_object()) return false;
+  word_ = {.present = true,
+           .lost = false,
+           .chromium = level_in(*decision, "chromium"),
+           .firefox = level_in(*decision, "firefox"),
+           .reasons = reasons_in(*state)};
+  return true;
+}
+
+// The last word stays in force: a service that was killed has not said that it is safe now.
+void MachineLink::lose(const Error& reason) {
+  client_.reset();
+  next_attempt_ = std::max(next_attempt_, Clock::now() + first_pause);
+  word_.lost = word_.lost || word_.present;
+  word_.present = false;
+  for (auto& [id, answer] : std::exchange(waiting_, {})) {
+    answer(std::unexpected(reason));
+  }
+}
+
+bool MachineLink::request(std::string_view op, Json arguments, Answer answer) {
+  if (!client_) return false;
+  arguments["v"] = ipc::protocol_version;
+  arguments["id"] = ++last_id_;
+  arguments["op"] = op;
+  const auto sent = client_->send(arguments.dump(-1, ' ', false, Json::error_handler_t::replace));
+  if (!sent) return false;
+  waiting_[last_id_] = std::move(answer);
+  return true;
+}
+
+}  // namespace icelock::app

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "guard/guard.h"
+#include "ipc/frame_client.h"
+
+namespace icelock::app {
+
+/// Where icelockd serves frames, below `root`.
+std::filesystem::path service_socket(const std::filesystem::path& root);
+
+/// What the service of this machine wants, as far as it is known. It only ever adds to what a
+/// user's own guard decided: both look at the same kernel, and the stricter one counts.
+struct MachineWord {
+  bool present = false;  ///< the service is there and talks
+  bool lost = false;     ///< it was there, and its last word still holds
+  Level chromium = Level::unrestricted;
+  Level firefox = Level::unrestricted;
+  std::vector<guard::Reason> reasons;
+};
+
+/// `own` with what the machine's service adds, and a sentence when that service went away.
+guard::Decision joined(guard::Decision own, const MachineWord& word);
+
+/// A program's line to icelockd, which comes and goes: connects, subscribes, and tries again with
+/// growing pauses. For the poll loop of one thread; blocks for `patience` at most, when it
+/// connects.
+class MachineLink {
+ public:
+  using Clock = guard::Clock;
+  static constexpr std::chrono::milliseconds patience{500};
+
+  explicit MachineLink(std::filesystem::path socket);
+
+  /// The descriptor to poll for reading; -1 while there is no connection.
+  int fd() const { return client_ ? client_->fd() : -1; }
+  /// Milliseconds until the next attempt to connect; -1 when connected.
+  int timeout(Clock::time_point now) const;
+  /// Reads what came, or tries to connect when that is due. True when word() changed.
+  bool handle(Clock::time_point now);
+
+  const MachineWord& word() const { return word_; }
+
+  /// Sends a request. `answer` is called with the service's answer from a later handle(), or with
+  /// the error when the service goes away first. False when there is no service.
+  using Answer = std::function<void(const Result<ipc::Json>&)>;
+  bool request(std::string_view op, ipc::Json arguments, Answer answer);
+
+ private:
+  bool connect(Clock::time_point now);
+  bool read();
+  void take(const std::string& payload);
+  bool take_state(const ipc::Json& message);
+  void lose(const Error& reason);
+
+  std::filesystem::path socket_;
+  std::optional<ipc::FrameClient> client_;
+  MachineWord word_;
+  std::map<std::int64_t, Answer> waiting_;
+  std::int64_t last_id_ = 0;
+  bool first_ = true;
+  bool news_ = false;  ///< the word changed since it was last told
+  Clock::time_point next_attempt_;
+  std::chrono::milliseconds pause_;
+};
+
+}  // namespace icelock::app

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/policy_keeper.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "app/policy_work.h"
+
+namespace icelock::app {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Chromium's watchers come up about four seconds after its start (measured; later on a machine
+// under load), and until then it misses a change: config_dir_policy_loader.cc.
+constexpr std::array repeat_after = {seconds(60), seconds(15), seconds(5), seconds(2)};
+constexpr seconds check_interval{60};
+constexpr milliseconds first_pause{500};
+constexpr milliseconds longest_pause{60'000};
+
+std::string words_for(const std::vector<std::string>& files) {
+  std::string words = "wrote";
+  for (const std::string& file : files) words += " " + file;
+  return words;
+}
+
+Result<void> put_in_place(const std::filesystem::path& root, const policy::Wanted& wanted,
+                          const std::vector<std::string>& to_restore, bool again,
+                          std::vector<std::string>& files) {
+  const auto note = [&](const policy::Plan& plan) {
+    for (const policy::Change& change : plan.changes) {
+      if (change.before != change.after) files.push_back(change.path.string());
+    }
+  };
+  policy::Store store(root);
+  const auto plan = store.plan(wanted, {.service = true, .again = again});
+  if (!plan) return std::unexpected(plan.error());
+  if (auto done = store.apply(*plan); !done) return done;
+  note(*plan);
+  if (to_restore.empty()) return {};
+  const auto restoration = store.plan_revert(to_restore);
+  if (!restoration) return std::unexpected(restoration.error());
+  if (restoration->changes.empty()) return {};
+  if (auto done = store.revert(*restoration); !done) return done;
+  note(*restoration);
+  return {};
+}
+
+}  // namespace
+
+PolicyKeeper::PolicyKeeper(std::filesystem::path root, Worker& worker, Changed changed)
+    : root_(std::move(root)), worker_(worker), changed_(std::move(changed)), pause_(first_pause) {}
+
+void PolicyKeeper::follow(const guard::State& state, Clock::time_point) {
+  std::optional<Wish> wish;
+  if (state.settings.manage_policies) {
+    wish = {.browsers = state.settings.browsers,
+            .chromium = state.decision.chromium,
+            .firefox = state.decision.firefox};
+  }
+  if (wish == wish_) return;
+  wish_ = std::move(wish);
+  repeats_.clear();
+  if (wish_) {
+    start(false);
+  } else {
+    next_check_.reset();
+    problem_.reset();
+  }
+}
+
+int PolicyKeeper::timeout(Clock::time_point now) const {
+  if (!wish_ || busy_) return -1;
+  auto when = next_check_;
+  if (!repeats_.empty()) when = when ? std::min(*when, repeats_.back()) : repeats_.back();
+  if (!when) return -1;
+  const auto left = std::chrono::ceil<milliseconds>(*when - now).count();
+  return static_cast<int>(std::max<std::int64_t>(left, 0));
+}
+
+void PolicyKeeper::handle(Clock::time_point now) {
+  if (!wish_ || busy_) return;
+  const bool again = !repeats_.empty() && repeats_.back() <= now;
+  if (again) repeats_.pop_back();
+  if (again || (next_check_ && *next_check_ <= now)) start(again);
+}
+
+// Firefox has no neutral file: its policies.json is the admin's, and goes back to what it was.
+Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& root,
+                                                  const Wish& wish, bool again) {
+  const auto browsers = chosen_browsers(root, wish.browsers);
+  if (!browsers) {
+    if (browsers.error().code == Code::not_found && wish.browsers.empty()) return Written{};
+    return std::unexpected(browsers.error());
+  }
+  policy::Wanted wanted;
+  std::vector<std::string> to_restore;
+  for (const policy::Browser* browser : *browsers) {
+    const bool firefox = browser->family == BrowserFamily::firefox;
+    const Level level = firefox ? wish.firefox : wish.chromium;
+    if (firefox && level == Level::unrestricted) {
+      to_restore.emplace_back(browser->id);
+    } else {
+      wanted[std::string(browser->id)] = level;
+    }
+  }
+  Written written;
+  if (auto done = put_in_place(root, wanted, to_restore, again, written.files); done)
+    return written;
+  // One browser's broken file must not keep the lock from the others.
+  Result<void> failure;
+  for (const auto& [id, level] : wanted) {
+    auto done = put_in_place(root, {{id, level}}, {}, again, written.files);
+    if (!done) failure = done;
+  }
+  if (auto done = put_in_place(root, {}, to_restore, again, written.files); !done) failure = done;
+  if (!failure) return std::unexpected(failure.error());
+  return written;
+}
+
+void PolicyKeeper::start(bool again) {
+  if (busy_) {
+    outdated_ = true;
+    return;
+  }
+  busy_ = true;
+  worker_.post([this, root = root_, wish = *wish_, again]() -> Worker::Finish {
+    auto result = write(root, wish, again);
+    return [this, result = std::move(result), again] { finish(result, again); };
+  });
+}
+
+void PolicyKeeper::finish(const Result<Written>& result, bool again) {
+  busy_ = false;
+  const auto now = Clock::now();
+  if (!wish_) return;
+  if (!result) {
+    const bool news = problem_ != result.error();
+    problem_ = result.error();
+    next_check_ = now + pause_;
+    pause_ = std::min(pause_ * 2, longest_pause);
+    if (news) changed_("policy: " + to_string(result.error()), true);
+  } else {
+    const bool was_failing = std::exchange(problem_, std::nullopt).has_value();
+    pause_ = first_pause;
+    next_check_ = now + check_interval;
+    if (!result->files.empty() && !again) {
+      repeats_.clear();
+      for (const seconds after : repeat_after) repeats_.push_back(now + after);
+    }
+    if (!result->files.empty() || was_failing)
+      changed_("policy: " + words_for(result->files), false);
+  }
+  if (std::exchange(outdated_, false)) start(false);
+}
+
+}  // namespace icelock::app

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/worker.h"
+#include "base/error.h"
+#include "guard/guard.h"
+
+namespace icelock::app {
+
+/// Keeps the browsers' policy files in step with the guard's decision, when the admin's settings
+/// say so ("manage_policies"). What cannot be written is tried again; what somebody else changed is
+/// put right within a minute. The files themselves are never taken back here: what is installed
+/// stays when the service stops, and is adopted by the next one. One thread; the writing happens on
+/// the worker's.
+class PolicyKeeper {
+ public:
+  using Clock = guard::Clock;
+  /// Called when files were written or a failure began or ended; the words are for the log.
+  using Changed = std::function<void(const std::string& words, bool failed)>;
+
+  /// `worker` must outlive this.
+  PolicyKeeper(std::filesystem::path root, Worker& worker, Changed changed);
+
+  /// The guard has decided anew.
+  void follow(const guard::State& state, Clock::time_point now);
+  /// Milliseconds until handle() is due; -1: nothing to do.
+  int timeout(Clock::time_point now) const;
+  void handle(Clock::time_point now);
+
+  /// Whether the settings let icelockd manage policies.
+  bool manages() const { return wish_.has_value(); }
+  /// Why the files are not as they should be, while they are not.
+  const std::optional<Error>& problem() const { return problem_; }
+
+ private:
+  struct Wish {
+    std::vector<std::string> browsers;  ///< ids; empty: all that are installed
+    Level chromium;
+    Level firefox;
+    bool operator==(const Wish&) const = default;
+  };
+  struct Written {
+    std::vector<std::string> files;
+  };
+
+  static Result<Written> write(const std::filesystem::path& root, const Wish& wish, bool again);
+  void start(bool again);
+  void finish(const Result<Written>& result, bool again);
+
+  std::filesystem::path root_;
+  Worker& worker_;
+  Changed changed_;
+  std::optional<Wish> wish_;
+  bool busy_ = false;
+  bool outdated_ = false;  ///< the wish changed while the worker was at the one before
+  std::optional<Error> problem_;
+  std::chrono::milliseconds pause_;
+  std::optional<Clock::time_point> next_check_;
+  std::vector<Clock::time_point> repeats_;  ///< the next one last
+};
+
+}  // namespace icelock::app

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/level.h"
+#include "ipc/message.h"
+#include "policy/manifest.h"
+#include "policy/store.h"
+
+// What `icelock` and icelockd both do with browser policies, and how a plan travels between them.
+
+namespace icelock::app {
+
+/// How a plan came out.
+struct Outcome {
+  policy::Plan plan;
+  bool done = false;
+  std::vector<std::string> problems;  ///< what does not hold although it was done
+};
+
+/// The browsers of these ids; none given: all that are installed below `root`. Error: not_found.
+Result<std::vector<const policy::Browser*>> chosen_browsers(const std::filesystem::path& root,
+                                                            const std::vector<std::string>& ids);
+
+/// This level for each of them.
+policy::Wanted same_level(const std::vector<const policy::Browser*>& browsers, Level level);
+
+/// Plans and applies, and reads back what is in force then.
+Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::Wanted& wanted);
+/// Plans and reverts these browsers (none given: all that icelock changed).
+Result<Outcome> revert_policies(const std::filesystem::path& root,
+                                const std::vector<std::string>& ids);
+
+/// Where what is installed is looser than wanted: in words, nothing when all is as wanted. Files of
+/// all owners count.
+std::vector<std::string> not_in_force(const std::filesystem::path& root,
+                                      const policy::Wanted& wanted);
+
+/// The members of docs/protocol.md, "Plan".
+ipc::Json outcome_json(const Outcome& outcome);
+/// The other way round. Error: internal when it is no plan.
+Result<Outcome> outcome_of(const ipc::Json& json);
+
+std::string_view kind_name(policy::Change::Kind kind);
+
+}  // namespace icelock::app

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "base/fd.h"
+
+namespace icelock::app {
+
+/// Runs jobs one after the other on a thread of its own, so that a slow disk keeps nobody waiting.
+/// What a job returns is run on the owner's thread.
+class Worker {
+ public:
+  using Finish = std::function<void()>;
+  using Job = std::function<Finish()>;
+
+  Worker();
+  /// Waits for the job that is running; those that wait are dropped.
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void post(Job job);
+
+  /// Readable when run_finished() has something to do.
+  int fd() const { return done_fd_.get(); }
+  void run_finished();
+
+ private:
+  void run();
+
+  Fd done_fd_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Job> jobs_;
+  std::deque<Finish> done_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace icelock::app
