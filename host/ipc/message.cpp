@@ -6,20 +6,6 @@ namespace {
 
 constexpr std::size_t longest_id = 256;
 
-// nlohmann's parser does not recurse but a value's destructor and dump do, so depth is bounded
-// while parsing.
-Result<Json> parse_shallow(std::string_view payload) {
-  bool too_deep = false;
-  const Json::parser_callback_t stop_deep = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth >= deepest_nesting) too_deep = true;
-    return !too_deep;
-  };
-  Json json = Json::parse(payload, stop_deep, false);
-  if (too_deep) return fail(Code::bad_json, "nested too deep");
-  if (json.is_discarded()) return fail(Code::bad_json, "not JSON in UTF-8");
-  return json;
-}
-
 bool is_id(const Json& id) {
   return id.is_number_integer() ||
          (id.is_string() && id.get_ref<const std::string&>().size() <= longest_id);
@@ -31,8 +17,22 @@ std::string text_of(const Json& json) {
 
 }  // namespace
 
+// nlohmann's parser does not recurse but a value's destructor and dump do, so depth is bounded
+// while parsing.
+Result<Json> parse_json(std::string_view payload) {
+  bool too_deep = false;
+  const Json::parser_callback_t stop_deep = [&](int depth, Json::parse_event_t, Json&) {
+    if (depth >= deepest_nesting) too_deep = true;
+    return !too_deep;
+  };
+  Json json = Json::parse(payload, stop_deep, false);
+  if (too_deep) return fail(Code::bad_json, "nested too deep");
+  if (json.is_discarded()) return fail(Code::bad_json, "not JSON in UTF-8");
+  return json;
+}
+
 std::expected<Request, Refusal> parse_request(std::string_view payload) {
-  auto json = parse_shallow(payload);
+  auto json = parse_json(payload);
   if (!json) return std::unexpected(Refusal{nullptr, json.error()});
   if (!json->is_object()) {
     return std::unexpected(Refusal{nullptr, {Code::bad_request, "a request is an object", ""}});
@@ -66,6 +66,14 @@ std::string success(const Json& id, const Json& result) {
 std::string failure(const Json& id, const Error& error) {
   return text_of({{"v", protocol_version},
                   {"id", id},
+                  {"ok", false},
+                  {"code", info(error.code).name},
+                  {"what", error.what},
+                  {"object", error.object}});
+}
+
+std::string failure(const Error& error) {
+  return text_of({{"v", protocol_version},
                   {"ok", false},
                   {"code", info(error.code).name},
                   {"what", error.what},

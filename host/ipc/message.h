@@ -29,6 +29,10 @@ struct Refusal {
   Error error;
 };
 
+/// JSON in UTF-8 with at most deepest_nesting - 1 levels, else bad_json. Never throws, and a value
+/// that it gave can be destroyed and written without deep recursion.
+Result<Json> parse_json(std::string_view payload);
+
 /// Reads one payload. Never throws, whatever the bytes are.
 std::expected<Request, Refusal> parse_request(std::string_view payload);
 
@@ -36,6 +40,8 @@ std::expected<Request, Refusal> parse_request(std::string_view payload);
 /// in it that are not UTF-8 are replaced, so that writing an answer cannot fail.
 std::string success(const Json& id, const Json& result);
 std::string failure(const Json& id, const Error& error);
+/// A failure where there is no id to repeat: the body of an HTTP answer.
+std::string failure(const Error& error);
 std::string push(std::string_view event, const Json& content);
 
 /// An argument of an operation. Errors: bad_request, with the field's name as object.

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipc/http_server.h"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+
+#include <stdexcept>
+#include <thread>
+
+#include "http_client.h"
+
+namespace icelock::ipc {
+namespace {
+
+using namespace testing;
+
+class HttpServerTest : public ServerTest {
+ protected:
+  // The answer is a refusal with this code, in the form of docs/protocol.md, and was reported.
+  void expect_refused(std::string_view request, Code code) {
+    SCOPED_TRACE(request.substr(0, 200));
+    const auto before = refusals(code);
+    const auto answer = exchange(request);
+    EXPECT_EQ(answer.status, info(code).http_status) << answer.head << answer.body;
+    const auto json = answer.json();
+    ASSERT_TRUE(json.is_object()) << answer.body;
+    EXPECT_EQ(json.value("v", 0), 1);
+    EXPECT_EQ(json.value("ok", true), false);
+    EXPECT_EQ(json.value("code", ""), info(code).name);
+    EXPECT_FALSE(json.value("what", "").empty());
+    EXPECT_TRUE(json.contains("object"));
+    EXPECT_NE(answer.head.find("application/json"), std::string::npos);
+    EXPECT_EQ(refusals(code), before + 1);
+  }
+};
+
+TEST_F(HttpServerTest, EachRowIsReachedByItsMethodAndPathAlone) {
+  start();
+  for (const auto& operation : operations()) {
+    if (operation.path.empty() || operation.name == "subscribe") continue;
+    const bool is_get = operation.method == "GET";
+    const auto answer = exchange(is_get ? get(operation.path) : post(operation.path, "{}"));
+    EXPECT_EQ(answer.status, 200) << operation.path;
+    EXPECT_EQ(answer.body, R"({"serial":1})");
+    EXPECT_NE(answer.head.find("Connection: close\r\n"), std::string::npos) << answer.head;
+    ASSERT_FALSE(heard().empty());
+    EXPECT_EQ(heard().back().operation, operation.name);
+    expect_refused(is_get ? post(operation.path, "{}") : get(operation.path), Code::unknown_op);
+  }
+  EXPECT_EQ(refusals(Code::unknown_op), heard().size());
+}
+
+TEST_F(HttpServerTest, AnythingElseIsUnknown) {
+  start();
+  for (const char* path : {"/", "/v1", "/v1/status/", "/v1/status?x=1", "/v1/status?",
+                           "//v1/status", "/v1/%73tatus", "/v1/statusx", "/v1/report", "*",
+                           "/V1/status", "/v1/../v1/status", "http://icelock/v1/status"}) {
+    expect_refused(get(path), Code::unknown_op);
+  }
+  for (const char* method : {"PUT", "DELETE", "OPTIONS", "PATCH"}) {
+    expect_refused(std::string(method) + " /v1/status HTTP/1.1\r\nHost: icelock\r\n\r\n",
+                   Code::unknown_op);
+  }
+  EXPECT_TRUE(heard().empty());
+}
+
+TEST_F(HttpServerTest, HeadIsNoWayRoundTheTable) {
+  start();
+  const auto answer = exchange("HEAD /v1/events HTTP/1.1\r\nHost: icelock\r\n\r\n");
+  EXPECT_EQ(answer.status, 404);
+  EXPECT_EQ(answer.body, "");
+  EXPECT_EQ(refusals(Code::unknown_op), 1U);
+  EXPECT_TRUE(heard().empty());
+}
+
+TEST_F(HttpServerTest, WhatIsNotHttpIsABadRequest) {
+  start();
+  for (const char* text :
+       {"GET\r\nHost: icelock\r\n\r\n", "\r\n\r\n", "GET /v1/status\r\nHost: icelock\r\n\r\n",
+        "GET /v1/status HTTP/2.0\r\nHost: icelock\r\n\r\n",
+        "GET /v1/status HTTP/1.1 x\r\nHost: icelock\r\n\r\n",
+        "BREW /v1/status HTTP/1.1\r\nHost: icelock\r\n\r\n",
+        "POST /v1/mode HTTP/1.1\r\nHost: icelock\r\nTransfer-Encoding: chunked"
+        "\r\n\r\n2\r\n{}\r\n0\r\n\r\n"}) {
+    expect_refused(text, Code::bad_request);
+  }
+  EXPECT_TRUE(heard().empty());
+}
+
+TEST_F(HttpServerTest, OldHttpIsSpokenToo) {
+  start();
+  EXPECT_EQ(exchange("GET /v1/status HTTP/1.0\r\nHost: localhost\r\n\r\n").status, 200);
+}
+
+TEST_F(HttpServerTest, PagesAreNotServed) {
+  start();
+  expect_refused(get("/v1/status", "Origin: null\r\n"), Code::not_permitted);
+  expect_refused(get("/v1/status", "Origin:\r\n"), Code::not_permitted);
+  expect_refused(get("/v1/status", "referer: http://icelock/\r\n"), Code::not_permitted);
+  expect_refused("GET /v1/status HTTP/1.1\r\nHost: example.org\r\n\r\n", Code::not_permitted);
+  expect_refused("GET /v1/status HTTP/1.1\r\n\r\n", Code::not_permitted);
+  expect_refused("GET /v1/status HTTP/1.0\r\n\r\n", Code::not_permitted);
+  EXPECT_TRUE(heard().empty());
+}
+
+TEST_F(HttpServerTest, BodiesAreObjects) {
+  start();
+  EXPECT_EQ(exchange(post("/v1/mode", R"({"mode":"auto"})")).status, 200);
+  EXPECT_EQ(heard().back().arguments, Json({{"mode", "auto"}}));
+  EXPECT_EQ(exchange(post("/v1/mode", "")).status, 200);
+  EXPECT_EQ(heard().back().arguments, Json::object());
+  // No length means no body, not one that lasts until the client closes (RFC 9112 section 6.3).
+  EXPECT_EQ(exchange("POST /v1/mode HTTP/1.1\r\nHost: icelock\r\n\r\n").status, 200);
+  EXPECT_EQ(heard().back().arguments, Json::object());
+  EXPECT_EQ(heard().size(), 3U);
+
+  expect_refused(post("/v1/mode", "{"), Code::bad_json);
+  expect_refused(post("/v1/mode", "{} {}"), Code::bad_json);
+  expect_refused(post("/v1/mode", "\xff"), Code::bad_json);
+  expect_refused(post("/v1/mode", R"({"a":)" + std::string(40, '[') + std::string(40, ']') + "}"),
+                 Code::bad_json);
+  expect_refused(post("/v1/mode", std::string(60'000, '[')), Code::bad_json);
+  expect_refused(post("/v1/mode", "[]"), Code::bad_request);
+  expect_refused(post("/v1/mode", "null"), Code::bad_request);
+  expect_refused("GET /v1/status HTTP/1.1\r\nHost: icelock\r\nContent-Length: 2\r\n\r\n{}",
+                 Code::bad_request);
+  EXPECT_EQ(heard().size(), 3U);
+}
+
+TEST_F(HttpServerTest, FormsAreNoArguments) {
+  start();
+  // What curl -d says by itself; the library would take it apart as a form.
+  const auto answer = exchange(
+      "POST /v1/mode HTTP/1.1\r\nHost: icelock\r\nContent-Length: 15\r\n"
+      "Content-Type: application/x-www-form-urlencoded\r\n\r\n{\"mode\":\"auto\"}");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(heard().back().arguments, Json({{"mode", "auto"}}));
+}
+
+TEST_F(HttpServerTest, BodiesHaveALimit) {
+  start();
+  const std::string full = "{}" + std::string(accept_limit - 2, ' ');
+  EXPECT_EQ(exchange(post("/v1/mode", full)).status, 200);
+  expect_refused(post("/v1/mode", full + " "), Code::too_large);
+  expect_refused(post("/v1/mode", std::string(1024 * 1024, ' ')), Code::too_large);
+  expect_refused(
+      "POST /v1/mode HTTP/1.1\r\nHost: icelock\r\nContent-Length: 18446744073709551615"
+      "\r\n\r\n{}",
+      Code::too_large);
+  EXPECT_EQ(heard().size(), 1U);
+}
+
+TEST_F(HttpServerTest, HeadersHaveALimit) {
+  start();
+  const auto with_header_of = [](std::size_t size) {
+    const auto without = get("/v1/status", "X: \r\n").size();
+    return get("/v1/status", "X: " + std::string(size - without, 'x') + "\r\n");
+  };
+  EXPECT_EQ(exchange(with_header_of(16 * 1024)).status, 200);
+  expect_refused(with_header_of(16 * 1024 + 1), Code::too_large);
+  std::string many;
+  for (int i = 0; i < 4000; ++i) many += "X: 1\r\n";
+  expect_refused(get("/v1/status", many), Code::too_large);
+  expect_refused(get("/" + std::string(10'000, 'x')), Code::too_large);
+  // The library would match this one against a regular expression, a stack frame for each byte.
+  std::string ranges = "bytes=0-1";
+  for (int i = 0; i < 3500; ++i) ranges += ",0-1";
+  EXPECT_EQ(exchange(get("/v1/status", "Range: " + ranges + "\r\n")).body, R"({"serial":1})");
+}
+
+TEST_F(HttpServerTest, AskingBeforeSendingABodyWorks) {
+  start();
+  Client client(name);
+  client.send(
+      "POST /v1/mode HTTP/1.1\r\nHost: icelock\r\nContent-Length: 2\r\nExpect: "
+      "100-continue\r\n\r\n");
+  EXPECT_TRUE(client.receive("\r\n\r\n").starts_with("HTTP/1.1 100 "));
+  client.send("{}");
+  EXPECT_EQ(parse_answer(client.receive()).status, 200);
+}
+
+TEST_F(HttpServerTest, AHalfClosedClientIsAnswered) {
+  start();
+  Client client(name);
+  client.send(get("/v1/status"));
+  client.end_sending();
+  EXPECT_EQ(parse_answer(client.receive()).status, 200);
+}
+
+TEST_F(HttpServerTest, OneRequestPerConnection) {
+  start();
+  const auto answer = exchange(get("/v1/status") + get("/v1/sites"));
+  EXPECT_EQ(answer.body, R"({"serial":1})");
+  EXPECT_EQ(heard().size(), 1U);
+}
+
+TEST_F(HttpServerTest, ThePeerIsTheKernelsWord) {
+  start();
+  exchange(get("/v1/status", "X-Uid: 0\r\nRemote-Addr: uid:0\r\n"));
+  EXPECT_EQ(heard().back().peer.uid, ::geteuid());
+  EXPECT_EQ(heard().back().peer.pid, ::getpid());
+  auto nobody = connect_as_nobody(name);
+  nobody.send(get("/v1/status", "X-Uid: 0\r\n"));
+  nobody.receive();
+  EXPECT_EQ(heard().back().peer.uid, is_root() ? 65534 : ::geteuid());
+}
+
+class OtherAnswers : public ServerTest {
+  HttpServer::Reply handle(const Peer&, const Operation& operation, const Json&) override {
+    if (operation.name == "metrics") return {200, "icelock_up 1\n", "text/plain; version=0.0.4"};
+    if (operation.name == "plan") return {403, R"({"v":1,"ok":false})"};
+    if (operation.name == "audit") throw std::runtime_error("secret");
+    if (operation.name == "sites") throw 7;
+    return {200, std::string(3'000'000, 'x')};
+  }
+};
+
+TEST_F(OtherAnswers, TheDaemonsAnswerIsPassedOnAsItIs) {
+  start();
+  const auto metrics = exchange(get("/metrics", "Accept-Encoding: gzip\r\n"));
+  EXPECT_EQ(metrics.status, 200);
+  EXPECT_EQ(metrics.body, "icelock_up 1\n");
+  EXPECT_NE(metrics.head.find("Content-Type: text/plain; version=0.0.4\r\n"), std::string::npos);
+  const auto plan = exchange(post("/v1/plan", "{}"));
+  EXPECT_EQ(plan.status, 403);
+  EXPECT_EQ(plan.body, R"({"v":1,"ok":false})");
+  EXPECT_EQ(refusals(), 0U) << "the daemon's own refusals are its own to report";
+  EXPECT_EQ(exchange(get("/v1/status", "Range: bytes=0-1\r\n")).body.size(), 3'000'000U);
+}
+
+TEST_F(OtherAnswers, WhatTheHandlerThrowsStaysInside) {
+  start();
+  for (const char* path : {"/v1/audit", "/v1/sites"}) {
+    const auto answer = exchange(get(path));
+    EXPECT_EQ(answer.status, 500);
+    EXPECT_EQ(answer.json().value("code", ""), "internal");
+    EXPECT_EQ((answer.head + answer.body).find("secret"), std::string::npos);
+  }
+  EXPECT_EQ(refusals(Code::internal), 2U);
+}
+
+TEST(HttpServerStart, OtherSocketsAreRefused) {
+  const auto code_for = [](Fd socket) {
+    const auto started = HttpServer::start(
+        std::move(socket),
+        [](const Peer&, const Operation&, const Json&) { return HttpServer::Reply{}; },
+        [](const Peer&, const Error&) {});
+    return started ? std::optional<Code>() : started.error().code;
+  };
+  EXPECT_EQ(code_for(Fd()), Code::bad_request);
+  EXPECT_EQ(code_for(Fd(::socket(AF_UNIX, SOCK_STREAM, 0))), Code::bad_request);
+  Fd network(::socket(AF_INET, SOCK_STREAM, 0));
+  ::listen(network.get(), 1);
+  EXPECT_EQ(code_for(std::move(network)), Code::bad_request);
+  EXPECT_EQ(code_for(listen_on(fresh_name())), std::nullopt);
+}
+
+TEST(HttpServerStart, TheSocketOutlivesTheServer) {
+  const auto name = fresh_name();
+  Fd listening = listen_on(name);
+  for (int turn = 0; turn < 3; ++turn) {
+    // As systemd keeps its own descriptor of the socket that it hands over.
+    const auto server = HttpServer::start(
+        Fd(::dup(listening.get())),
+        [](const Peer&, const Operation&, const Json&) { return HttpServer::Reply{200, "{}"}; },
+        [](const Peer&, const Error&) {});
+    ASSERT_TRUE(server);
+    Client client(name);
+    client.send(get("/v1/status"));
+    EXPECT_EQ(parse_answer(client.receive()).status, 200);
+  }
+}
+
+}  // namespace
+}  // namespace icelock::ipc
