@@ -74,14 +74,17 @@ std::span<const Host::Operation> Host::operations() {
   return table;
 }
 
-Host::Host(int input, int output, BrowserFamily family, Live live, MachineLink link)
+Host::Host(int input, int output, BrowserFamily family, Live live,
+           const std::filesystem::path& service)
     : input_(input),
       output_(output),
       browser_(browser_of_parent(family)),
       live_(std::move(live)),
-      link_(std::move(link)),
+      link_(service),
       serial_(1),
-      probe_done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+      probe_done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  link_.handle(guard::Clock::now());
+}
 
 int Host::run() {
   std::vector<pollfd> fds;

@@ -26,7 +26,9 @@ Result<BrowserFamily> caller(std::span<char* const> arguments);
 class Host {
  public:
   /// `input` is read for frames, `output` gets nothing but frames. Both stay the caller's.
-  Host(int input, int output, BrowserFamily family, Live live, MachineLink link);
+  /// `service`: icelockd's socket.
+  Host(int input, int output, BrowserFamily family, Live live,
+       const std::filesystem::path& service);
 
   /// Serves until the input ends. The exit code: 0 at a clean end, 1 when the input was cut or
   /// broken.

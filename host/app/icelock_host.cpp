@@ -38,8 +38,7 @@ int main(int argc, char** argv) {
   if (!family) return give_up(output.get(), family.error());
   auto live = icelock::app::Live::open_for_user("/");
   if (!live) return give_up(output.get(), live.error());
-  icelock::app::MachineLink link(icelock::app::service_socket("/"));
-  link.handle(icelock::guard::Clock::now());
-  return icelock::app::Host(STDIN_FILENO, output.get(), *family, std::move(*live), std::move(link))
+  return icelock::app::Host(STDIN_FILENO, output.get(), *family, std::move(*live),
+                            icelock::app::service_socket("/"))
       .run();
 }

@@ -37,6 +37,8 @@ class MachineLink {
   static constexpr std::chrono::milliseconds patience{500};
 
   explicit MachineLink(std::filesystem::path socket);
+  MachineLink(const MachineLink&) = delete;
+  MachineLink& operator=(const MachineLink&) = delete;
 
   /// The descriptor to poll for reading; -1 while there is no connection.
   int fd() const { return client_ ? client_->fd() : -1; }

@@ -6,6 +6,7 @@
 #include <ostream>
 #include <utility>
 
+#include "app/machine_link.h"
 #include "app/policy_work.h"
 #include "ipc/frame_client.h"
 #include "policy/browsers.h"
