@@ -2,11 +2,13 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iomanip>
 #include <ostream>
 
 #include "app/live.h"
+#include "app/machine_link.h"
 #include "app/state_json.h"
 #include "app/verbs.h"
 
@@ -14,6 +16,7 @@ namespace icelock::app {
 namespace {
 
 constexpr int label_width = 10;
+constexpr std::chrono::seconds service_limit{5};
 
 std::string in_words(const net::FamilyState& family, std::string_view word) {
   std::string text(word);
@@ -56,13 +59,31 @@ void print_row(std::ostream& out, std::string_view label, std::string_view text)
   out << std::left << std::setw(label_width) << label << text << '\n';
 }
 
-void print_state(const guard::State& state, const std::vector<BrowserStatus>& browsers,
-                 const Output& output) {
+/// The user's own guard, and the machine's service when there is one.
+struct Sight {
+  Live live;
+  MachineLink link;
+
+  Sight(Live own, const std::filesystem::path& root)
+      : live(std::move(own)), link(service_socket(root)) {
+    link.handle(guard::Clock::now());
+  }
+
+  guard::State state() const {
+    guard::State joint = live.state();
+    joint.decision = joined(std::move(joint.decision), link.word());
+    return joint;
+  }
+};
+
+void print_state(const Sight& sight, const std::filesystem::path& root, const Output& output) {
+  const guard::State state = sight.state();
+  const auto browsers = browser_statuses(root, state, present_reports(), false);
   std::ostream& out = output.out;
   if (output.json) {
-    out << state_json(state, browsers).dump(-1, ' ', false, ipc::Json::error_handler_t::replace)
-        << '\n'
-        << std::flush;
+    ipc::Json json = state_json(state, browsers);
+    json["service"] = {{"present", sight.link.word().present}};
+    out << json.dump(-1, ' ', false, ipc::Json::error_handler_t::replace) << '\n' << std::flush;
     return;
   }
   if (state.network) {
@@ -89,6 +110,8 @@ void print_state(const guard::State& state, const std::vector<BrowserStatus>& br
     if (browser.installed) print_row(out, std::exchange(label, ""), browser_line(browser));
   }
   if (label == "Browsers") print_row(out, label, "none found");
+  print_row(out, "Service",
+            sight.link.word().present ? "icelockd guards this machine" : "icelockd is not running");
   out << std::flush;
 }
 
@@ -108,29 +131,33 @@ int report_error(const Error& error, const Output& output) {
 }
 
 int run_status(const std::filesystem::path& root, const Output& output) {
-  const auto live = Live::open_for_user(root);
+  auto live = Live::open_for_user(root);
   if (!live) return report_error(live.error(), output);
-  print_state(live->state(), browser_statuses(root, live->state(), present_reports(), false),
-              output);
+  print_state(Sight(std::move(*live), root), root, output);
   return 0;
 }
 
 int run_watch(const std::filesystem::path& root, int stop_fd, const Output& output) {
   auto live = Live::open_for_user(root);
   if (!live) return report_error(live.error(), output);
+  Sight sight(std::move(*live), root);
   std::vector<pollfd> fds;
   bool changed = true;
   while (output.out) {
     if (changed) {
-      print_state(live->state(), browser_statuses(root, live->state(), present_reports(), false),
-                  output);
+      print_state(sight, root, output);
       if (!output.json) output.out << '\n' << std::flush;
     }
     fds.assign({{stop_fd, POLLIN, 0}});
-    live->add_to(fds);
-    ::poll(fds.data(), fds.size(), live->timeout(guard::Clock::now()));
+    sight.live.add_to(fds);
+    if (sight.link.fd() >= 0) fds.push_back({sight.link.fd(), POLLIN, 0});
+    const auto now = guard::Clock::now();
+    int timeout = sight.live.timeout(now);
+    if (const int link = sight.link.timeout(now); link >= 0) timeout = std::min(timeout, link);
+    ::poll(fds.data(), fds.size(), timeout);
     if (fds[0].revents != 0) break;
-    changed = live->handle();
+    changed = sight.live.handle();
+    changed = sight.link.handle(guard::Clock::now()) || changed;
   }
   return 0;
 }
@@ -143,6 +170,17 @@ int run_mode(const std::filesystem::path& root, guard::Mode mode, std::optional<
   }
   const auto saved = guard::save_mode(guard::settings_paths(root), mode, level);
   if (!saved) return report_error(saved.error(), output);
+  if (auto service = ipc::FrameClient::connect(service_socket(root))) {
+    ipc::Json arguments = {{"mode", guard::name(mode)}};
+    if (level) arguments["level"] = name(*level);
+    const auto answer = service->call("set_mode", arguments, service_limit);
+    // One's own lock holds without the machine; anything looser needs it.
+    if (!answer && mode != guard::Mode::locked) return report_error(answer.error(), output);
+    if (!answer) {
+      output.err << "icelock: locked for your own browsers; the machine's mode stays: "
+                 << to_string(answer.error()) << '\n';
+    }
+  }
   return run_status(root, output);
 }
 
