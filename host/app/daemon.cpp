@@ -122,6 +122,7 @@ void Daemon::handle() {
 
 void Daemon::reload() {
   if (live_.reload_settings(false)) state_changed();
+  keeper_.check();
 }
 
 std::string Daemon::summary() const {

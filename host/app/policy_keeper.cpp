@@ -87,6 +87,10 @@ void PolicyKeeper::handle(Clock::time_point now) {
   if (again || (next_check_ && *next_check_ <= now)) start(again);
 }
 
+void PolicyKeeper::check() {
+  if (wish_) start(false);
+}
+
 // Firefox has no neutral file: its policies.json is the admin's, and goes back to what it was.
 Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& root,
                                                   const Wish& wish, bool again) {

@@ -33,6 +33,8 @@ class PolicyKeeper {
   /// Milliseconds until handle() is due; -1: nothing to do.
   int timeout(Clock::time_point now) const;
   void handle(Clock::time_point now);
+  /// Looks at the files now.
+  void check();
 
   /// Whether the settings let icelockd manage policies.
   bool manages() const { return wish_.has_value(); }

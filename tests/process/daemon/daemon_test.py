@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""icelockd through both of its doors, as root, as a member of the group, and as nobody."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "host"))
+import daemon_process as d  # noqa: E402
+
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
+POLICY = "/etc/chromium/policies/managed/zz-icelock.json"
+MANAGED = {"manage_policies": True, "browsers": ["chromium", "firefox"], "hold_seconds": 0}
+ARGUMENTS = {"set_mode": {"mode": "auto"},
+             "report": {"browser": "firefox", "serial": 1, "value": "default",
+                        "level_of_control": "controlled_by_this_extension", "level": None},
+             "plan": {"browsers": ["chromium"]}, "apply": {"browsers": ["chromium"]},
+             "revert": {}}
+
+
+def documented_operations():
+    """Rows of the table in docs/protocol.md: name -> (right, method, path)."""
+    with open(os.path.join(SOURCE, "docs/protocol.md"), encoding="utf-8") as file:
+        section = file.read().split("## The service's doors")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (read|mode|root) \| (?:`(\w+) (\S+)`|-) \|", section, re.M)
+    return {name: (right, method, path) for name, right, method, path in rows}
+
+
+class Doors(unittest.TestCase):
+    def test_the_table_holds_for_everybody_through_both_doors(self):
+        operations = documented_operations()
+        self.assertGreater(len(operations), 8)
+        ranks = {"read": 0, "mode": 1, "root": 2}
+        with d.Daemon():
+            for who, rank in ((d.ROOT, 2), (d.MEMBER, 1), (d.NOBODY, 0)):
+                for name, (right, method, path) in operations.items():
+                    with self.subTest(who=who, operation=name):
+                        allowed = rank >= ranks[right]
+                        arguments = ARGUMENTS.get(name, {})
+                        answer = d.as_user(who, lambda: d.Frames().call(name, **arguments))
+                        self.assertEqual(answer["ok"], allowed, answer)
+                        if not allowed:
+                            self.assertEqual(answer["code"], "not_permitted")
+                        if not method or name == "subscribe":
+                            continue
+                        body = json.dumps(arguments).encode() if method == "POST" else b""
+                        status, _, content = d.as_user(who, lambda: d.http(method, path, body))
+                        self.assertEqual(status, 200 if allowed else 403, content)
+                        if name != "metrics":
+                            self.assertEqual(json.loads(content)["ok"], allowed)
+
+    def test_the_program_serves_what_the_document_lists(self):
+        with open(os.path.join(SOURCE, "host/ipc/operations.cpp"), encoding="utf-8") as file:
+            code = re.findall(r'\{"(\w+)", Right::(\w+), "(\w*)", "(\S*)"\}', file.read())
+        self.assertEqual({name: (right, method, path) for name, right, method, path in code},
+                         documented_operations())
+
+    def test_refusals_are_logged_with_uid_and_code(self):
+        with d.Daemon() as daemon:
+            d.as_user(d.NOBODY, lambda: d.Frames().call("apply"))
+            d.as_user(d.NOBODY, lambda: d.http("POST", "/v1/revert", b"{}"))
+            d.as_user(d.NOBODY, lambda: d.http("GET", "/v1/status", head=["Origin: http://x"]))
+            time.sleep(0.2)
+            log = daemon.log()
+            self.assertEqual(len(re.findall(r"refused uid 65534 .*\[not_permitted\]", log)), 3, log)
+
+    def test_nonsense_is_answered_with_a_code(self):
+        with d.Daemon():
+            for payload, code in ((b"", "bad_json"), (b"{", "bad_json"), (b"[]", "bad_request"),
+                                  (b'{"v":2,"id":1,"op":"status"}', "version"),
+                                  (b'{"v":1,"id":1,"op":"fly"}', "unknown_op"),
+                                  (b'{"v":1,"id":1,"op":"set_mode","mode":7}', "bad_request"),
+                                  (b'{"v":1,"id":1,"op":"apply","browsers":3}', "bad_request"),
+                                  (b'{"v":1,"id":1,"op":"apply","browsers":["lynx"]}',
+                                   "not_found")):
+                door = d.Frames()
+                door.send(payload)
+                self.assertEqual(door.receive()["code"], code, payload)
+
+    def test_a_client_that_stops_in_a_frame_is_dropped(self):
+        with d.Daemon():
+            door = d.Frames()
+            door.socket.sendall(b"\x10\0\0\0{")
+            started = time.monotonic()
+            with self.assertRaises(OSError):
+                door.receive()
+            self.assertLess(time.monotonic() - started, 8)
+
+    def test_users_see_their_own_browsers_and_the_machines_decision(self):
+        with d.Daemon({"floor": "default_route_only"}):
+            report = ARGUMENTS["report"]
+            keep = d.Frames()
+            keep.call("report", **{**report, "browser": "chromium", "level": "force_proxy"})
+
+            def look():
+                door = d.Frames()
+                door.call("report", **{**report, "level": "default_route_only"})
+                return door.call("status")["state"]
+            theirs = d.as_user(d.NOBODY, look)
+            rows = {row["id"]: row["level"] for row in theirs["browsers"]}
+            self.assertEqual((rows["firefox"], rows["chromium"]), ("default_route_only", None))
+            self.assertEqual(theirs["decision"]["chromium"], "default_route_only")
+            rows = {row["id"]: row["level"] for row in keep.call("status")["state"]["browsers"]}
+            self.assertEqual(rows["chromium"], "force_proxy")
+
+
+class Settings(unittest.TestCase):
+    def test_no_mode_goes_below_the_floor(self):
+        with d.Daemon({"floor": "force_proxy"}):
+            answer = d.as_user(d.MEMBER, lambda: d.Frames().call(
+                "set_mode", mode="locked", level="default_route_only"))
+            self.assertEqual(answer["code"], "below_floor")
+            state = d.as_user(d.MEMBER, lambda: d.Frames().call("set_mode", mode="open"))["state"]
+            self.assertEqual(state["decision"]["chromium"], "force_proxy")
+
+    def test_a_broken_file_keeps_the_last_good_settings_and_says_where(self):
+        with d.Daemon({"floor": "force_proxy"}) as daemon:
+            door = d.Frames()
+            door.call("subscribe")
+            daemon.settings('{\n  "flor": "unrestricted"\n}')
+            daemon.process.send_signal(signal.SIGHUP)
+            state = door.push(lambda s: any(r["code"] == "settings_broken" for r in s["reasons"]))
+            self.assertEqual(state["decision"]["firefox"], "force_proxy")
+            self.assertIn("icelock.json:2", json.dumps(state["reasons"]))
+            self.assertIn(b"icelock_settings_broken 1", d.http("GET", "/metrics")[2])
+            daemon.settings({"floor": "default_route_only"})
+            state = door.push(lambda s: s["floor"] == "default_route_only")
+            self.assertNotIn("settings_broken", json.dumps(state["reasons"]))
+            self.assertIn("SETTINGS", daemon.log())
+
+    def test_the_mode_survives_a_restart(self):
+        with d.Daemon() as daemon:
+            d.Frames().call("set_mode", mode="locked")
+            self.assertEqual(daemon.kill(signal.SIGTERM), 0)
+            daemon.start()
+            self.assertEqual(d.Frames().call("status")["state"]["mode"], "locked")
+
+
+class Policies(unittest.TestCase):
+    def setUp(self):
+        self.laptop = d.Laptop()
+        self.addCleanup(self.laptop.close)
+
+    def handling(self):
+        try:
+            return d.read_json(POLICY).get("WebRtcIPHandling", "none")
+        except FileNotFoundError:
+            return "no file"
+
+    def wait_for_handling(self, wanted):
+        d.wait_for(lambda: self.handling() == wanted, f"{wanted}; it is {self.handling()}")
+
+    def test_follow_the_network(self):
+        with d.Daemon(MANAGED):
+            self.wait_for_handling("none")
+            other = "/etc/chromium/policies/managed/admin.json"
+            with open(other, "w", encoding="utf-8") as file:
+                file.write('{"HomepageLocation": "https://a.example"}')
+            self.laptop.connect()
+            self.wait_for_handling("default_public_interface_only")
+            self.assertEqual(os.stat(POLICY).st_mtime, 1577836800)
+            firefox = d.read_json("/etc/firefox/policies/policies.json")
+            self.assertIn("media.peerconnection.enabled", firefox["policies"]["Preferences"])
+            self.laptop.drop()
+            self.wait_for_handling("none")
+            d.wait_for(lambda: not os.path.exists("/etc/firefox/policies/policies.json"),
+                       "Firefox's file to be as before")
+            self.assertEqual(os.stat(POLICY).st_mtime, 1577836800)
+            self.assertEqual(d.read_json(other), {"HomepageLocation": "https://a.example"})
+            answer = d.Frames().call("revert")
+            self.assertEqual(answer["code"], "busy", "the settings decide")
+
+    def test_one_broken_file_does_not_keep_the_lock_from_others(self):
+        with d.Daemon() as daemon:
+            os.makedirs("/etc/firefox/policies")
+            with open("/etc/firefox/policies/policies.json", "w", encoding="utf-8") as file:
+                file.write("{ broken")
+            self.laptop.connect()
+            daemon.settings(MANAGED)
+            self.wait_for_handling("default_public_interface_only")
+            d.wait_for(lambda: b"icelock_policy_failed 1" in d.http("GET", "/metrics")[2],
+                       "the failure to be told")
+            self.assertIn("policy_failed", json.dumps(d.Frames().call("status")))
+            os.remove("/etc/firefox/policies/policies.json")
+            d.wait_for(lambda: b"icelock_policy_failed 0" in d.http("GET", "/metrics")[2],
+                       "the next attempt")
+
+    def test_stay_when_the_service_ends_and_are_adopted(self):
+        with d.Daemon(MANAGED) as daemon:
+            self.laptop.connect()
+            self.wait_for_handling("default_public_interface_only")
+            daemon.kill()
+            self.assertEqual(self.handling(), "default_public_interface_only")
+            daemon.start()
+            time.sleep(0.3)
+            self.assertEqual(self.handling(), "default_public_interface_only")
+            self.assertEqual(daemon.kill(signal.SIGTERM), 0)
+            self.assertEqual(self.handling(), "default_public_interface_only")
+            daemon.settings({})
+            daemon.start()
+            self.assertTrue(d.Frames().call("revert")["ok"])
+            self.assertEqual(self.handling(), "no file")
+
+    def test_what_somebody_removed_comes_back(self):
+        with d.Daemon(MANAGED) as daemon:
+            self.laptop.connect()
+            self.wait_for_handling("default_public_interface_only")
+            os.remove(POLICY)
+            daemon.process.send_signal(signal.SIGHUP)
+            self.wait_for_handling("default_public_interface_only")
+
+    def test_a_drop_while_the_service_is_dead_is_still_held(self):
+        with d.Daemon({**MANAGED, "hold_seconds": 4}) as daemon:
+            self.laptop.connect()
+            self.wait_for_handling("default_public_interface_only")
+            daemon.kill()
+            self.laptop.drop()
+            daemon.start()
+            self.wait_for_handling("disable_non_proxied_udp")
+            time.sleep(1)
+            self.assertEqual(self.handling(), "disable_non_proxied_udp")
+            self.wait_for_handling("none")
+
+    def test_killed_at_any_moment_every_file_is_whole(self):
+        with d.Daemon({**MANAGED, "hold_seconds": 3600}) as daemon:
+            self.laptop.connect()
+            self.wait_for_handling("default_public_interface_only")
+            loosened = []
+            for round_number in range(25):
+                self.laptop.drop()
+                time.sleep((round_number * 7 % 23) / 1000)
+                self.laptop.connect()
+                time.sleep((round_number * 11 % 29) / 1000)
+                daemon.kill()
+                if self.handling() in ("none", "no file", "default"):
+                    loosened.append(round_number)
+                daemon.start()
+            self.assertEqual(loosened, [])
+            decision = d.Frames().call("status")["state"]["decision"]["chromium"]
+            self.wait_for_handling({"default_route_only": "default_public_interface_only",
+                                    "force_proxy": "disable_non_proxied_udp"}[decision])
+
+
+class Hosts(unittest.TestCase):
+    def test_obey_the_service_and_outlive_it(self):
+        import host_process  # pylint: disable=import-outside-toplevel
+        with d.Daemon() as daemon, host_process.Host() as host:
+            state = host.ask("subscribe")["state"]
+            self.assertTrue(state["service"]["present"])
+            self.assertEqual(state["decision"]["chromium"], "unrestricted")
+            d.Frames().call("set_mode", mode="locked")
+            state = wait_for_push(host, lambda s: s["decision"]["chromium"] == "force_proxy")
+            daemon.kill()
+            state = wait_for_push(host, lambda s: not s["service"]["present"])
+            self.assertEqual(state["decision"]["chromium"], "force_proxy", "its last word holds")
+            self.assertIn("service_gone", json.dumps(state["reasons"]))
+            daemon.start()
+            state = wait_for_push(host, lambda s: s["service"]["present"])
+            self.assertEqual(state["decision"]["chromium"], "force_proxy")
+            answer = host.ask("set_mode", mode="auto")
+            self.assertEqual(answer["state"]["decision"]["chromium"], "unrestricted")
+            self.assertEqual(d.Frames().call("status")["state"]["mode"], "auto")
+
+    def test_the_command_line_uses_the_service(self):
+        icelock = os.path.join(d.BIN, "icelock")
+        with d.Daemon() as daemon:
+            run = subprocess.run([icelock, "status"], capture_output=True, text=True, check=True)
+            self.assertIn("icelockd guards this machine", run.stdout)
+            run = subprocess.run([icelock, "apply", "--browser", "chromium"], capture_output=True,
+                                 text=True, check=True)
+            self.assertIn("Applied.", run.stdout)
+            self.assertEqual(d.read_json(POLICY)["WebRtcIPHandling"], "disable_non_proxied_udp")
+            self.assertIn(b'op="apply"} 1', d.http("GET", "/metrics")[2])
+            subprocess.run([icelock, "revert"], capture_output=True, check=True)
+            self.assertFalse(os.path.exists(POLICY))
+            daemon.kill()
+            run = subprocess.run([icelock, "status"], capture_output=True, text=True, check=True)
+            self.assertIn("icelockd is not running", run.stdout)
+
+
+def wait_for_push(host, accept):
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            message = host.read(1)
+        except TimeoutError:
+            continue
+        if "event" in message and accept(message["state"]):
+            return message["state"]
+    raise AssertionError("no such state was pushed")
+
+
+if __name__ == "__main__":
+    d.enter()
+    unittest.main(verbosity=2)
