@@ -128,8 +128,7 @@ void Daemon::reload() {
 std::string Daemon::summary() const {
   const auto& state = live_.state();
   std::string text = "Chromium family " + words_for(state.decision.chromium) + ", Firefox " +
-                     words_for(state.decision.firefox) + "; " + std::to_string(frames_->size()) +
-                     " connected";
+                     words_for(state.decision.firefox);
   if (state.settings.problem) text += "; SETTINGS: " + to_string(*state.settings.problem);
   if (keeper_.problem()) text += "; POLICY: " + to_string(*keeper_.problem());
   return text;

@@ -47,7 +47,7 @@ class Daemon {
   /// Reads the settings again, now.
   void reload();
 
-  /// One line for the service manager.
+  /// What was decided and what is wrong, in one line for the journal and the service manager.
   std::string summary() const;
 
  private:

@@ -11,10 +11,11 @@ import {skip} from './expect.mjs';
 const bin = process.env.ICELOCK_BIN ?? fileURLToPath(new URL('../../build/release/bin', import.meta.url));
 export const extension = process.env.ICELOCK_EXTENSION ?? fileURLToPath(new URL('../../extension', import.meta.url));
 
+export const program = (name) => path.join(bin, name);
+
 export function need_programs(...names) {
   for (const name of names) {
-    const program = path.join(bin, name);
-    if (!existsSync(program)) skip(`${program} is not built (ICELOCK_BIN names the folder)`);
+    if (!existsSync(program(name))) skip(`${program(name)} is not built (ICELOCK_BIN names the folder)`);
   }
 }
 
@@ -24,7 +25,7 @@ export function need_extension() {
 
 /// Runs icelock; its standard output. Throws when the exit code is not 0, with what it said.
 export function icelock(...args) {
-  return execFileSync(path.join(bin, 'icelock'), args, {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'],
+  return execFileSync(program('icelock'), args, {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'],
                                                         timeout: 10000});
 }
 
@@ -49,7 +50,7 @@ function write_manifest(browser) {
   const file = user_manifests[browser];
   mkdirSync(path.dirname(file), {recursive: true});
   writeFileSync(file, JSON.stringify({name: 'icelock.host', description: 'icelock', type: 'stdio',
-                                      path: path.resolve(bin, 'icelock-host'), ...callers[browser]}));
+                                      path: path.resolve(program('icelock-host')), ...callers[browser]}));
 }
 
 /// Lets the browser find icelock-host, as a person without root does it. Returns the program that the browser
@@ -57,7 +58,7 @@ function write_manifest(browser) {
 export function install_manifest(browser) {
   if (process.env.ICELOCK_LAB_MANIFEST === '1') write_manifest(browser);
   else icelock('setup', '--user', '--browser', browser);
-  const {path: program} = JSON.parse(readFileSync(user_manifests[browser], 'utf8'));
-  accessSync(program, constants.X_OK);
-  return program;
+  const {path: host} = JSON.parse(readFileSync(user_manifests[browser], 'utf8'));
+  accessSync(host, constants.X_OK);
+  return host;
 }
