@@ -47,13 +47,14 @@ install(FILES ${installer}/completions/icelock.fish
 # Firefox's manifest lies in /usr, so it is a file of the installation, made by the program that knows what is in
 # it. Those of the Chromium family lie in /etc: `icelock setup --system` writes them on the machine itself, because
 # a package may own nothing in /etc/opt, and a configuration file would stay when the program goes.
-set(manifest usr/lib/mozilla/native-messaging-hosts/icelock.host.json)
-add_custom_command(OUTPUT ${generated}/${manifest} DEPENDS icelock VERBATIM
-  COMMAND ${CMAKE_COMMAND} -DICELOCK=$<TARGET_FILE:icelock> -DROOT=${generated} -DMANIFEST=${manifest}
-    -DBUILT=$<TARGET_FILE:icelock-host> -DINSTALLED=${CMAKE_INSTALL_FULL_BINDIR}/icelock-host
+set(manifest ${generated}/icelock.host.json)
+add_custom_command(OUTPUT ${manifest} DEPENDS icelock ${CMAKE_CURRENT_LIST_DIR}/manifest.cmake VERBATIM
+  COMMAND ${CMAKE_COMMAND} -DICELOCK=$<TARGET_FILE:icelock> -DBUILT=$<TARGET_FILE:icelock-host>
+    -DINSTALLED=${CMAKE_INSTALL_FULL_BINDIR}/icelock-host -DOUTPUT=${manifest}
     -P ${CMAKE_CURRENT_LIST_DIR}/manifest.cmake)
-set_property(GLOBAL APPEND PROPERTY icelock_generated ${generated}/${manifest})
-install(FILES ${generated}/${manifest} DESTINATION /usr/lib/mozilla/native-messaging-hosts)
+set_property(GLOBAL APPEND PROPERTY icelock_generated ${manifest})
+# Firefox looks nowhere else, whatever the prefix is.
+install(FILES ${manifest} DESTINATION /usr/lib/mozilla/native-messaging-hosts)
 
 if(TARGET icelockd)
   include(debian)

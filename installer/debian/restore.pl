@@ -91,6 +91,7 @@ sub check_way {
 
 sub put_back {
     my ($path, $was) = @_;
+    defined $was->{$_} or die "the ledger does not say its $_\n" for qw(bytes mode uid gid mtime_ns);
     my $target = "$root/$path";
     # Beside the folder that the browser watches, as icelock does it.
     my ($stage) = $target =~ m{^(.*)/[^/]+/[^/]+\z};
@@ -104,8 +105,9 @@ sub put_back {
         chmod $was->{mode} & 07777, $file or die "cannot set the mode: $!\n";
         close $file or die "cannot write: $!\n";
         # Perl's own utime knows no nanoseconds.
-        my $nanoseconds = $was->{mtime_ns} % 1_000_000_000;
-        my $time = sprintf '@%d.%09d', ($was->{mtime_ns} - $nanoseconds) / 1_000_000_000, $nanoseconds;
+        my ($sign, $ns) = $was->{mtime_ns} < 0 ? ("-", -$was->{mtime_ns}) : ("", $was->{mtime_ns});
+        my $rest = $ns % 1_000_000_000;
+        my $time = sprintf '@%s%d.%09d', $sign, ($ns - $rest) / 1_000_000_000, $rest;
         system("touch", "--date=$time", "--", $stage) == 0 or die "cannot set the time\n";
         rename $stage, $target or die "cannot rename: $!\n";
     };
@@ -141,7 +143,9 @@ my $known = eval {
     $text = slurp($ledger);
     utf8::decode($text) or die "not UTF-8\n";
     my $parsed = value();
-    $parsed->{v} == 1 or die "written by another version\n";
+    $text =~ /\G\s*\z/gc or die "more than a ledger\n";
+    ref $parsed eq "HASH" && ($parsed->{v} // "") eq "1" or die "written by another version\n";
+    ref $parsed->{$_} eq "ARRAY" or die "no $_ in it\n" for qw(files folders);
     $parsed;
 };
 if (!$known) {
