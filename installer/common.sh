@@ -14,6 +14,8 @@ build_packages=(g++ cmake ninja-build ccache pkg-config ca-certificates
 test_packages=(chromium firefox-esr coturn openvpn wireguard-go wireguard-tools nftables iproute2
   python3 openssl procps util-linux strace libgtest-dev libgmock-dev git)
 check_packages=(clang-format-19 clang-tidy-19 shellcheck)
+# Making and testing the Debian package and the system service.
+package_packages=(dpkg-dev file gzip lintian systemd systemd-container)
 
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi

@@ -35,7 +35,7 @@ say 'Checking this system'
 require_supported_system
 
 say 'Installing what the tests need'
-install_packages "${build_packages[@]}" "${test_packages[@]}" "${check_packages[@]}"
+install_packages "${build_packages[@]}" "${test_packages[@]}" "${check_packages[@]}" "${package_packages[@]}"
 install_node
 (cd tests/extension && npm ci --silent --no-audit --no-fund) ||
   die 'npm ci failed in tests/extension; run it there to see why'

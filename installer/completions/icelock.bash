@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Completion of icelock(1) for bash. tests/install/words.py holds the words against `icelock --help`.
+
+_icelock() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' words='' i
+  local levels='unrestricted default_route_only force_proxy disabled'
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      -*) ;;
+      *)
+        verb=${COMP_WORDS[i]}
+        break
+        ;;
+    esac
+  done
+  COMPREPLY=()
+  case $before in
+    --root)
+      compopt -o filenames
+      mapfile -t COMPREPLY < <(compgen -d -- "$word")
+      return
+      ;;
+    --browser) words='chrome chromium edge brave vivaldi firefox' ;;
+    --level) words=$levels ;;
+    --stun) return ;;
+    *)
+      case $verb in
+        '') words='status watch probe mode plan apply revert setup unsetup --help --version' ;;
+        status | watch) words='--json --root --help' ;;
+        probe) words='--json --stun --help' ;;
+        mode)
+          words='auto locked open --json --root --help'
+          [ "$before" != locked ] || words=$levels
+          ;;
+        plan | apply) words='--json --root --browser --level --help' ;;
+        revert) words='--json --root --browser --help' ;;
+        setup | unsetup) words='--json --root --browser --user --system --help' ;;
+      esac
+      ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+complete -F _icelock icelock

@@ -1,0 +1,43 @@
+#compdef icelock
+# SPDX-License-Identifier: Apache-2.0
+# Completion of icelock(1) for zsh. tests/install/words.py holds the words against `icelock --help`.
+
+_icelock() {
+  local -a verbs common root browser level scope
+  local levels='(unrestricted default_route_only force_proxy disabled)'
+  verbs=(
+    'status:what the network is, what was decided and what each browser obeys'
+    'watch:the same as a stream'
+    'probe:each link, and the ICE candidates gathered on it'
+    'mode:follow the network, keep WebRTC locked, or leave it open'
+    'plan:what apply would change'
+    'apply:lock WebRTC by browser policy, for all users'
+    'revert:put every policy file back as it was'
+    'setup:let browsers start icelock-host'
+    'unsetup:take the native-messaging manifests away again'
+  )
+  common=('(-h --help)'{-h,--help}'[print a short help]' '--json[print JSON]')
+  root=('--root[use the system files below this folder]:folder:_files -/')
+  browser=('*--browser[only this browser]:browser:(chrome chromium edge brave vivaldi firefox)')
+  level=("--level[the level to set]:level:$levels")
+  scope=('(--system)--user[for this user only]' '(--user)--system[for all users of this machine]')
+
+  if ((CURRENT == 2)); then
+    _describe -t verbs 'verb' verbs
+    _arguments '(-h --help)'{-h,--help}'[print a short help]' '--version[print the version]'
+    return
+  fi
+  local verb=$words[2]
+  shift words
+  ((CURRENT--))
+  case $verb in
+    status | watch) _arguments $common $root ;;
+    probe) _arguments $common '--stun[STUN server to ask]:server:_hosts' ;;
+    mode) _arguments $common $root '1:mode:(auto locked open)' "2:level:$levels" ;;
+    plan | apply) _arguments $common $root $browser $level ;;
+    revert) _arguments $common $root $browser ;;
+    setup | unsetup) _arguments $common $root $browser $scope ;;
+  esac
+}
+
+_icelock "$@"
