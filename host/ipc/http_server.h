@@ -19,7 +19,7 @@ namespace icelock::ipc {
 /// What one client, and all of them, may cost. Root is not counted where it says "per uid"; all
 /// whom the kernel cannot name count as one.
 struct HttpLimits {
-  std::size_t head = 16 * 1024;           ///< request line and header, in bytes
+  std::size_t head = 16'384;              ///< request line and header, in bytes
   std::size_t body = accept_limit;        ///< in bytes
   std::chrono::milliseconds read{5000};   ///< for a whole request
   std::chrono::milliseconds write{5000};  ///< for a whole answer, or one event

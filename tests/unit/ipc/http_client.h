@@ -154,7 +154,8 @@ inline std::string post(std::string_view path, std::string_view body) {
 
 class ServerTest : public ::testing::Test {
  protected:
-  ~ServerTest() override { stop(); }
+  // Not in the destructor: the server's threads call handle() of the derived class.
+  void TearDown() override { stop(); }
 
   void start(const HttpLimits& limits = {}) {
     auto started = HttpServer::start(
