@@ -138,7 +138,6 @@ gone /etc/chromium/policies/managed/zz-icelock.json "no policy without consent"
 echo "install: programs, manifests, units, group, folders"
 
 # --- Removed, settings and policies stay; purged, all is as it was, by what dpkg kept.
-mkdir -p "$work/root/etc/icelock"
 echo '{"floor": "force_proxy"}' >"$work/root/etc/icelock/icelock.json"
 apply
 run remove "${dpkg[@]}" -r icelock
