@@ -15,6 +15,9 @@ using ipc::Json;
 // Longer than any disk should take, shorter than a client's patience.
 constexpr std::chrono::seconds answer_limit{30};
 
+// What others did to policy files shows in the state this late.
+constexpr std::chrono::seconds longest_told{1};
+
 std::string words_for(Level level) {
   return std::string(name(level));
 }
@@ -55,9 +58,8 @@ Result<void> Daemon::open_doors(Fd frames, Fd http) {
            [this](ipc::FrameServer::Client client) {
              const auto found = known_.find(client);
              if (found == known_.end()) return;
-             const bool was_seen = found->second.report.has_value();
              known_.erase(found);
-             if (was_seen) state_changed();
+             told_.clear();
            },
        .refused = [this](const ipc::Peer& peer, const Error& error) { refused(peer, error); }},
       {});
@@ -191,6 +193,7 @@ void Daemon::refused(const ipc::Peer& peer, const Error& error) {
 
 void Daemon::state_changed() {
   ++serial_;
+  told_.clear();
   push_state();
   if (http_) http_->state_changed();
   keeper_.follow(live_.state(), guard::Clock::now());
@@ -218,7 +221,15 @@ std::vector<Report> Daemon::reports_for(const ipc::Peer& peer) const {
   return reports;
 }
 
-Json Daemon::state_for(const ipc::Peer& peer) const {
+// Made once for each user and state: policy folders are read for it, and anybody may ask often.
+const Json& Daemon::state_for(const ipc::Peer& peer) {
+  const auto now = guard::Clock::now();
+  Told& told = told_[peer.uid.value_or(static_cast<uid_t>(-1))];
+  if (told.state.is_null() || now - told.made > longest_told) told = {make_state(peer), now};
+  return told.state;
+}
+
+Json Daemon::make_state(const ipc::Peer& peer) const {
   guard::State state = live_.state();
   state.serial = serial_;
   if (keeper_.problem()) {

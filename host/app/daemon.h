@@ -73,6 +73,10 @@ class Daemon {
     std::string_view name;
     void (Daemon::*handler)(const Call&, const Done&);
   };
+  struct Told {
+    ipc::Json state;
+    guard::Clock::time_point made;
+  };
   struct Known {
     ipc::Peer peer;
     bool subscribed = false;
@@ -87,7 +91,8 @@ class Daemon {
   void refused(const ipc::Peer& peer, const Error& error);
   void state_changed();
   void push_state();
-  ipc::Json state_for(const ipc::Peer& peer) const;
+  const ipc::Json& state_for(const ipc::Peer& peer);
+  ipc::Json make_state(const ipc::Peer& peer) const;
   std::vector<Report> reports_for(const ipc::Peer& peer) const;
 
   void do_status(const Call& call, const Done& done);
@@ -106,6 +111,7 @@ class Daemon {
   Live live_;
   std::uint64_t serial_ = 0;  ///< grows with each state that is told
   std::map<ipc::FrameServer::Client, Known> known_;
+  std::map<uid_t, Told> told_;  ///< what each user was told last; cleared by every change
   std::optional<ipc::FrameServer> frames_;
   std::map<std::string, std::uint64_t> counters_;  ///< requests, by operation
   std::map<std::string, std::uint64_t> refusals_;  ///< on the frames door, by code

@@ -124,6 +124,7 @@ void Daemon::do_report(const Call& call, const Done& done) {
     Known& known = known_[*call.client];
     known.peer = call.peer;
     known.report = std::move(*report);
+    told_.clear();
   }
   done(Json::object());
 }

@@ -43,6 +43,7 @@ Result<FrameServer> FrameServer::open(Fd listening, Events events, Limits limits
 int FrameServer::timeout(Clock::time_point now) const {
   std::optional<Clock::time_point> next;
   for (const auto& [client, connection] : connections_) {
+    if (connection.more) return 0;
     for (const auto& deadline : {connection.read_by, connection.write_by}) {
       if (deadline && (!next || *deadline < *next)) next = deadline;
     }
@@ -53,6 +54,9 @@ int FrameServer::timeout(Clock::time_point now) const {
 }
 
 void FrameServer::handle(Clock::time_point now) {
+  for (auto& [client, connection] : connections_) {
+    if (connection.more && !connection.doomed) serve_frames(connection);
+  }
   std::array<epoll_event, 64> ready{};
   const int count = ::epoll_wait(epoll_.get(), ready.data(), ready.size(), 0);
   for (std::size_t i = 0; i < static_cast<std::size_t>(std::max(count, 0)); ++i) {
@@ -63,7 +67,7 @@ void FrameServer::handle(Clock::time_point now) {
     const auto found = connections_.find(ready[i].data.u64);
     if (found == connections_.end() || found->second.doomed) continue;
     if ((ready[i].events & EPOLLOUT) != 0) flush(found->second);
-    if ((ready[i].events & ~static_cast<unsigned>(EPOLLOUT)) != 0) {
+    if (!found->second.more && (ready[i].events & ~static_cast<unsigned>(EPOLLOUT)) != 0) {
       read_from(found->second);
     }
   }
@@ -125,7 +129,13 @@ void FrameServer::read_from(Connection& connection) {
 }
 
 void FrameServer::serve_frames(Connection& connection) {
-  while (!connection.doomed) {
+  connection.more = false;
+  for (int frame = 0; !connection.doomed; ++frame) {
+    // The rest stays where it is, and so does what the client sends meanwhile: in its own buffers.
+    if (frame == limits_.frames_a_turn) {
+      connection.more = true;
+      return;
+    }
     const auto payload = connection.decoder.next();
     if (!payload) {
       send(connection.client, failure(nullptr, payload.error()));

@@ -28,6 +28,7 @@ class FrameServer {
     std::size_t clients = 1024;
     std::size_t clients_of_one_user = 512;  ///< root excepted
     std::size_t unsent_bytes = 4 << 20;
+    int frames_a_turn = 2;  ///< of one client in one handle(): who sends many waits, nobody else
     std::chrono::milliseconds read_deadline{5000};   ///< from a frame's first byte to its last
     std::chrono::milliseconds write_deadline{5000};  ///< from the first byte that had to wait
   };
