@@ -150,6 +150,13 @@ TEST_F(HttpServerTest, BodiesHaveALimit) {
   EXPECT_EQ(heard().size(), 1U);
 }
 
+TEST_F(HttpServerTest, WhoeverSendsTooMuchIsHeardOutALittleAndThenSeesWhy) {
+  start();
+  Client client(name);
+  EXPECT_TRUE(client.send(post("/v1/mode", std::string(1024 * 1024, ' '))));
+  EXPECT_EQ(parse_answer(client.receive()).json().value("code", ""), "too_large");
+}
+
 TEST_F(HttpServerTest, HeadersHaveALimit) {
   start();
   const auto with_header_of = [](std::size_t size) {
