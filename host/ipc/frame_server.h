@@ -63,6 +63,7 @@ class FrameServer {
     std::string unsent;
     std::optional<Clock::time_point> read_by;
     std::optional<Clock::time_point> write_by;
+    bool more = false;  ///< whole frames wait for their turn
     bool doomed =
         false;  ///< to be dropped at the end of handle(); nothing is read or sent any more
   };

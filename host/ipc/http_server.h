@@ -26,7 +26,7 @@ struct HttpLimits {
   std::chrono::milliseconds heartbeat{15000};
   std::size_t streams = 32;  ///< event streams at once
   std::size_t streams_per_uid = 16;
-  std::size_t connections_per_uid = 24;  ///< served or waiting
+  std::size_t connections_per_uid = 20;  ///< served or waiting
   std::size_t request_threads = 16;      ///< besides one thread for each stream
   std::size_t waiting = 64;              ///< connections without a thread
 };
