@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipc/frame_server.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -33,6 +34,11 @@ FrameServer::FrameServer(Fd listening, Fd epoll, Events events, Limits limits)
       limits_(limits) {}
 
 Result<FrameServer> FrameServer::open(Fd listening, Events events, Limits limits) {
+  // systemd passes sockets that wait.
+  const int flags = ::fcntl(listening.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(listening.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+    return fail_errno(errno, "cannot use the socket");
+  }
   Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll || !watch(epoll, EPOLL_CTL_ADD, listening.get(), the_listener, false)) {
     return fail_errno(errno, "cannot watch the socket");

@@ -32,7 +32,7 @@ def property_of(name):
 
 def status_lines(pid):
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
-        return dict(line.rstrip().split(":\t") for line in file if ":\t" in line)
+        return {key: value.strip() for key, _, value in (line.partition(":") for line in file)}
 
 
 def settings(**content):
