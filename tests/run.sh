@@ -64,11 +64,12 @@ run_ctest() {
 # Threads are only where these are; the store's fault tests under strace are slow and need no sanitizer.
 declare -A sanitized=(
   [asan]='-R ^(unit|process)\. -E ^process\.store\.(kill|errors)$'
-  [tsan]='-R ^(unit\.(base|ice|guard|ipc)|process\.(host|ice))'
+  [tsan]='-R ^(unit\.(base|ice|guard|ipc)|process\.(host|ice|daemon))'
 )
 declare -A targets=(
   [asan]=all
-  [tsan]='icelock icelock-host base_test ice_test ice_gather_test guard_test ipc_test gather_tool'
+  [tsan]='icelock icelock-host icelockd base_test ice_test ice_gather_test guard_test ipc_test ipc_http_test
+    gather_tool'
 )
 if [ "$with_sanitizers" = yes ]; then
   for preset in asan tsan; do
