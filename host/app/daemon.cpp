@@ -76,7 +76,7 @@ Result<void> Daemon::open_doors(Fd frames, Fd http) {
                                     .body = ipc::failure(nullptr, answer.error()),
                                     .content_type = "application/json"};
     }
-    if (answer->contains("text")) {
+    if (operation.name == "metrics") {
       return ipc::HttpServer::Reply{.status = 200,
                                     .body = answer->at("text").get<std::string>(),
                                     .content_type = "text/plain; version=0.0.4; charset=utf-8"};
@@ -85,11 +85,8 @@ Result<void> Daemon::open_doors(Fd frames, Fd http) {
         .status = 200, .body = ipc::success(nullptr, *answer), .content_type = "application/json"};
   };
   auto web = ipc::HttpServer::start(
-      std::move(http), handler, [this](const ipc::Peer& peer, const Error& error) {
-        options_.log("refused " + describe(peer) + ": " + to_string(error) + " [" +
-                         std::string(info(error.code).name) + "]",
-                     false);
-      });
+      std::move(http), handler,
+      [this](const ipc::Peer& peer, const Error& error) { log_refusal(peer, error); });
   if (!web) return std::unexpected(web.error());
   http_ = std::move(*web);
   return {};
@@ -186,6 +183,10 @@ void Daemon::run_operation(const ipc::Operation& operation, const Call& call, co
 
 void Daemon::refused(const ipc::Peer& peer, const Error& error) {
   ++refusals_[std::string(info(error.code).name)];
+  log_refusal(peer, error);
+}
+
+void Daemon::log_refusal(const ipc::Peer& peer, const Error& error) const {
   options_.log("refused " + describe(peer) + ": " + to_string(error) + " [" +
                    std::string(info(error.code).name) + "]",
                false);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/live.h"
 #include "app/mailbox.h"
@@ -89,6 +90,7 @@ class Daemon {
   void serve(ipc::FrameServer::Client client, const ipc::Peer& peer, std::string_view payload);
   void run_operation(const ipc::Operation& operation, const Call& call, const Done& done);
   void refused(const ipc::Peer& peer, const Error& error);
+  void log_refusal(const ipc::Peer& peer, const Error& error) const;  ///< from any thread
   void state_changed();
   void push_state();
   const ipc::Json& state_for(const ipc::Peer& peer);
@@ -113,6 +115,7 @@ class Daemon {
   std::map<ipc::FrameServer::Client, Known> known_;
   std::map<uid_t, Told> told_;  ///< what each user was told last; cleared by every change
   std::optional<ipc::FrameServer> frames_;
+  std::vector<Done> audits_;                       ///< who waits for the one that is under way
   std::map<std::string, std::uint64_t> counters_;  ///< requests, by operation
   std::map<std::string, std::uint64_t> refusals_;  ///< on the frames door, by code
   Worker worker_;

@@ -159,10 +159,15 @@ void Daemon::do_metrics(const Call&, const Done& done) {
   done(Json{{"text", out.text()}});
 }
 
+// Anybody may ask, so one look at the disk answers all who ask meanwhile.
 void Daemon::do_audit(const Call&, const Done& done) {
-  worker_.post([root = options_.root, manages = keeper_.manages(),
-                decision = live_.state().decision, done]() -> Worker::Finish {
-    return [answer = audit_of(root, manages, decision), done] { done(answer); };
+  audits_.push_back(done);
+  if (audits_.size() > 1) return;
+  worker_.post([this, root = options_.root, manages = keeper_.manages(),
+                decision = live_.state().decision]() -> Worker::Finish {
+    return [this, answer = audit_of(root, manages, decision)] {
+      for (const Done& waiting : std::exchange(audits_, {})) waiting(answer);
+    };
   });
 }
 

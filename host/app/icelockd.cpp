@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -28,8 +29,10 @@ std::optional<gid_t> group() {
   return entry != nullptr ? std::optional(entry->gr_gid) : std::nullopt;
 }
 
-// One write a line, so that lines of several threads do not mix; the journal reads the level.
-void log(const std::string& words, bool urgent) {
+// One write a line, so that lines of several threads do not mix; the journal reads the level. Words
+// of a caller may be among them, who must not be able to write lines of their own.
+void log(std::string words, bool urgent) {
+  std::ranges::replace_if(words, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
   const bool journal = std::getenv("JOURNAL_STREAM") != nullptr;
   std::fprintf(stderr, "%s%s\n",
                journal  ? (urgent ? SD_WARNING : SD_INFO)

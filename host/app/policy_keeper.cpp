@@ -130,10 +130,11 @@ void PolicyKeeper::start(bool again) {
     return;
   }
   busy_ = true;
-  worker_.post([this, root = root_, wish = *wish_, again]() -> Worker::Finish {
+  const auto job = [this, root = root_, wish = *wish_, again]() -> Worker::Finish {
     auto result = write(root, wish, again);
     return [this, result = std::move(result), again] { finish(result, again); };
-  });
+  };
+  worker_.post(job, true);
 }
 
 void PolicyKeeper::finish(const Result<Written>& result, bool again) {

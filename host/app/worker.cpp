@@ -18,10 +18,10 @@ Worker::~Worker() {
   thread_.join();
 }
 
-void Worker::post(Job job) {
+void Worker::post(Job job, bool urgent) {
   {
     const std::scoped_lock lock(mutex_);
-    jobs_.push_back(std::move(job));
+    jobs_.insert(urgent ? jobs_.begin() : jobs_.end(), std::move(job));
   }
   wake_.notify_one();
 }

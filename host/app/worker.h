@@ -24,7 +24,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  void post(Job job);
+  /// `urgent`: before all that wait.
+  void post(Job job, bool urgent = false);
 
   /// Readable when run_finished() has something to do.
   int fd() const { return done_fd_.get(); }

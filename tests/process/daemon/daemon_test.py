@@ -69,6 +69,21 @@ class Doors(unittest.TestCase):
             log = daemon.log()
             self.assertEqual(len(re.findall(r"refused uid 65534 .*\[not_permitted\]", log)), 3, log)
 
+    def test_nobody_writes_lines_of_their_own_into_the_log(self):
+        with d.Daemon() as daemon:
+            d.Frames().call("x\n<0>root: all is well")
+            time.sleep(0.2)
+            self.assertIn("x?<0>root", daemon.log())
+
+    def test_many_audits_keep_nobody_waiting(self):
+        with d.Daemon():
+            door = d.Frames()
+            for _ in range(500):
+                door.send({"v": 1, "id": 1, "op": "audit"})
+            self.assertTrue(d.Frames().call("plan", browsers=["chromium"])["ok"])
+            for _ in range(500):
+                self.assertIs(door.receive()["drift"], False)
+
     def test_nonsense_is_answered_with_a_code(self):
         with d.Daemon():
             for payload, code in ((b"", "bad_json"), (b"{", "bad_json"), (b"[]", "bad_request"),
