@@ -138,6 +138,7 @@ class Frames:
         self.socket.connect(SOCKETS["host"])
         self.buffer = b""
         self.pushes = []
+        self.seen = []  # every pushed state that push() passed by
 
     def __del__(self):
         self.socket.close()
@@ -176,7 +177,10 @@ class Frames:
                 if not self.buffer and not select.select([self.socket], [], [], 0.2)[0]:
                     continue
                 message = self.receive()
-            if "event" in message and until(message["state"]):
+            if "event" not in message:
+                continue
+            self.seen.append(message["state"])
+            if until(message["state"]):
                 return message["state"]
         raise AssertionError("no such state was pushed")
 
