@@ -50,7 +50,7 @@ class HttpLimitsTest : public ServerTest {
   HttpServer::Reply handle(const Peer& peer, const Operation& operation,
                            const Json& arguments) override {
     if (operation.name == "audit") return {200, std::string(8'000'000, 'x'), "text/plain"};
-    if (operation.name == "sites") {
+    if (operation.name == "metrics") {
       std::unique_lock lock(mutex);
       ++blocked;
       changed.notify_all();
@@ -162,7 +162,7 @@ TEST_F(HttpLimitsTest, OneUidHasSoManyConnections) {
   std::vector<Client> clients(3);
   for (auto& client : clients) {
     client = connect_as_nobody(name);
-    client.send(get("/v1/sites"));
+    client.send(get("/metrics"));
   }
   wait_for_blocked(3);
   auto fourth = connect_as_nobody(name);
@@ -187,7 +187,7 @@ TEST_F(HttpLimitsTest, TheQueueHasAnEnd) {
   std::vector<Client> clients(5);
   for (auto& client : clients) {
     client = Client(name);
-    client.send(get("/v1/sites"));
+    client.send(get("/metrics"));
   }
   wait_for_blocked(2);
   // All five are in when the sixth is: connections are accepted in turn.
@@ -230,7 +230,7 @@ TEST_F(HttpLimitsTest, StoppingWaitsForNoClient) {
 TEST_F(HttpLimitsTest, StoppingWaitsForTheHandler) {
   start();
   Client client(name);
-  client.send(get("/v1/sites"));
+  client.send(get("/metrics"));
   wait_for_blocked(1);
   std::thread later([this] {
     std::this_thread::sleep_for(100ms);

@@ -196,7 +196,7 @@ TEST_F(HttpServerTest, AHalfClosedClientIsAnswered) {
 
 TEST_F(HttpServerTest, OneRequestPerConnection) {
   start();
-  const auto answer = exchange(get("/v1/status") + get("/v1/sites"));
+  const auto answer = exchange(get("/v1/status") + get("/metrics"));
   EXPECT_EQ(answer.body, R"({"serial":1})");
   EXPECT_EQ(heard().size(), 1U);
 }
@@ -217,7 +217,7 @@ class OtherAnswers : public ServerTest {
     if (operation.name == "metrics") return {200, "icelock_up 1\n", "text/plain; version=0.0.4"};
     if (operation.name == "plan") return {403, R"({"v":1,"ok":false})"};
     if (operation.name == "audit") throw std::runtime_error("secret");
-    if (operation.name == "sites") throw 7;
+    if (operation.name == "apply") throw 7;
     return {200, std::string(3'000'000, 'x')};
   }
 };
@@ -237,8 +237,8 @@ TEST_F(OtherAnswers, TheDaemonsAnswerIsPassedOnAsItIs) {
 
 TEST_F(OtherAnswers, WhatTheHandlerThrowsStaysInside) {
   start();
-  for (const char* path : {"/v1/audit", "/v1/sites"}) {
-    const auto answer = exchange(get(path));
+  for (const std::string& request : {get("/v1/audit"), post("/v1/apply", "{}")}) {
+    const auto answer = exchange(request);
     EXPECT_EQ(answer.status, 500);
     EXPECT_EQ(answer.json().value("code", ""), "internal");
     EXPECT_EQ((answer.head + answer.body).find("secret"), std::string::npos);
