@@ -10,8 +10,8 @@ namespace {
 using ipc::Json;
 using std::chrono::milliseconds;
 
-// A service that is restarted is back within a second; a machine without one should not be woken
-// for it.
+// A service that went away is mostly being restarted, and back within a second. A machine that has
+// none should not be woken for it: the guard looks once a minute anyway.
 constexpr milliseconds first_pause{250};
 constexpr milliseconds longest_pause{60'000};
 
@@ -59,7 +59,7 @@ guard::Decision joined(guard::Decision own, const MachineWord& word) {
 }
 
 MachineLink::MachineLink(std::filesystem::path socket)
-    : socket_(std::move(socket)), pause_(first_pause) {}
+    : socket_(std::move(socket)), pause_(longest_pause) {}
 
 int MachineLink::timeout(Clock::time_point now) const {
   if (client_) return -1;
@@ -84,14 +84,11 @@ bool MachineLink::connect(Clock::time_point now) {
     const auto state = client->call("subscribe", Json::object(), patience);
     if (!state || !take_state(*state)) return false;
     client_ = std::move(*client);
-    pause_ = first_pause;
     return true;
   }
   client_ = std::move(*client);
-  request("subscribe", Json::object(), [this](const Result<Json>& state) {
-    news_ = state && take_state(*state);
-    if (news_) pause_ = first_pause;
-  });
+  request("subscribe", Json::object(),
+          [this](const Result<Json>& state) { news_ = state && take_state(*state); });
   return false;
 }
 
@@ -140,7 +137,8 @@ bool MachineLink::take_state(const Json& message) {
 // The last word stays in force: a service that was killed has not said that it is safe now.
 void MachineLink::lose(const Error& reason) {
   client_.reset();
-  next_attempt_ = std::max(next_attempt_, Clock::now() + first_pause);
+  if (word_.present) pause_ = first_pause;  // else it hung up without a word: later and later
+  next_attempt_ = Clock::now() + pause_;
   word_.lost = word_.lost || word_.present;
   word_.present = false;
   for (auto& [id, answer] : std::exchange(waiting_, {})) {
