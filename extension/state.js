@@ -42,7 +42,7 @@ const reasonArgs = {
   excluded_routes: ['tunnel', 'example'], partial_tunnel: ['tunnel', 'link'], blocked: [],
   hold_after_drop: ['seconds'], probe_failed: ['error'], mode_locked: [], mode_open: [],
   floor: [], http_shows_too: ['link'], settings_broken: ['error'],
-  service_gone: [], policy_failed: ['error'],
+  service_gone: [], service_silent: [], policy_failed: ['error'],
 };
 
 /** @param {import('./host.js').Reason} reason @returns {Words} the host's own text when args are missing */

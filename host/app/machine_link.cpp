@@ -79,17 +79,38 @@ bool MachineLink::connect(Clock::time_point now) {
   next_attempt_ = now + pause_;
   pause_ = std::min(pause_ * 2, longest_pause);
   auto client = ipc::FrameClient::connect(socket_);
-  if (!client) return false;
+  if (!client) {
+    if (!std::exchange(silent_, false)) return false;
+    word_ = {};  // it never spoke, and now there is none
+    return true;
+  }
   if (first) {
     const auto state = client->call("subscribe", Json::object(), patience);
-    if (!state || !take_state(*state)) return false;
-    client_ = std::move(*client);
+    if (!state || !take_state(*state)) {
+      distrust(now);
+    } else {
+      client_ = std::move(*client);
+    }
     return true;
   }
   client_ = std::move(*client);
   request("subscribe", Json::object(),
           [this](const Result<Json>& state) { news_ = state && take_state(*state); });
   return false;
+}
+
+// A service that is there and says nothing may want anything.
+void MachineLink::distrust(Clock::time_point now) {
+  silent_ = true;
+  word_ = {.present = false,
+           .lost = false,
+           .chromium = Level::force_proxy,
+           .firefox = Level::force_proxy,
+           .reasons = {{"service_silent",
+                        "The icelock service does not answer; WebRTC is locked until it does.",
+                        {}}}};
+  pause_ = first_pause;
+  next_attempt_ = now + pause_;
 }
 
 bool MachineLink::read() {
@@ -126,6 +147,7 @@ bool MachineLink::take_state(const Json& message) {
   if (state == message.end() || !state->is_object()) return false;
   const auto decision = state->find("decision");
   if (decision == state->end() || !decision->is_object()) return false;
+  silent_ = false;
   word_ = {.present = true,
            .lost = false,
            .chromium = level_in(*decision, "chromium"),

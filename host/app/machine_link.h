@@ -60,6 +60,7 @@ class MachineLink {
   void take(const std::string& payload);
   bool take_state(const ipc::Json& message);
   void lose(const Error& reason);
+  void distrust(Clock::time_point now);
 
   std::filesystem::path socket_;
   std::optional<ipc::FrameClient> client_;
@@ -67,7 +68,8 @@ class MachineLink {
   std::map<std::int64_t, Answer> waiting_;
   std::int64_t last_id_ = 0;
   bool first_ = true;
-  bool news_ = false;  ///< the word changed since it was last told
+  bool silent_ = false;  ///< it is there, and has not said a word yet
+  bool news_ = false;    ///< the word changed since it was last told
   Clock::time_point next_attempt_;
   std::chrono::milliseconds pause_;
 };

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """icelockd through both of its doors, as root, as a member of the group, and as nobody."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -327,6 +329,24 @@ class Hosts(unittest.TestCase):
             answer = host.ask("set_mode", mode="auto")
             self.assertEqual(answer["state"]["decision"]["chromium"], "unrestricted")
             self.assertEqual(d.Frames().call("status")["state"]["mode"], "auto")
+
+    def test_lock_while_a_service_is_there_and_says_nothing(self):
+        import host_process  # pylint: disable=import-outside-toplevel
+        os.makedirs("/run/icelock", exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(d.SOCKETS["host"])
+        with socket.socket(socket.AF_UNIX) as mute:
+            mute.bind(d.SOCKETS["host"])
+            mute.listen(8)
+            with host_process.Host() as host:
+                state = host.ask("subscribe")["state"]
+                self.assertEqual(state["decision"]["firefox"], "force_proxy")
+                self.assertIn("service_silent", json.dumps(state["reasons"]))
+                mute.close()
+                os.remove(d.SOCKETS["host"])
+                with d.Daemon():
+                    state = wait_for_push(host, lambda s: s["service"]["present"])
+                    self.assertEqual(state["decision"]["firefox"], "unrestricted")
 
     def test_the_command_line_uses_the_service(self):
         icelock = os.path.join(d.BIN, "icelock")
