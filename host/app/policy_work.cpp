@@ -110,10 +110,11 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
   std::vector<std::string> problems;
   for (const auto& [id, asked] : wanted) {
     const Browser* browser = policy::find_browser(id);
-    if (browser == nullptr || asked == Level::unrestricted) continue;
-    Level least = asked;
+    if (browser == nullptr || asked.level == Level::unrestricted) continue;
+    Level least = asked.level;
     if (browser->family == BrowserFamily::chromium) least = std::min(least, Level::force_proxy);
-    const std::optional<Level> level = store.installed(*browser).value_or(std::nullopt);
+    const std::optional<Level> level =
+        store.installed(*browser, asked.sites).value_or(std::nullopt);
     if (level && *level >= least) continue;
     std::string text(browser->name);
     text += level ? " obeys only " + std::string(name(*level))
