@@ -28,7 +28,7 @@ struct Options {
   std::string mode;
   std::optional<std::string> level;
   std::string pattern;
-  std::uint64_t seconds = 0;
+  std::optional<std::uint64_t> seconds;
   std::vector<std::string> browsers;
   bool system = false;
   bool user = false;

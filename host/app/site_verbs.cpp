@@ -31,6 +31,12 @@ Result<Json> ask(const std::filesystem::path& root, std::string_view op, const J
   return service->call(op, arguments, service_limit);
 }
 
+Result<std::string> pattern_of(const std::string& text) {
+  auto pattern = policy::normal_pattern(text);
+  if (!pattern) pattern.error().object = text;
+  return pattern;
+}
+
 int print(const Output& output, Json json) {
   json["v"] = ipc::protocol_version;
   json["ok"] = true;
@@ -131,22 +137,22 @@ int run_sites(const std::filesystem::path& root, const Output& output) {
 }
 
 int run_allow(const std::filesystem::path& root, const SiteWish& wish, const Output& output) {
-  const auto pattern = policy::normal_pattern(wish.pattern);
+  const auto pattern = pattern_of(wish.pattern);
   if (!pattern) return report_error(pattern.error(), output);
   const Level level = wish.level.value_or(Level::default_route_only);
   Json arguments = {{"pattern", *pattern}, {"level", name(level)}};
-  if (wish.seconds != 0) arguments["seconds"] = wish.seconds;
+  if (wish.seconds) arguments["seconds"] = *wish.seconds;
   const auto answer = ask(root, "allow", arguments);
   if (!answer) return report_error(answer.error(), output);
   if (output.json) return print(output, *answer);
   output.out << "Allowed: " << *pattern << " may go as far as " << name(level)
-             << (wish.seconds != 0 ? " for " + in_words(wish.seconds) : " until denied") << ".\n";
+             << (wish.seconds ? " for " + in_words(*wish.seconds) : " until denied") << ".\n";
   explain(root, *pattern, level, answer->value("state", Json::object()), output.out);
   return 0;
 }
 
 int run_deny(const std::filesystem::path& root, const std::string& text, const Output& output) {
-  const auto pattern = policy::normal_pattern(text);
+  const auto pattern = pattern_of(text);
   if (!pattern) return report_error(pattern.error(), output);
   const auto answer = ask(root, "deny", {{"pattern", *pattern}});
   if (!answer) return report_error(answer.error(), output);

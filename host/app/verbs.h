@@ -36,7 +36,7 @@ int run_sites(const std::filesystem::path& root, const Output& output);
 struct SiteWish {
   std::string pattern;
   std::optional<Level> level;
-  std::uint64_t seconds = 0;  ///< 0: until it is denied
+  std::optional<std::uint64_t> seconds;  ///< none: until it is denied
 };
 int run_allow(const std::filesystem::path& root, const SiteWish& wish, const Output& output);
 int run_deny(const std::filesystem::path& root, const std::string& pattern, const Output& output);

@@ -322,7 +322,9 @@ class Programs(unittest.TestCase):
             self.assertEqual(run.returncode, 1)
             self.assertIn("[not_found]", run.stderr)
             self.assertEqual(self.run_icelock("allow", "*").returncode, 64)
-            self.assertEqual(self.run_icelock("allow", MEET, "--for", "1x").returncode, 64)
+            for time_text in ("1x", "0s", "1", "366d", "-1h"):
+                run = self.run_icelock("allow", MEET, "--for", time_text)
+                self.assertEqual(run.returncode, 64, time_text)
             run = d.as_user(d.NOBODY, lambda: self.run_icelock("allow", MEET))
             self.assertEqual(run.returncode, 5)
             daemon.settings({})
