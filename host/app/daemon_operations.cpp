@@ -267,7 +267,8 @@ void Daemon::do_deny(const Call& call, const Done& done) {
   const auto& admins = live_.state().settings.sites;
   if (!denied && denied.error().code == Code::not_found &&
       std::ranges::find(admins, *pattern, &policy::SiteException::pattern) != admins.end()) {
-    return done(fail(Code::not_permitted, "it stands in /etc/icelock/icelock.json", *pattern));
+    return done(fail(Code::not_permitted,
+                     "it stands in /etc/icelock/icelock.json and is changed there", *pattern));
   }
   if (!denied) return done(std::unexpected(denied.error()));
   options_.log("exception for " + *pattern + " denied by " + describe(call.peer), false);

@@ -37,10 +37,9 @@ Result<std::string> pattern_of(const std::string& text) {
   return pattern;
 }
 
-int print(const Output& output, Json json) {
-  json["v"] = ipc::protocol_version;
-  json["ok"] = true;
-  json.erase("id");
+int print(const Output& output, const Json& answer) {
+  Json json = {{"v", ipc::protocol_version}, {"ok", true}};
+  json.update(answer);
   output.out << json.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
   return 0;
 }
@@ -114,7 +113,10 @@ std::string site_line(const Json& site) {
   const auto left = ipc::unsigned_field(site, "seconds_left");
   const std::string by = word("by");
   return word("pattern") + " may go as far as " + word("level") + ", " +
-         (left ? in_words(*left) + " left" : std::string("until denied")) + ", allowed by " +
+         (left          ? in_words(*left) + " left"
+          : by == "you" ? std::string("until denied")
+                        : std::string("without an end")) +
+         ", allowed by " +
          (by == "you"     ? "you"
           : by == "admin" ? "the admin"
                           : "another user");

@@ -21,7 +21,7 @@ async function start_service() {
   mkdirSync('/etc/icelock', {recursive: true});
   writeFileSync('/etc/icelock/icelock.json', JSON.stringify({manage_policies: true, browsers: ['chromium']}));
   const daemon = spawn(program('icelockd'), [], {stdio: ['ignore', 'inherit', 'inherit']});
-  await until('the lock in the policy file', () => policy().WebRtcIPHandling === 'disable_non_proxied_udp', 20000);
+  await until('the policy file', () => policy(), 20000);
   return daemon;
 }
 
@@ -76,6 +76,27 @@ async function locked_soon(what, browser, url) {
   report.check(what, true);
 }
 
+/// While one site is excepted, all others must still take up each stricter level in tabs that are open.
+async function tightens_beside_an_exception(lab, browser) {
+  icelock('mode', 'locked', 'default_route_only');
+  icelock('allow', 'never-visited.example', '--level', 'unrestricted');
+  const other = await open(browser, pages.granted);
+  const seen = await until('the looser lock', async () => {
+    const found = await learns(other, 300);
+    return found.REALv4 !== undefined && found.LANv4 === undefined && found;
+  }, 30000);
+  report.check('before the tunnel: a tab shows its default route', true, text_of(seen));
+  await lab.tunnel_up();
+  await until('the tunnel\'s lock', () => policy().WebRtcIPHandling === 'disable_non_proxied_udp', 20000);
+  await until('the lock in the tab', async () => Object.keys(await learns(other, 300)).length === 0, 30000)
+      .then(() => report.check('tunnel up: the tab that was open is locked, beside an exception', true),
+            (error) => report.check('tunnel up: the tab that was open is locked, beside an exception', false,
+                                    error.message));
+  icelock('deny', 'never-visited.example');
+  icelock('mode', 'auto');
+  await other.close();
+}
+
 async function allowed_for_a_while(browser) {
   const [site, other] = [await open(browser, pages.plain), await open(browser, pages.granted)];
   await locked('before, the site', site);
@@ -119,9 +140,9 @@ let failure;
 let daemon;
 try {
   const lab = await Lab.build('ovpn_full_v6');
-  await lab.tunnel_up();
   daemon = await start_service();
   const browser = await Chromium.launch();
+  await tightens_beside_an_exception(lab, browser);
   await allowed_for_a_while(browser);
   await denied(browser);
   await browser.close();
