@@ -256,7 +256,7 @@ Json Daemon::make_state(const ipc::Peer& peer) const {
     const std::string error = to_string(*sites_.problem());
     state.decision.reasons.push_back(
         {"sites_broken",
-         "The exceptions that users allowed are not in force: " + error,
+         "Exceptions for sites that cannot be read or kept are not in force: " + error,
          {{"error", error}}});
   }
   if (keeper_.problem()) {

@@ -263,7 +263,12 @@ void Daemon::do_deny(const Call& call, const Done& done) {
   const auto pattern = pattern_field(call.body);
   if (!pattern) return done(std::unexpected(pattern.error()));
   const bool root = call.peer.uid == uid_t{0};
+  const std::size_t before = sites_.entries().size();
   const auto denied = sites_.deny(root ? std::nullopt : call.peer.uid, *pattern);
+  if (sites_.entries().size() < before) {
+    options_.log("exception for " + *pattern + " denied by " + describe(call.peer), false);
+    state_changed();
+  }
   const auto& admins = live_.state().settings.sites;
   if (!denied && denied.error().code == Code::not_found &&
       std::ranges::find(admins, *pattern, &policy::SiteException::pattern) != admins.end()) {
@@ -271,8 +276,6 @@ void Daemon::do_deny(const Call& call, const Done& done) {
                      "it stands in /etc/icelock/icelock.json and is changed there", *pattern));
   }
   if (!denied) return done(std::unexpected(denied.error()));
-  options_.log("exception for " + *pattern + " denied by " + describe(call.peer), false);
-  state_changed();
   done(state_for(call.peer));
 }
 

@@ -99,7 +99,8 @@ Result<void> SiteBook::load() {
   for (const Json& item : json->at("sites")) {
     auto entry = entry_of(item, set_back);
     if (!entry) return fail(Code::bad_settings, to_string(entry.error()), file_.string());
-    if (*entry) entries_.push_back(std::move(**entry));
+    const std::optional<Entry>& left = *entry;
+    if (left) entries_.push_back(*left);
   }
   // Or one that has ended would begin again with the next change of the clock.
   if (entries_.size() < json->at("sites").size()) return save(entries_);
@@ -113,17 +114,20 @@ Result<void> SiteBook::save(const std::vector<Entry>& entries) {
   return replace_file(file_, json.dump(1) + "\n", 0600);
 }
 
-Result<void> SiteBook::change(std::vector<Entry> entries) {
+Result<void> SiteBook::change(std::vector<Entry> entries, bool tightens) {
   if (broken_) {
     std::error_code problem;
     std::filesystem::rename(file_, file_.string() + ".broken", problem);
   }
   auto saved = save(entries);
-  if (!saved) return saved;
-  entries_ = std::move(entries);
-  problem_.reset();
-  broken_ = false;
-  return {};
+  if (saved || tightens) entries_ = std::move(entries);
+  broken_ = broken_ && !saved;
+  if (saved) {
+    problem_.reset();
+  } else if (tightens) {
+    problem_ = saved.error();
+  }
+  return saved;
 }
 
 Result<void> SiteBook::allow(uid_t uid, const policy::SiteException& site, seconds length) {
@@ -138,7 +142,7 @@ Result<void> SiteBook::allow(uid_t uid, const policy::SiteException& site, secon
   Entry entry{uid, site, length, {}};
   if (length != seconds(0)) entry.end = now() + length;
   entries.push_back(std::move(entry));
-  return change(std::move(entries));
+  return change(std::move(entries), false);
 }
 
 Result<void> SiteBook::deny(std::optional<uid_t> uid, std::string_view pattern) {
@@ -147,7 +151,7 @@ Result<void> SiteBook::deny(std::optional<uid_t> uid, std::string_view pattern) 
   if (std::erase_if(entries, [&](const Entry& entry) {
         return same(entry) && (!uid || entry.uid == *uid);
       }) > 0) {
-    return change(std::move(entries));
+    return change(std::move(entries), true);
   }
   if (std::ranges::any_of(entries, same)) {
     return fail(Code::not_permitted, "somebody else allowed it; only root may deny it",
@@ -159,12 +163,12 @@ Result<void> SiteBook::deny(std::optional<uid_t> uid, std::string_view pattern) 
 std::vector<SiteBook::Entry> SiteBook::expire() {
   const Time time = now();
   std::vector<Entry> ended;
-  const auto is_over = [&](const Entry& entry) { return entry.end && *entry.end <= time; };
-  std::ranges::copy_if(entries_, std::back_inserter(ended), is_over);
-  if (ended.empty()) return ended;
-  std::erase_if(entries_, is_over);
-  // It has ended, whether the disk takes that or not: the file says when.
-  if (auto saved = save(entries_); !saved) problem_ = saved.error();
+  std::vector<Entry> left;
+  for (const Entry& entry : entries_) {
+    (entry.end && *entry.end <= time ? ended : left).push_back(entry);
+  }
+  // What cannot be written is in problem(), and has ended all the same.
+  if (!ended.empty()) static_cast<void>(change(std::move(left), true));
   return ended;
 }
 

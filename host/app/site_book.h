@@ -44,7 +44,8 @@ class SiteBook {
   /// too_large above the limits, and those of writing; then nothing changed.
   Result<void> allow(uid_t uid, const policy::SiteException& site, std::chrono::seconds length);
   /// Takes away what `uid` (nullopt: anybody) allowed. Errors: not_found, not_permitted when only
-  /// somebody else did, and those of writing; then nothing changed.
+  /// somebody else did; and those of writing: then it has ended all the same, and problem() says
+  /// that it may come back with the next start.
   Result<void> deny(std::optional<uid_t> uid, std::string_view pattern);
   /// Those that ended, now taken out.
   std::vector<Entry> expire();
@@ -57,7 +58,7 @@ class SiteBook {
  private:
   Result<void> load();
   Result<void> save(const std::vector<Entry>& entries);
-  Result<void> change(std::vector<Entry> entries);
+  Result<void> change(std::vector<Entry> entries, bool tightens);
 
   std::filesystem::path file_;
   std::vector<Entry> entries_;

@@ -45,8 +45,8 @@ int print(const Output& output, const Json& answer) {
 }
 
 std::string in_words(std::uint64_t seconds) {
-  constexpr std::array units = {std::pair{86400U, " d"}, std::pair{3600U, " h"},
-                                std::pair{60U, " min"}};
+  using Unit = std::pair<std::uint64_t, const char*>;
+  constexpr std::array units = {Unit{86400, " d"}, Unit{3600, " h"}, Unit{60, " min"}};
   for (const auto& [length, unit] : units) {
     if (seconds >= 2 * length || seconds == length) {
       return std::to_string((seconds + length / 2) / length) + unit;

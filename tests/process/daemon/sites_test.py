@@ -272,6 +272,21 @@ class Sites(unittest.TestCase):
         self.assertNotIn("sites_broken", json.dumps(d.Frames().call("status")["state"]))
         self.assertTrue(os.path.exists(BOOK + ".broken"), "nothing is lost")
 
+    def test_a_disk_that_takes_nothing_keeps_no_exception(self):
+        allow(d.MEMBER)
+        allow(seconds=3, pattern="https://call.example")
+        wait_for_rules(MEET, "https://call.example")
+        os.remove(BOOK)
+        os.mkdir(BOOK)  # in the way of the file that is to be put there
+        self.assertFalse(allow(pattern="https://new.example")["ok"])
+        self.assertFalse(deny(d.MEMBER)["ok"], "it is not on disk, and that is said")
+        wait_for_rules("https://call.example")
+        self.assertIn("sites_broken", json.dumps(d.Frames().call("status")["state"]))
+        wait_for_rules()
+        os.rmdir(BOOK)
+        self.assertTrue(allow()["ok"])
+        self.assertNotIn("sites_broken", json.dumps(d.Frames().call("status")["state"]))
+
     def test_nothing_is_kept_in_the_files_when_they_are_managed_no_longer(self):
         allow()
         wait_for_rules(MEET)
