@@ -167,17 +167,22 @@ class Sites(unittest.TestCase):
         wait_for_rules(MEET, "https://call.example")
 
     def test_there_is_a_limit_for_each_user_and_for_all(self):
-        def fill():
-            door = d.Frames()
-            return [door.call("allow", pattern=f"https://s{i}.example").get("code", "ok")
-                    for i in range(101)]
-        codes = d.as_user(d.MEMBER, fill)
-        self.assertEqual(codes, ["ok"] * 100 + ["too_large"])
-        self.assertTrue(allow(d.MEMBER, "https://s1.example", seconds=3600)["ok"], "one it has")
-        for uid in range(5001, 5005):
-            self.assertEqual(d.as_user((uid, d.GROUP), fill)[99], "ok")
-        self.assertEqual(allow()["code"], "too_large")
-        d.wait_for(lambda: len(rules()) == 100, "the union")
+        self.assertTrue(allow()["ok"])
+        self.daemon.kill()
+        entries = [{"uid": uid, "pattern": f"https://s{i}.example", "level": "default_route_only"}
+                   for uid in (4001, 5001, 5002, 5003, 5004) for i in range(100)]
+        edit_book(lambda book: book.update(sites=entries[1:]))
+        self.daemon.start()
+        self.assertTrue(allow(d.MEMBER, "https://s0.example")["ok"], "the hundredth and the last")
+        self.assertTrue(allow(d.MEMBER, "https://s0.example", seconds=3600)["ok"], "one it has")
+        self.assertEqual(allow()["code"], "too_large", "500 in all")
+        deny(pattern="https://s7.example")
+        self.assertTrue(allow()["ok"])
+        deny(d.MEMBER, "https://s8.example")
+        self.assertTrue(allow(d.MEMBER, "https://t1.example")["ok"])
+        self.assertTrue(allow(d.MEMBER, "https://t2.example")["ok"])
+        self.assertEqual(allow(d.MEMBER, "https://t3.example")["code"], "too_large", "100 of one")
+        d.wait_for(lambda: len(rules()) == 102, "the union")
         self.assertLess(len(json.dumps(d.Frames().call("status"))), 1 << 20)
 
     def test_an_exception_ends_at_its_time(self):
