@@ -54,28 +54,19 @@ PolicyKeeper::PolicyKeeper(std::filesystem::path root, Worker& worker, Changed c
     : root_(std::move(root)), worker_(worker), changed_(std::move(changed)), pause_(first_pause) {}
 
 void PolicyKeeper::follow(const guard::State& state, Clock::time_point) {
-  std::optional<Wish> wish;
+  Wish wish;
+  wish.sites = state.settings.sites;
   if (state.settings.manage_policies) {
-    wish = {.browsers = state.settings.browsers,
+    wish = {.manages = true,
+            .browsers = state.settings.browsers,
             .chromium = state.decision.chromium,
             .firefox = state.decision.firefox,
             .sites = state.settings.sites};
   }
-  // Files stay as they are when they are managed no longer, but nobody would end an exception.
-  ending_ = !wish && wish_ && (ending_ || !wish_->sites.empty());
-  if (ending_) {
-    wish = wish_;
-    wish->sites.clear();
-  }
   if (wish == wish_) return;
   wish_ = std::move(wish);
   repeats_.clear();
-  if (wish_) {
-    start(false);
-  } else {
-    next_check_.reset();
-    problem_.reset();
-  }
+  start(false);
 }
 
 int PolicyKeeper::timeout(Clock::time_point now) const {
@@ -101,14 +92,18 @@ void PolicyKeeper::check() {
 // Firefox has no neutral file: its policies.json is the admin's, and goes back to what it was.
 Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& root,
                                                   const Wish& wish, bool again) {
-  const auto browsers = chosen_browsers(root, wish.browsers);
-  if (!browsers) {
-    if (browsers.error().code == Code::not_found && wish.browsers.empty()) return Written{};
-    return std::unexpected(browsers.error());
-  }
   policy::Wanted wanted;
   std::vector<std::string> to_restore;
-  for (const policy::Browser* browser : *browsers) {
+  for (const policy::Browser& browser : policy::browsers()) {
+    const auto stale = policy::Store(root).without_other_sites(browser, wish.sites);
+    if (stale && *stale) wanted[std::string(browser.id)] = **stale;
+  }
+  const auto managed = chosen_browsers(root, wish.browsers);
+  if (!managed && (managed.error().code != Code::not_found || !wish.browsers.empty())) {
+    return std::unexpected(managed.error());
+  }
+  for (const policy::Browser* browser : managed.value_or(std::vector<const policy::Browser*>())) {
+    if (!wish.manages) break;
     const bool firefox = browser->family == BrowserFamily::firefox;
     const Level level = firefox ? wish.firefox : wish.chromium;
     if (firefox && level == Level::unrestricted) {
@@ -157,7 +152,8 @@ void PolicyKeeper::finish(const Result<Written>& result, bool again) {
   } else {
     const bool was_failing = std::exchange(problem_, std::nullopt).has_value();
     pause_ = first_pause;
-    next_check_ = now + check_interval;
+    next_check_.reset();
+    if (wish_->manages) next_check_ = now + check_interval;
     if (!result->files.empty() && !again) {
       repeats_.clear();
       for (const seconds after : repeat_after) repeats_.push_back(now + after);
@@ -165,14 +161,7 @@ void PolicyKeeper::finish(const Result<Written>& result, bool again) {
     if (!result->files.empty() || was_failing)
       changed_("policy: " + words_for(result->files), false);
   }
-  if (std::exchange(outdated_, false)) {
-    start(false);
-  } else if (ending_ && result) {
-    ending_ = false;
-    wish_.reset();
-    next_check_.reset();
-    repeats_.clear();
-  }
+  if (std::exchange(outdated_, false)) start(false);
 }
 
 }  // namespace icelock::app

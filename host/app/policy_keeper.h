@@ -17,8 +17,9 @@ namespace icelock::app {
 /// Keeps the browsers' policy files in step with the guard's decision, when the admin's settings
 /// say so ("manage_policies"). What cannot be written is tried again; what somebody else changed is
 /// put right within a minute. The files themselves are never taken back here: what is installed
-/// stays when the service stops, and is adopted by the next one. One thread; the writing happens on
-/// the worker's.
+/// stays when the service stops, and is adopted by the next one. Only exceptions for sites are
+/// taken out of files that are not, or no longer, managed: nobody would end them there. One thread;
+/// the writing happens on the worker's.
 class PolicyKeeper {
  public:
   using Clock = guard::Clock;
@@ -37,15 +38,16 @@ class PolicyKeeper {
   void check();
 
   /// Whether the settings let icelockd manage policies.
-  bool manages() const { return wish_.has_value() && !ending_; }
+  bool manages() const { return wish_ && wish_->manages; }
   /// Why the files are not as they should be, while they are not.
   const std::optional<Error>& problem() const { return problem_; }
 
  private:
   struct Wish {
+    bool manages = false;
     std::vector<std::string> browsers;  ///< ids; empty: all that are installed
-    Level chromium;
-    Level firefox;
+    Level chromium = Level::force_proxy;
+    Level firefox = Level::force_proxy;
     std::vector<policy::SiteException> sites;
     bool operator==(const Wish&) const = default;
   };
@@ -61,7 +63,6 @@ class PolicyKeeper {
   Worker& worker_;
   Changed changed_;
   std::optional<Wish> wish_;
-  bool ending_ = false;  ///< no longer to manage, and exceptions are still to be taken out
   bool busy_ = false;
   bool outdated_ = false;  ///< the wish changed while the worker was at the one before
   std::optional<Error> problem_;

@@ -167,8 +167,9 @@ std::vector<SiteBook::Entry> SiteBook::expire() {
   for (const Entry& entry : entries_) {
     (entry.end && *entry.end <= time ? ended : left).push_back(entry);
   }
-  // What cannot be written is in problem(), and has ended all the same.
-  if (!ended.empty()) static_cast<void>(change(std::move(left), true));
+  if (ended.empty()) return ended;
+  // What cannot be written has ended all the same.
+  if (auto kept = change(std::move(left), true); !kept) problem_ = kept.error();
   return ended;
 }
 

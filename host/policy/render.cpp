@@ -188,6 +188,19 @@ std::vector<SiteException> granted_in(std::string_view url_value,
   return found;
 }
 
+std::optional<WantedPolicy> chromium_policy(const Browser& browser, std::string_view file) {
+  const auto parsed = parse_lenient(file);
+  if (!parsed || !parsed->is_object()) return std::nullopt;
+  const auto level = level_of_handling(parsed->value(std::string(browser.level_key), json()));
+  if (!level) return std::nullopt;
+  WantedPolicy policy(*level);
+  for (UrlEntry& entry : url_entries(parsed->value(std::string(chromium_url_key), json::array()))) {
+    if (entry.url == "*") break;
+    policy.sites.push_back({std::move(entry.url), entry.level.value_or(Level::unrestricted)});
+  }
+  return policy;
+}
+
 std::optional<Level> chromium_level(const Browser& browser, std::string_view file) {
   const auto parsed = parse_lenient(file);
   if (!parsed || !parsed->is_object()) return std::nullopt;

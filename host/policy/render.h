@@ -64,6 +64,10 @@ std::optional<Level> chromium_level_of(std::string_view level_value, std::string
 std::vector<SiteException> granted_in(std::string_view url_value,
                                       const std::vector<SiteException>& granted);
 
+/// What a file of icelock's own says; nullopt when it states no level of ours. An entry for "*" is
+/// none of the sites.
+std::optional<WantedPolicy> chromium_policy(const Browser& browser, std::string_view file);
+
 /// The level that these bytes alone ask for; nullopt when they are broken, leave some pages or
 /// preferences open, or use a word that is no level. In Firefox only locked preferences count.
 std::optional<Level> chromium_level(const Browser& browser, std::string_view file);

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -22,6 +23,16 @@ struct SiteException {
   Level level = Level::default_route_only;
 
   bool operator==(const SiteException&) const = default;
+};
+
+/// What is to be installed in one browser.
+struct WantedPolicy {
+  WantedPolicy() = default;
+  WantedPolicy(Level the_level, std::vector<SiteException> the_sites = {})  // NOLINT: a bare level
+      : level(the_level), sites(std::move(the_sites)) {}
+
+  Level level = Level::force_proxy;
+  std::vector<SiteException> sites;  ///< those that are looser than `level` are written
 };
 
 /// The one spelling of a pattern: "meet.example" and "https://Meet.example/" are

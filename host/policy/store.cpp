@@ -44,8 +44,8 @@ WantedPolicy wanted_for(const Target& target, const Wanted& wanted,
     });
     if (found->second.level <= result.level) continue;
     result.level = found->second.level;
-    const std::string word(name(result.level));
-    notes.push_back("that browser is to have " + word + ", so the file says " + word);
+    notes.emplace_back("the file says what that browser is to have, ");
+    notes.back() += name(result.level);
   }
   return result;
 }
@@ -294,6 +294,26 @@ Result<std::vector<SiteException>> Store::sites_in_force(
     in_force = granted_in(url_list_in(chromium_in_force(browser, *files)), in_force);
   }
   return in_force;
+}
+
+Result<std::optional<WantedPolicy>> Store::without_other_sites(
+    const Browser& browser, const std::vector<SiteException>& granted) const {
+  if (browser.family == BrowserFamily::firefox) return std::nullopt;
+  auto tree = Tree::open(root_);
+  if (!tree) return std::unexpected(tree.error());
+  for (const Target& target : targets(browser)) {
+    auto file = tree->read(target.path);
+    if (!file) return std::unexpected(file.error());
+    auto own = chromium_policy(browser, bytes_of(*file).value_or(""));
+    if (!own) continue;
+    const auto taken_out = std::erase_if(own->sites, [&](const SiteException& site) {
+      return std::none_of(granted.begin(), granted.end(), [&](const SiteException& grant) {
+        return grant.pattern == site.pattern && grant.level <= site.level;
+      });
+    });
+    if (taken_out > 0) return own;
+  }
+  return std::nullopt;
 }
 
 }  // namespace icelock::policy

@@ -67,19 +67,9 @@ struct Plan {
   bool pending() const;
 };
 
-/// What is to be installed in one browser. Firefox has no setting per site: the exceptions are left
-/// out there, and where somebody else's file has a list of sites already, which one of icelock's
-/// would replace as a whole. A note says so.
-struct WantedPolicy {
-  WantedPolicy() = default;
-  WantedPolicy(Level the_level, std::vector<SiteException> the_sites = {})  // NOLINT: a bare level
-      : level(the_level), sites(std::move(the_sites)) {}
-
-  Level level = Level::force_proxy;
-  std::vector<SiteException> sites;  ///< those that are looser than `level` are written
-};
-
-/// By browser id; browsers that are not in the map are left alone.
+/// By browser id; browsers that are not in the map are left alone. Firefox has no setting per site:
+/// the exceptions are left out there, and where somebody else's file has a list of sites already,
+/// which one of icelock's would replace as a whole. A note says so.
 using Wanted = std::map<std::string, WantedPolicy>;
 
 class Store {
@@ -116,6 +106,11 @@ class Store {
   /// browser in a sandbox, has read. Site entries that loosen no more than `granted` do not count.
   Result<std::optional<Level>> installed(const Browser& browser,
                                          const std::vector<SiteException>& granted = {}) const;
+
+  /// What icelock's own file of this browser is to say so that it holds no exception that goes
+  /// beyond `granted`; nullopt when it holds none. Errors: those of plan().
+  Result<std::optional<WantedPolicy>> without_other_sites(
+      const Browser& browser, const std::vector<SiteException>& granted) const;
 
   /// Those of `granted` that loosen anything at `level` and that the installed files of all owners
   /// together do give this browser. The others are not written yet, or another file has its own

@@ -295,11 +295,23 @@ class Sites(unittest.TestCase):
     def test_nothing_is_kept_in_the_files_when_they_are_managed_no_longer(self):
         allow()
         wait_for_rules(MEET)
-        self.daemon.settings({"browsers": ["chromium"]})
+        self.daemon.settings({})
         wait_for_rules()
         self.assertEqual(d.read_json(POLICY)["WebRtcIPHandling"], "disable_non_proxied_udp")
         self.daemon.settings(MANAGED)
         wait_for_rules(MEET)
+        self.daemon.settings({**MANAGED, "browsers": ["firefox"]})
+        d.wait_for(lambda: not d.Frames().call("sites")["possible"], "the new settings")
+        self.assertTrue(deny()["ok"], "it ends also where the browser is managed no longer")
+        wait_for_rules()
+        self.daemon.settings(MANAGED)
+        d.wait_for(lambda: allow()["ok"], "the new settings")
+        wait_for_rules(MEET)
+        self.daemon.kill()
+        self.daemon.settings({})
+        self.daemon.start()
+        wait_for_rules()
+        self.assertEqual(d.read_json(POLICY)["WebRtcIPHandling"], "disable_non_proxied_udp")
 
     def test_another_admins_list_of_sites_is_left_and_named(self):
         with open("/etc/chromium/policies/managed/50-admin.json", "w", encoding="utf-8") as file:

@@ -158,6 +158,23 @@ TEST(Sites, WhatIsGrantedIsNoProblemAndNothingElse) {
   EXPECT_THAT(*store.sites_in_force(chrome, Level::force_proxy, {meet, call}), ElementsAre(meet));
 }
 
+TEST(Sites, WhatIsNotGrantedCanBeTakenOutOfAFile) {
+  const TempRoot root;
+  Store store(root.path());
+  for (const char* id : {"chrome", "edge", "vivaldi"}) {
+    const Browser& browser = *find_browser(id);
+    EXPECT_EQ(*store.without_other_sites(browser, {}), std::nullopt) << "no file";
+    ASSERT_TRUE(store.apply(*store.plan({{id, {Level::force_proxy, {meet, call}}}})));
+    EXPECT_EQ(*store.without_other_sites(browser, {call, meet}), std::nullopt);
+    const auto kept = *store.without_other_sites(browser, {meet});
+    ASSERT_TRUE(kept);
+    ASSERT_TRUE(store.apply(*store.plan({{id, *kept}})));
+    EXPECT_EQ(*store.installed(browser, {meet}), Level::force_proxy);
+    EXPECT_EQ(*store.without_other_sites(browser, {meet}), std::nullopt);
+    EXPECT_TRUE(*store.without_other_sites(browser, {}));
+  }
+}
+
 TEST(Sites, AnotherFilesListIsNotReplaced) {
   const TempRoot root;
   root.write(managed + "admin.json", R"({"WebRtcIPHandlingUrl": [
