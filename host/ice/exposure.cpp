@@ -178,4 +178,8 @@ std::string_view name(Channel channel) {
   return channel == Channel::script ? "script" : "wire";
 }
 
+std::string_view name(Permission permission) {
+  return permission == Permission::none ? "none" : "granted";
+}
+
 }  // namespace icelock::ice

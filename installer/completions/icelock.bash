@@ -26,8 +26,8 @@ _icelock() {
     --stun) return ;;
     *)
       case $verb in
-        '') words='status watch probe mode plan apply revert setup unsetup --help --version' ;;
-        status | watch) words='--json --root --help' ;;
+        '') words='status watch predict probe mode plan apply revert setup unsetup --help --version' ;;
+        status | watch | predict) words='--json --root --help' ;;
         probe) words='--json --stun --help' ;;
         mode)
           words='auto locked open --json --root --help'

@@ -8,6 +8,7 @@ _icelock() {
   verbs=(
     'status:what the network is, what was decided and what each browser obeys'
     'watch:the same as a stream'
+    'predict:what a page could learn at each level in each browser family'
     'probe:each link, and the ICE candidates gathered on it'
     'mode:follow the network, keep WebRTC locked, or leave it open'
     'plan:what apply would change'
@@ -31,7 +32,7 @@ _icelock() {
   shift words
   ((CURRENT--))
   case $verb in
-    status | watch) _arguments $common $root ;;
+    status | watch | predict) _arguments $common $root ;;
     probe) _arguments $common '--stun[STUN server to ask]:server:_hosts' ;;
     mode) _arguments $common $root '1:mode:(auto locked open)' "2:level:$levels" ;;
     plan | apply) _arguments $common $root $browser $level ;;
