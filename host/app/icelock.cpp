@@ -148,8 +148,9 @@ class CommandLine {
     with_root(verb("watch", "The same as a stream: one JSON line per change with --json", watch));
     with_stun(verb("probe", "Each link, and the ICE candidates that libnice gathers on it",
                    [](const Options& o) { return app::run_probe(o.stun, output_of(o)); }));
-    with_root(verb("predict", "What a page could learn at each level in each browser family",
-                   [](const Options& o) { return app::run_predict(o.root, output_of(o)); }));
+    with_stun(with_root(
+        verb("predict", "What a page could learn at each level in each browser family",
+             [](const Options& o) { return app::run_predict(o.root, o.stun, output_of(o)); })));
     CLI::App* sub =
         with_root(verb("mode", "Follow the network, keep WebRTC locked, or leave it open", mode));
     sub->add_option("mode", options_.mode, "auto, locked or open")

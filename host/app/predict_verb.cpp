@@ -2,11 +2,13 @@
 #include <array>
 #include <ostream>
 
+#include "app/gathering.h"
 #include "app/print.h"
 #include "app/state_json.h"
 #include "app/verbs.h"
 #include "guard/decide.h"
 #include "ice/exposure.h"
+#include "ice/outside.h"
 #include "net/probe.h"
 
 namespace icelock::app {
@@ -16,6 +18,8 @@ using ice::Exposure;
 using ice::Permission;
 using ipc::Json;
 
+// A server that does not answer is given up after 250 ms (ice/gather.h).
+constexpr std::chrono::milliseconds stun_deadline{270};
 constexpr std::array families = {BrowserFamily::chromium, BrowserFamily::firefox};
 constexpr std::array levels = {Level::unrestricted, Level::default_route_only, Level::force_proxy,
                                Level::disabled};
@@ -26,6 +30,8 @@ struct Sight {
   net::Network network;
   guard::Decision automatic;  ///< of mode auto, whatever the mode is now
   bool protects = false;      ///< a VPN is there, so that addresses outside it count
+  bool asked = false;         ///< a STUN server
+  std::vector<ice::BoundSide> bound;
 
   bool leaks(const Exposure& exposure) const { return protects && guard::is_protected(exposure); }
 };
@@ -70,10 +76,18 @@ Json predict_json(const Sight& sight) {
     rows.push_back(
         {{"family", name(family)}, {"auto", name(sight.automatic.of(family))}, {"levels", cells}});
   }
-  return {{"v", ipc::protocol_version},
-          {"network", network_json(sight.network)},
-          {"reasons", reasons_json(sight.automatic.reasons)},
-          {"families", rows}};
+  Json bound = Json::array();
+  for (const ice::BoundSide& side : sight.bound) {
+    bound.push_back({{"address", net::to_string(side.local)},
+                     {"link", side.link},
+                     {"public", net::to_string(side.seen)}});
+  }
+  Json prediction = {{"v", ipc::protocol_version},
+                     {"network", network_json(sight.network)},
+                     {"reasons", reasons_json(sight.automatic.reasons)},
+                     {"families", rows}};
+  if (sight.asked) prediction["bound"] = bound;
+  return prediction;
 }
 
 std::string in_words(const Exposure& exposure) {
@@ -140,18 +154,38 @@ void print_predict(const Sight& sight, const Output& output) {
     }
   }
   output.out << '\n';
+  for (const ice::BoundSide& side : sight.bound) {
+    output.out << "A program that binds to " << net::to_string(side.local) << " on " << side.link
+               << " is seen as " << net::to_string(side.seen) << ".\n";
+  }
+  if (sight.asked && !sight.network.ipv4.seen && !sight.network.ipv6.seen) {
+    output.out << "The STUN server did not answer.\n";
+  }
+  if (!sight.asked) {
+    output.out << "No server was asked. Name one with --stun HOST to see public addresses.\n";
+  }
   if (!sight.protects)
     output.out << "No VPN carries web traffic, so nothing of this is hidden elsewhere.\n";
 }
 
 }  // namespace
 
-int run_predict(const std::filesystem::path& root, const Output& output) {
+int run_predict(const std::filesystem::path& root, const std::string& stun, const Output& output) {
   auto prober = net::Prober::open();
   if (!prober) return report_error(prober.error(), output);
   const auto snapshot = prober->snapshot();
   if (!snapshot) return report_error(snapshot.error(), output);
-  const Sight sight = look(net::classify(*snapshot), root);
+  net::Network network = net::classify(*snapshot);
+  std::vector<ice::Gathered> gathered;
+  if (!stun.empty()) {
+    auto answer = gather_apart(network, {stun}, stun_deadline);
+    if (!answer) return report_error(answer.error(), output);
+    gathered = std::move(*answer);
+    ice::add_seen(network, gathered);
+  }
+  Sight sight = look(std::move(network), root);
+  sight.asked = !stun.empty();
+  sight.bound = ice::bound_sides(sight.network, gathered);
   if (output.json) {
     output.out << predict_json(sight).dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
   } else {

@@ -32,7 +32,8 @@ int run_mode(const std::filesystem::path& root, guard::Mode mode, std::optional<
 int run_probe(const std::string& stun, const Output& output);
 
 /// What a page could learn on this network, for each browser family, level and permission.
-int run_predict(const std::filesystem::path& root, const Output& output);
+/// `stun` as for run_probe().
+int run_predict(const std::filesystem::path& root, const std::string& stun, const Output& output);
 
 /// Prints an error the way every verb does and gives its exit code.
 int report_error(const Error& error, const Output& output);

@@ -27,7 +27,8 @@ _icelock() {
     *)
       case $verb in
         '') words='status watch predict probe mode plan apply revert setup unsetup --help --version' ;;
-        status | watch | predict) words='--json --root --help' ;;
+        status | watch) words='--json --root --help' ;;
+        predict) words='--json --root --stun --help' ;;
         probe) words='--json --stun --help' ;;
         mode)
           words='auto locked open --json --root --help'

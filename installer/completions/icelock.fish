@@ -22,7 +22,7 @@ complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a unsetup -d 'T
 complete -c icelock -n "__fish_seen_subcommand_from $verbs" -l json -d 'Print JSON'
 complete -c icelock -n '__fish_seen_subcommand_from status watch predict mode plan apply revert setup unsetup' \
   -l root -x -a '(__fish_complete_directories)' -d 'Use the system files below this folder'
-complete -c icelock -n '__fish_seen_subcommand_from probe' -l stun -x -d 'STUN server to ask'
+complete -c icelock -n '__fish_seen_subcommand_from probe predict' -l stun -x -d 'STUN server to ask'
 complete -c icelock -n '__fish_seen_subcommand_from mode; and not __fish_seen_subcommand_from auto locked open' \
   -a 'auto locked open'
 complete -c icelock -n '__fish_seen_subcommand_from mode; and __fish_seen_subcommand_from locked' -a $levels

@@ -3,7 +3,7 @@
 # Completion of icelock(1) for zsh. tests/install/words.py holds the words against `icelock --help`.
 
 _icelock() {
-  local -a verbs common root browser level scope
+  local -a verbs common root browser level scope stun
   local levels='(unrestricted default_route_only force_proxy disabled)'
   verbs=(
     'status:what the network is, what was decided and what each browser obeys'
@@ -21,6 +21,7 @@ _icelock() {
   root=('--root[use the system files below this folder]:folder:_files -/')
   browser=('*--browser[only this browser]:browser:(chrome chromium edge brave vivaldi firefox)')
   level=("--level[the level to set]:level:$levels")
+  stun=('--stun[STUN server to ask]:server:_hosts')
   scope=('(--system)--user[for this user only]' '(--user)--system[for all users of this machine]')
 
   if ((CURRENT == 2)); then
@@ -32,8 +33,9 @@ _icelock() {
   shift words
   ((CURRENT--))
   case $verb in
-    status | watch | predict) _arguments $common $root ;;
-    probe) _arguments $common '--stun[STUN server to ask]:server:_hosts' ;;
+    status | watch) _arguments $common $root ;;
+    predict) _arguments $common $root $stun ;;
+    probe) _arguments $common $stun ;;
     mode) _arguments $common $root '1:mode:(auto locked open)' "2:level:$levels" ;;
     plan | apply) _arguments $common $root $browser $level ;;
     revert) _arguments $common $root $browser ;;

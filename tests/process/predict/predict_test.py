@@ -134,6 +134,13 @@ class PredictTest(unittest.TestCase):
         self.assertEqual(text.count("force_proxy   <- auto picks this"), 2)
         self.assertNotIn("\x1b", text)
 
+    def test_root_that_cannot_be_left_gathers_nothing(self):
+        # In this namespace there is nobody else that root could become.
+        result = self.run_predict("--json", "--stun", "192.0.2.1")
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(json.loads(result.stdout)["code"], "unavailable")
+        self.assertIn("root may not gather", result.stderr)
+
     def test_auto_is_never_below_the_floor_and_does_not_ask_the_mode(self):
         settings = Path(self.folder.name, "etc/icelock/icelock.json")
         settings.parent.mkdir(parents=True)
