@@ -31,9 +31,8 @@ ice::Gathered agent_of(const Json& json) {
 
 }  // namespace
 
-Result<std::vector<ice::Gathered>> gather_apart(const net::Network& network,
-                                                const std::vector<std::string>& stun,
-                                                std::chrono::milliseconds deadline) {
+Result<Outside> gather_apart(const net::Network& network, const std::vector<std::string>& stun,
+                             std::chrono::milliseconds deadline) {
   std::vector<std::string> words = {std::to_string(deadline.count())};
   words.insert(words.end(), stun.begin(), stun.end());
   words.emplace_back("--");
@@ -53,13 +52,14 @@ Result<std::vector<ice::Gathered>> gather_apart(const net::Network& network,
                     " it failed: " + error.what,
                 error.object);
   }
-  std::vector<ice::Gathered> agents;
+  Outside outside;
   try {
-    for (const Json& agent : answer->at("agents")) agents.push_back(agent_of(agent));
+    for (const Json& agent : answer->at("agents")) outside.agents.push_back(agent_of(agent));
+    outside.servers = answer->at("servers").get<std::vector<std::string>>();
   } catch (const std::exception&) {
     return fail(Code::internal, "icelock-gather said what it never says");
   }
-  return agents;
+  return outside;
 }
 
 }  // namespace icelock::app

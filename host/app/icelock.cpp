@@ -25,6 +25,8 @@ struct Options {
   bool json = false;
   std::filesystem::path root = "/";
   std::string stun;
+  std::vector<std::string> servers;
+  int timeout = 30;
   std::string mode;
   std::optional<std::string> level;
   std::vector<std::string> browsers;
@@ -95,8 +97,9 @@ class CommandLine {
     add_state_verbs();
     add_policy_verbs();
     app_.footer(
-        "Exit codes: 0 done, 1 failed, 2 plan has changes pending, 4 applied but outranked,\n"
-        "5 not permitted, 6 something unsafe or broken was found and left alone, 64 usage.");
+        "Exit codes: 0 done, 1 failed, 2 plan has changes pending, 3 check found a leak,\n"
+        "4 applied but outranked, 5 not permitted, 6 something unsafe or broken was found and\n"
+        "left alone, 64 usage.");
   }
 
   int run(int argc, char** argv) {
@@ -151,6 +154,7 @@ class CommandLine {
     with_stun(with_root(
         verb("predict", "What a page could learn at each level in each browser family",
              [](const Options& o) { return app::run_predict(o.root, o.stun, output_of(o)); })));
+    add_check();
     CLI::App* sub =
         with_root(verb("mode", "Follow the network, keep WebRTC locked, or leave it open", mode));
     sub->add_option("mode", options_.mode, "auto, locked or open")
@@ -158,6 +162,22 @@ class CommandLine {
         ->check(CLI::IsMember({"auto", "locked", "open"}));
     sub->add_option("level", options_.level, "With locked: the least level to keep (force_proxy)")
         ->check(CLI::IsMember(level_words));
+  }
+
+  void add_check() {
+    CLI::App* sub = with_browsers(with_root(
+        verb("check", "The proof: real browsers, headless, open a page that looks for addresses",
+             [](const Options& o) {
+               return app::run_check({.root = o.root,
+                                      .browsers = o.browsers,
+                                      .stun = o.servers,
+                                      .timeout = std::chrono::seconds(o.timeout)},
+                                     output_of(o));
+             })));
+    sub->add_option("--stun", options_.servers,
+                    "STUN server to ask (may be repeated); without it nothing leaves this machine");
+    sub->add_option("--timeout", options_.timeout, "Seconds that each browser may take (30)")
+        ->check(CLI::Range(1, 600));
   }
 
   void add_policy_verbs() {

@@ -126,7 +126,13 @@ Result<Json> gathered(const std::vector<std::string>& words) {
   if (!agents) return std::unexpected(agents.error());
   Json list = Json::array();
   for (const ice::Gathered& agent : *agents) list.push_back(agent_json(agent));
-  return Json{{"milliseconds", took.count()}, {"agents", list}};
+  Json servers = Json::array();
+  const std::string port = ":" + std::to_string(wish->options.stun_port);
+  if (const auto& ip = wish->options.stun_ipv4) servers.push_back("stun:" + to_string(*ip) + port);
+  if (const auto& ip = wish->options.stun_ipv6) {
+    servers.push_back("stun:[" + to_string(*ip) + "]" + port);
+  }
+  return Json{{"milliseconds", took.count()}, {"agents", list}, {"servers", servers}};
 }
 
 }  // namespace

@@ -90,28 +90,9 @@ Json predict_json(const Sight& sight) {
   return prediction;
 }
 
-std::string in_words(const Exposure& exposure) {
-  using enum ice::ExposureClass;
-  switch (exposure.exposure_class) {
-    case lan:
-      return "this machine's own address";
-    case tunnel:
-      return "this machine's address inside the VPN";
-    case egress:
-      return "the VPN's public address";
-    case isp_v4:
-      return "your provider's IPv4 address";
-    case isp_v6:
-      return "your provider's IPv6 address";
-  }
-  return "an address";
-}
-
 /// One exposure as a line, with what it means for the person.
 std::string line_of(const Sight& sight, const Exposure& exposure, bool colour) {
   std::string text = in_words(exposure);
-  if (!exposure.address.empty()) text += " " + exposure.address;
-  if (!exposure.link.empty()) text += ", over " + exposure.link;
   if (exposure.channel == ice::Channel::wire) text += "; only a STUN or TURN server sees it";
   if (exposure.http_shows_too) text += "; web traffic shows the same";
   if (!sight.leaks(exposure)) return text;
@@ -180,7 +161,7 @@ int run_predict(const std::filesystem::path& root, const std::string& stun, cons
   if (!stun.empty()) {
     auto answer = gather_apart(network, {stun}, stun_deadline);
     if (!answer) return report_error(answer.error(), output);
-    gathered = std::move(*answer);
+    gathered = std::move(answer->agents);
     ice::add_seen(network, gathered);
   }
   Sight sight = look(std::move(network), root);

@@ -33,7 +33,31 @@ std::string in_words(const net::FamilyState& family, std::string_view word) {
   return text + " is not there";
 }
 
+std::string_view in_words(ice::ExposureClass exposure_class) {
+  using enum ice::ExposureClass;
+  switch (exposure_class) {
+    case lan:
+      return "this machine's own address";
+    case tunnel:
+      return "this machine's address inside the VPN";
+    case egress:
+      return "the VPN's public address";
+    case isp_v4:
+      return "your provider's IPv4 address";
+    case isp_v6:
+      return "your provider's IPv6 address";
+  }
+  return "an address";
+}
+
 }  // namespace
+
+std::string in_words(const ice::Exposure& exposure) {
+  std::string text(in_words(exposure.exposure_class));
+  if (!exposure.address.empty()) text += " " + exposure.address;
+  if (!exposure.link.empty()) text += ", over " + exposure.link;
+  return text;
+}
 
 void print_row(std::ostream& out, std::string_view label, std::string_view text) {
   out << std::left << std::setw(label_width) << label << text << '\n';

@@ -97,7 +97,7 @@ int run_probe(const std::string& stun, const Output& output) {
       gather_apart(net::classify(*snapshot),
                    stun.empty() ? std::vector<std::string>{} : std::vector{stun}, probe_deadline);
   if (!gathered) return report_error(gathered.error(), output);
-  const Json probe = probe_json(*snapshot, *gathered);
+  const Json probe = probe_json(*snapshot, gathered->agents);
   if (output.json) {
     output.out << probe.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
   } else {

@@ -68,13 +68,6 @@ void add_by_route(std::vector<Exposure>& found, const Network& network, Family f
   }
 }
 
-ExposureClass class_of(const LocalAddress& local, const Network& network) {
-  const FamilyState& state = state_of(network, local.ip.family);
-  const bool is_ipsec_virtual_ip = state.verdict == Verdict::ipsec && state.source == local.ip;
-  if (local.link_class == LinkClass::tunnel || is_ipsec_virtual_ip) return ExposureClass::tunnel;
-  return net::is_public(local.ip) ? isp(local.ip.family) : ExposureClass::lan;
-}
-
 Exposure plain(const LocalAddress& local, const Network& network) {
   return {.exposure_class = class_of(local, network),
           .channel = Channel::script,
@@ -157,6 +150,13 @@ void add_firefox(std::vector<Exposure>& found, Level level, const Network& netwo
 }
 
 }  // namespace
+
+ExposureClass class_of(const LocalAddress& local, const Network& network) {
+  const FamilyState& state = state_of(network, local.ip.family);
+  const bool is_ipsec_virtual_ip = state.verdict == Verdict::ipsec && state.source == local.ip;
+  if (local.link_class == LinkClass::tunnel || is_ipsec_virtual_ip) return ExposureClass::tunnel;
+  return net::is_public(local.ip) ? isp(local.ip.family) : ExposureClass::lan;
+}
 
 std::vector<Exposure> exposure(BrowserFamily family, Level level, const Network& network,
                                Permission permission) {

@@ -23,12 +23,13 @@ _icelock() {
       ;;
     --browser) words='chrome chromium edge brave vivaldi firefox' ;;
     --level) words=$levels ;;
-    --stun) return ;;
+    --stun | --timeout) return ;;
     *)
       case $verb in
-        '') words='status watch predict probe mode plan apply revert setup unsetup --help --version' ;;
+        '') words='status watch predict check probe mode plan apply revert setup unsetup --help --version' ;;
         status | watch) words='--json --root --help' ;;
         predict) words='--json --root --stun --help' ;;
+        check) words='--json --root --browser --stun --timeout --help' ;;
         probe) words='--json --stun --help' ;;
         mode)
           words='auto locked open --json --root --help'

@@ -9,6 +9,7 @@ _icelock() {
     'status:what the network is, what was decided and what each browser obeys'
     'watch:the same as a stream'
     'predict:what a page could learn at each level in each browser family'
+    'check:the proof: real browsers open a page that looks for addresses'
     'probe:each link, and the ICE candidates gathered on it'
     'mode:follow the network, keep WebRTC locked, or leave it open'
     'plan:what apply would change'
@@ -35,6 +36,10 @@ _icelock() {
   case $verb in
     status | watch) _arguments $common $root ;;
     predict) _arguments $common $root $stun ;;
+    check)
+      _arguments $common $root $browser '*--stun[STUN server to ask]:server:_hosts' \
+        '--timeout[seconds that each browser may take]:seconds:'
+      ;;
     probe) _arguments $common $stun ;;
     mode) _arguments $common $root '1:mode:(auto locked open)' "2:level:$levels" ;;
     plan | apply) _arguments $common $root $browser $level ;;
