@@ -22,11 +22,14 @@ _icelock() {
       return
       ;;
     --browser) words='chrome chromium edge brave vivaldi firefox' ;;
-    --level) words=$levels ;;
-    --stun | --timeout) return ;;
+    --level)
+      words=$levels
+      [ "$verb" != allow ] || words='default_route_only unrestricted'
+      ;;
+    --stun | --for | --timeout) return ;;
     *)
       case $verb in
-        '') words='status watch predict check probe mode plan apply revert setup unsetup --help --version' ;;
+        '') words='status watch predict check probe mode sites allow deny plan apply revert setup unsetup --help --version' ;;
         status | watch) words='--json --root --help' ;;
         predict) words='--json --root --stun --help' ;;
         check) words='--json --root --browser --stun --timeout --help' ;;
@@ -35,6 +38,8 @@ _icelock() {
           words='auto locked open --json --root --help'
           [ "$before" != locked ] || words=$levels
           ;;
+        sites | deny) words='--json --root --help' ;;
+        allow) words='--json --root --level --for --help' ;;
         plan | apply) words='--json --root --browser --level --help' ;;
         revert) words='--json --root --browser --help' ;;
         setup | unsetup) words='--json --root --browser --user --system --help' ;;
