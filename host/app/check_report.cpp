@@ -162,7 +162,7 @@ void print_report(const CheckReport& report, const Output& output) {
     output.out << "No VPN is up, so nothing of this is hidden elsewhere: it is what pages see.\n";
   }
   output.out << (report.servers.empty()
-                     ? "Nothing left this machine; --stun HOST shows public addresses too.\n"
+                     ? "No server outside was asked; --stun HOST shows public addresses too.\n"
                      : "Public addresses are as the STUN server named them.\n");
 }
 

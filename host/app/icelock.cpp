@@ -178,7 +178,7 @@ class CommandLine {
                                      output_of(o));
              })));
     sub->add_option("--stun", options_.servers,
-                    "STUN server to ask (may be repeated); without it nothing leaves this machine");
+                    "STUN server to ask (may be repeated); without it no server outside is asked");
     sub->add_option("--timeout", options_.timeout, "Seconds that each browser may take (30)")
         ->check(CLI::Range(1, 600));
   }

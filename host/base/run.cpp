@@ -20,6 +20,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
@@ -145,13 +146,16 @@ std::vector<pid_t> children() {
   return found;
 }
 
-std::optional<long> number_from_environment(const char* name) {
+/// An id of somebody who is not root.
+std::optional<std::uint32_t> id_from_environment(const char* name) {
   const char* text = std::getenv(name);
   if (text == nullptr) return std::nullopt;
   const std::string_view digits(text);
-  long number = 0;
+  std::uint32_t number = 0;
   const auto [end, problem] = std::from_chars(digits.begin(), digits.end(), number);
-  if (problem != std::errc{} || end != digits.end() || number <= 0) return std::nullopt;
+  if (problem != std::errc{} || end != digits.end()) return std::nullopt;
+  // To setresuid() and its like -1 means "leave it".
+  if (number == 0 || number == ~std::uint32_t{0}) return std::nullopt;
   return number;
 }
 
@@ -279,10 +283,10 @@ std::optional<int> Started::exit_code() {
 std::optional<User> user_instead_of_root() {
   if (::geteuid() != 0 && ::getuid() != 0) return std::nullopt;
   constexpr uid_t nobody = 65534;
-  const auto uid = number_from_environment("SUDO_UID");
-  const auto gid = number_from_environment("SUDO_GID");
+  const auto uid = id_from_environment("SUDO_UID");
+  const auto gid = id_from_environment("SUDO_GID");
   if (!uid || !gid) return User{nobody, nobody};
-  return User{static_cast<uid_t>(*uid), static_cast<gid_t>(*gid)};
+  return User{*uid, *gid};
 }
 
 void adopt_orphans() {
