@@ -100,7 +100,12 @@ Result<BrowserStart> prepare_browser(const policy::Browser& browser, const path&
     if (::geteuid() == 0) start.argv.emplace_back("--no-sandbox");
     start.argv.push_back("--user-data-dir=" + profile.string());
   }
-  start.argv.push_back(url);
+  // Not the URL itself: everybody may read a command line, and with it could answer for the page.
+  const path first = folder / "start.html";
+  const auto written =
+      write(first, "<!doctype html><meta http-equiv=\"refresh\" content=\"0;url=" + url + "\">\n");
+  if (!written) return std::unexpected(written.error());
+  start.argv.push_back("file://" + first.string());
   return start;
 }
 

@@ -96,7 +96,8 @@ int run_check(const CheckOptions& options, const Output& output) {
   if (!worker) return report_error(worker.error(), output);
   const int code = wait_for(*worker, stop.get());
   end_children(to_stop);
-  return code;
+  if (code <= 128) return code;
+  return report_error({Code::unavailable, "icelock-check was ended by a signal", ""}, output);
 }
 
 }  // namespace icelock::app

@@ -89,7 +89,7 @@ class Check {
       const auto after = prober->snapshot();
       if (!answers) {
         check.error = answers.error();
-      } else if (!after || *after != snapshot_) {
+      } else if (!after || net::classify(*after) != net::classify(snapshot_)) {
         check.error = Error{Code::changed, "the network changed meanwhile; try again", ""};
       } else {
         judge_answers(check, *answers, *network);
@@ -127,6 +127,10 @@ class Check {
       state->seen = state->source;
       urls_.push_back(responder->url());
       responders_.push_back(std::move(*responder));
+    }
+    if (urls_.empty()) {
+      return fail(Code::unavailable,
+                  "this machine has no way to the internet, so a browser has nothing to show");
     }
     return network;
   }

@@ -2,6 +2,7 @@
 #include "ice/responder.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <stun/stunagent.h>
 #include <stun/usages/bind.h>
 #include <sys/socket.h>
@@ -64,6 +65,15 @@ std::size_t answer(std::span<std::uint8_t> request, const SocketAddress& from,
   return stun_agent_finish_message(&agent, &message, nullptr, 0);
 }
 
+/// Whether a socket bound to no address gets through to `place`, at which `socket` is.
+bool arrives(int socket, SocketAddress& place) {
+  const Fd other(::socket(place.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  std::uint8_t byte = 0;
+  pollfd waiting{socket, POLLIN, 0};
+  return ::sendto(other.get(), &byte, 1, 0, place.get(), place.size) == 1 &&
+         ::poll(&waiting, 1, 500) == 1 && ::recv(socket, &byte, 1, 0) == 1;
+}
+
 }  // namespace
 
 Result<Responder> Responder::open(const net::Ip& address) {
@@ -77,6 +87,9 @@ Result<Responder> Responder::open(const net::Ip& address) {
                 net::to_string(address));
   }
   const std::string text = net::to_string(address);
+  if (!arrives(socket.get(), place)) {
+    return fail(Code::unavailable, "packets to this machine's own address do not arrive", text);
+  }
   const std::string host = address.family == net::Family::ipv4 ? text : "[" + text + "]";
   return Responder(std::move(socket), "stun:" + host + ":" + std::to_string(port_of(place)));
 }

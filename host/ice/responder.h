@@ -16,7 +16,8 @@ namespace icelock::ice {
 /// a server outside would see before NAT. For a poll loop of one thread.
 class Responder {
  public:
-  /// Errors: unavailable when nothing can be bound there.
+  /// Errors: unavailable when nothing can be bound there, or what is sent there does not arrive (a
+  /// packet filter): its silence would be taken for a browser's. Blocks for half a second at most.
   static Result<Responder> open(const net::Ip& address);
 
   int fd() const { return socket_.get(); }

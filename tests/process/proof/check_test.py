@@ -65,7 +65,9 @@ class CheckTest(Case):
         result = subprocess.run(self.command("--json", *options), text=True, capture_output=True, check=False,
                                 env=self.environment(), timeout=120)
         self.assert_nothing_is_left()
-        return result.returncode, json.loads(result.stdout)
+        report = json.loads(result.stdout)
+        print(result.stdout if result.returncode == 1 else "", end="")  # seen when a test fails
+        return result.returncode, report
 
     def pids(self):
         try:
@@ -148,7 +150,9 @@ class CheckTest(Case):
         self.script(act="tell")
         self.check()
         argv = json.loads((self.root / "argv").read_text(encoding="utf-8"))
-        self.assertRegex(argv[-1], r"^http://127\.0\.0\.1:\d+/[0-9a-f]{32}$")
+        url = (self.root / "url").read_text(encoding="utf-8")
+        self.assertRegex(url, r"^http://127\.0\.0\.1:\d+/[0-9a-f]{32}$")
+        self.assertNotIn(url.rpartition("/")[2], " ".join(argv))  # everybody may read a command line
         profile = [word for word in argv if word.startswith("--user-data-dir=")][0]
         self.assertIn(str(self.root / "tmp"), profile)
         environment = json.loads((self.root / "environment").read_text(encoding="utf-8"))
@@ -178,6 +182,20 @@ class CheckTest(Case):
         self.assertEqual((code, report["browsers"][0]["error"]["code"]), (1, "not_found"))
         code, report = self.check("--browser", "mosaic")
         self.assertEqual((code, report["code"]), (1, "not_found"))
+
+    def test_a_machine_without_a_network_proves_nothing(self):
+        subprocess.run(["ip", "link", "set", "card0", "down"], check=True)
+        self.script(act="tell")
+        code, report = self.check()
+        self.assertEqual((code, report["code"]), (1, "unavailable"))
+
+    def test_a_packet_filter_that_silences_us_proves_nothing(self):
+        rules = "table inet t { chain c { type filter hook output priority 0; oif lo udp dport >= 1024 drop\n}\n}"
+        subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+        self.addCleanup(subprocess.run, ["nft", "flush", "ruleset"], check=True)
+        self.script(act="tell")
+        code, report = self.check()
+        self.assertEqual((code, report["code"]), (1, "unavailable"))
 
     def test_a_failure_does_not_hide_a_leak(self):
         self.raise_tunnel()
@@ -219,7 +237,7 @@ class CheckTest(Case):
     def test_its_worker_killed(self):
         check = self.start()
         os.kill(self.worker_of(check), signal.SIGKILL)
-        self.assertNotEqual(check.wait(30), 0)
+        self.assertEqual(check.wait(30), 1)
         self.assert_all_goes()
 
     def test_interrupted(self):

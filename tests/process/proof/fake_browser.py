@@ -111,7 +111,9 @@ def linger():
 
 
 def main():
-    url = sys.argv[-1]
+    start = Path(urlsplit(sys.argv[-1]).path).read_text(encoding="utf-8")
+    url = re.search(r"url=([^\"]+)", start)[1]
+    (ROOT / "url").write_text(url, encoding="utf-8")
     (ROOT / "argv").write_text(json.dumps(sys.argv[1:]), encoding="utf-8")
     (ROOT / "environment").write_text(json.dumps(dict(os.environ)), encoding="utf-8")
     note_pid(os.getpid())

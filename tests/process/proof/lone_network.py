@@ -23,7 +23,7 @@ def skip(why):
 
 def enter_namespaces():
     """Runs this script again, as root of a network of its own and of nothing else."""
-    for program in ("unshare", "ip"):
+    for program in ("unshare", "ip", "nft"):
         if not shutil.which(program):
             skip(program + " is not installed")
     command = ["unshare", "-Urn"]
