@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 PROGRAM = os.path.join(os.environ["ICELOCK_BIN"], "icelock")
@@ -45,6 +46,16 @@ def open_tunnel(name):
     return tunnel
 
 
+def wait_until_up(link):
+    """IFF_RUNNING comes a moment later, on a busy machine a long one; ip says NO-CARRIER until then."""
+    end = time.monotonic() + 20
+    while "NO-CARRIER" in subprocess.run(["ip", "link", "show", link], capture_output=True, text=True,
+                                           check=True).stdout:
+        if time.monotonic() > end:
+            raise AssertionError(link + " does not come up")
+        time.sleep(0.02)
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -53,6 +64,7 @@ class Case(unittest.TestCase):
                         f"address add {CARD6}/64 dev card0 nodad", "route add default via 192.168.77.1",
                         "-6 route add default via 2a0e:77:0:1::1"):
             ip(command)
+        wait_until_up("card0")
         self.tunnel = None
 
     def tearDown(self):
@@ -66,6 +78,7 @@ class Case(unittest.TestCase):
         for command in (f"address add {TUNNEL4}/24 dev tun0", "link set tun0 up",
                         "route add 0.0.0.0/1 via 10.8.0.1", "route add 128.0.0.0/1 via 10.8.0.1"):
             ip(command)
+        wait_until_up("tun0")
 
     def environment(self):
         """Without the settings of whoever runs the tests."""
