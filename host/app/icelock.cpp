@@ -25,6 +25,8 @@ struct Options {
   bool json = false;
   std::filesystem::path root = "/";
   std::string stun;
+  std::vector<std::string> servers;
+  int timeout = 30;
   std::string mode;
   std::optional<std::string> level;
   std::string pattern;
@@ -98,8 +100,9 @@ class CommandLine {
     add_site_verbs();
     add_policy_verbs();
     app_.footer(
-        "Exit codes: 0 done, 1 failed, 2 plan has changes pending, 4 applied but outranked,\n"
-        "5 not permitted, 6 something unsafe or broken was found and left alone, 64 usage.");
+        "Exit codes: 0 done, 1 failed, 2 plan has changes pending, 3 check found a leak,\n"
+        "4 applied but outranked, 5 not permitted, 6 something unsafe or broken was found and\n"
+        "left alone, 64 usage.");
   }
 
   int run(int argc, char** argv) {
@@ -133,6 +136,12 @@ class CommandLine {
     return sub;
   }
 
+  void with_stun(CLI::App* sub) {
+    sub->add_option("--stun", options_.stun,
+                    "STUN server to ask: ADDRESS or NAME, with :PORT if wished. "
+                    "Nobody is contacted without this.");
+  }
+
   CLI::App* with_level(CLI::App* sub, const char* what) {
     sub->add_option("--level", options_.level, what)->check(CLI::IsMember(level_words));
     return sub;
@@ -143,11 +152,12 @@ class CommandLine {
                    "What the network is, what was decided and why, what each browser obeys",
                    [](const Options& o) { return app::run_status(o.root, output_of(o)); }));
     with_root(verb("watch", "The same as a stream: one JSON line per change with --json", watch));
-    verb("probe", "Each link, and the ICE candidates that libnice gathers on it",
-         [](const Options& o) { return app::run_probe(o.stun, output_of(o)); })
-        ->add_option("--stun", options_.stun,
-                     "STUN server to ask: ADDRESS or NAME, with :PORT if wished. "
-                     "Nobody is contacted without this.");
+    with_stun(verb("probe", "Each link, and the ICE candidates that libnice gathers on it",
+                   [](const Options& o) { return app::run_probe(o.stun, output_of(o)); }));
+    with_stun(with_root(
+        verb("predict", "What a page could learn at each level in each browser family",
+             [](const Options& o) { return app::run_predict(o.root, o.stun, output_of(o)); })));
+    add_check();
     CLI::App* sub =
         with_root(verb("mode", "Follow the network, keep WebRTC locked, or leave it open", mode));
     sub->add_option("mode", options_.mode, "auto, locked or open")
@@ -155,6 +165,22 @@ class CommandLine {
         ->check(CLI::IsMember({"auto", "locked", "open"}));
     sub->add_option("level", options_.level, "With locked: the least level to keep (force_proxy)")
         ->check(CLI::IsMember(level_words));
+  }
+
+  void add_check() {
+    CLI::App* sub = with_browsers(with_root(
+        verb("check", "The proof: real browsers, headless, open a page that looks for addresses",
+             [](const Options& o) {
+               return app::run_check({.root = o.root,
+                                      .browsers = o.browsers,
+                                      .stun = o.servers,
+                                      .timeout = std::chrono::seconds(o.timeout)},
+                                     output_of(o));
+             })));
+    sub->add_option("--stun", options_.servers,
+                    "STUN server to ask (may be repeated); without it no server outside is asked");
+    sub->add_option("--timeout", options_.timeout, "Seconds that each browser may take (30)")
+        ->check(CLI::Range(1, 600));
   }
 
   void add_site_verbs() {

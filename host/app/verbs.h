@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/level.h"
@@ -45,6 +47,20 @@ std::string site_line(const ipc::Json& site);
 
 /// `stun`: an address or a name, with an optional :port; empty contacts nobody.
 int run_probe(const std::string& stun, const Output& output);
+
+/// What a page could learn on this network, for each browser family, level and permission.
+/// `stun` as for run_probe().
+int run_predict(const std::filesystem::path& root, const std::string& stun, const Output& output);
+
+struct CheckOptions {
+  std::filesystem::path root;
+  std::vector<std::string> browsers;  ///< ids; empty: all that are installed
+  std::vector<std::string> stun;      ///< as above; empty: this machine answers itself
+  std::chrono::seconds timeout{30};   ///< for each browser
+};
+/// Lets real browsers open a page that tries to learn this machine's addresses. 0: no leak, 3: a
+/// leak, 1: a browser could not be checked.
+int run_check(const CheckOptions& options, const Output& output);
 
 /// Prints an error the way every verb does and gives its exit code.
 int report_error(const Error& error, const Output& output);

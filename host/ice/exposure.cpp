@@ -29,14 +29,17 @@ bool carried_by_vpn(Verdict verdict) {
 std::string outside_address(const FamilyState& family) {
   // Without NAT the source address is what the outside sees; behind NAT only a STUN server can
   // tell.
+  if (family.seen) return net::to_string(*family.seen);
   return family.source && net::is_public(*family.source) ? net::to_string(*family.source) : "";
 }
 
 Exposure outside(ExposureClass exposure_class, const FamilyState& family, Channel channel) {
-  const bool is_egress = exposure_class == ExposureClass::egress;
+  const bool by_route =
+      exposure_class == ExposureClass::egress || family.verdict == Verdict::direct;
+  const std::string beside = family.seen_beside ? net::to_string(*family.seen_beside) : "";
   return {.exposure_class = exposure_class,
           .channel = channel,
-          .address = is_egress || family.verdict == Verdict::direct ? outside_address(family) : "",
+          .address = by_route ? outside_address(family) : beside,
           .link = family.link};
 }
 
@@ -63,13 +66,6 @@ void add_by_route(std::vector<Exposure>& found, const Network& network, Family f
     case Verdict::none:
       break;
   }
-}
-
-ExposureClass class_of(const LocalAddress& local, const Network& network) {
-  const FamilyState& state = state_of(network, local.ip.family);
-  const bool is_ipsec_virtual_ip = state.verdict == Verdict::ipsec && state.source == local.ip;
-  if (local.link_class == LinkClass::tunnel || is_ipsec_virtual_ip) return ExposureClass::tunnel;
-  return net::is_public(local.ip) ? isp(local.ip.family) : ExposureClass::lan;
 }
 
 Exposure plain(const LocalAddress& local, const Network& network) {
@@ -155,6 +151,13 @@ void add_firefox(std::vector<Exposure>& found, Level level, const Network& netwo
 
 }  // namespace
 
+ExposureClass class_of(const LocalAddress& local, const Network& network) {
+  const FamilyState& state = state_of(network, local.ip.family);
+  const bool is_ipsec_virtual_ip = state.verdict == Verdict::ipsec && state.source == local.ip;
+  if (local.link_class == LinkClass::tunnel || is_ipsec_virtual_ip) return ExposureClass::tunnel;
+  return net::is_public(local.ip) ? isp(local.ip.family) : ExposureClass::lan;
+}
+
 std::vector<Exposure> exposure(BrowserFamily family, Level level, const Network& network,
                                Permission permission) {
   std::vector<Exposure> found;
@@ -176,6 +179,10 @@ std::string_view name(ExposureClass exposure_class) {
 
 std::string_view name(Channel channel) {
   return channel == Channel::script ? "script" : "wire";
+}
+
+std::string_view name(Permission permission) {
+  return permission == Permission::none ? "none" : "granted";
 }
 
 }  // namespace icelock::ice

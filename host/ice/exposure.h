@@ -39,7 +39,11 @@ struct Exposure {
 std::vector<Exposure> exposure(BrowserFamily family, Level level, const net::Network& network,
                                Permission permission);
 
+/// What one of this machine's own addresses is.
+ExposureClass class_of(const net::LocalAddress& local, const net::Network& network);
+
 std::string_view name(ExposureClass exposure_class);
 std::string_view name(Channel channel);
+std::string_view name(Permission permission);
 
 }  // namespace icelock::ice

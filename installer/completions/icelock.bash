@@ -26,11 +26,13 @@ _icelock() {
       words=$levels
       [ "$verb" != allow ] || words='default_route_only unrestricted'
       ;;
-    --stun | --for) return ;;
+    --stun | --for | --timeout) return ;;
     *)
       case $verb in
-        '') words='status watch probe mode sites allow deny plan apply revert setup unsetup --help --version' ;;
+        '') words='status watch predict check probe mode sites allow deny plan apply revert setup unsetup --help --version' ;;
         status | watch) words='--json --root --help' ;;
+        predict) words='--json --root --stun --help' ;;
+        check) words='--json --root --browser --stun --timeout --help' ;;
         probe) words='--json --stun --help' ;;
         mode)
           words='auto locked open --json --root --help'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of icelock(1) for fish. tests/install/words.py holds the words against `icelock --help`.
 
-set -l verbs status watch probe mode sites allow deny plan apply revert setup unsetup
+set -l verbs status watch predict check probe mode sites allow deny plan apply revert setup unsetup
 set -l levels 'unrestricted default_route_only force_proxy disabled'
 
 complete -c icelock -f
@@ -10,6 +10,8 @@ complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -l version -d 'P
 
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a status -d 'Network, decision, what each browser obeys'
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a watch -d 'The same as a stream'
+complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a predict -d 'What a page could learn at each level'
+complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a check -d 'The proof with real browsers'
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a probe -d 'Links and the ICE candidates on them'
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a mode -d 'Follow the network, lock, or leave open'
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a sites -d 'Sites that may do more than the lock allows'
@@ -22,13 +24,14 @@ complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a setup -d 'Let
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a unsetup -d 'Take the manifests away again'
 
 complete -c icelock -n "__fish_seen_subcommand_from $verbs" -l json -d 'Print JSON'
-complete -c icelock -n '__fish_seen_subcommand_from status watch mode sites allow deny plan apply revert setup unsetup' \
+complete -c icelock -n '__fish_seen_subcommand_from status watch predict check mode sites allow deny plan apply revert setup unsetup' \
   -l root -x -a '(__fish_complete_directories)' -d 'Use the system files below this folder'
-complete -c icelock -n '__fish_seen_subcommand_from probe' -l stun -x -d 'STUN server to ask'
+complete -c icelock -n '__fish_seen_subcommand_from probe predict check' -l stun -x -d 'STUN server to ask'
+complete -c icelock -n '__fish_seen_subcommand_from check' -l timeout -x -d 'Seconds that each browser may take'
 complete -c icelock -n '__fish_seen_subcommand_from mode; and not __fish_seen_subcommand_from auto locked open' \
   -a 'auto locked open'
 complete -c icelock -n '__fish_seen_subcommand_from mode; and __fish_seen_subcommand_from locked' -a $levels
-complete -c icelock -n '__fish_seen_subcommand_from plan apply revert setup unsetup' \
+complete -c icelock -n '__fish_seen_subcommand_from check plan apply revert setup unsetup' \
   -l browser -x -a 'chrome chromium edge brave vivaldi firefox' -d 'Only this browser'
 complete -c icelock -n '__fish_seen_subcommand_from allow' -l level -x -a 'default_route_only unrestricted' -d 'How far'
 complete -c icelock -n '__fish_seen_subcommand_from allow' -l for -x -d 'How long: 90s, 15m, 1h, 7d'

@@ -3,11 +3,13 @@
 # Completion of icelock(1) for zsh. tests/install/words.py holds the words against `icelock --help`.
 
 _icelock() {
-  local -a verbs common root browser level scope
+  local -a verbs common root browser level scope stun
   local levels='(unrestricted default_route_only force_proxy disabled)'
   verbs=(
     'status:what the network is, what was decided and what each browser obeys'
     'watch:the same as a stream'
+    'predict:what a page could learn at each level in each browser family'
+    'check:the proof: real browsers open a page that looks for addresses'
     'probe:each link, and the ICE candidates gathered on it'
     'mode:follow the network, keep WebRTC locked, or leave it open'
     'sites:the sites that may do more than the lock allows'
@@ -23,6 +25,7 @@ _icelock() {
   root=('--root[use the system files below this folder]:folder:_files -/')
   browser=('*--browser[only this browser]:browser:(chrome chromium edge brave vivaldi firefox)')
   level=("--level[the level to set]:level:$levels")
+  stun=('--stun[STUN server to ask]:server:_hosts')
   scope=('(--system)--user[for this user only]' '(--user)--system[for all users of this machine]')
 
   if ((CURRENT == 2)); then
@@ -35,7 +38,12 @@ _icelock() {
   ((CURRENT--))
   case $verb in
     status | watch) _arguments $common $root ;;
-    probe) _arguments $common '--stun[STUN server to ask]:server:_hosts' ;;
+    predict) _arguments $common $root $stun ;;
+    check)
+      _arguments $common $root $browser '*--stun[STUN server to ask]:server:_hosts' \
+        '--timeout[seconds that each browser may take]:seconds:'
+      ;;
+    probe) _arguments $common $stun ;;
     mode) _arguments $common $root '1:mode:(auto locked open)' "2:level:$levels" ;;
     sites) _arguments $common $root ;;
     allow)

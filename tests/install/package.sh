@@ -128,6 +128,8 @@ for place in /etc/chromium /etc/opt/chrome /etc/opt/edge /etc/opt/vivaldi /usr/l
   [ "$host" = /usr/bin/icelock-host ] || fail "the manifest in $place names '$host'"
 done
 [ -x "$work/root/usr/bin/icelock-host" ] || fail "no host"
+enter icelock probe --json >/dev/null || fail "icelock does not find or cannot run its own icelock-gather"
+[ -x "$work/root/usr/libexec/icelock/icelock-check" ] || fail "no icelock-check"
 for unit in multi-user.target.wants/icelockd.service sockets.target.wants/icelockd-{host,http}.socket; do
   [ -L "$work/root/etc/systemd/system/$unit" ] || fail "$unit is not enabled"
 done
