@@ -3,11 +3,11 @@
 import {spawn} from 'node:child_process';
 
 import {Lab} from './lab.mjs';
-import {scenarios} from './network.mjs';
+import {scenarios} from './scenarios.mjs';
 
 const [name, ...command] = process.argv.slice(2);
 if (name === '--list') {
-  for (const [scenario, {seen}] of Object.entries(scenarios)) console.log(scenario, JSON.stringify(seen));
+  for (const [scenario, {about}] of Object.entries(scenarios)) console.log(scenario.padEnd(16), about);
   process.exit(0);
 }
 const lab = await Lab.build(name);
