@@ -21,6 +21,7 @@ export const origins = {
   ipv6: 'http://[2a0e:33::3]:8088',
   secure_ipv4: 'https://44.3.3.3:8443',
   secure_ipv6: 'https://[2a0e:33::3]:8443',
+  frame: 'http://44.3.3.3:8089',  // for a frame that is of another origin than its page
   excluded: 'http://44.3.3.4:8088',
   secure_excluded: 'https://44.3.3.4:8443',
 };
