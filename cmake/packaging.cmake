@@ -25,6 +25,8 @@ endfunction()
 
 # icelock looks for icelock-host in its own folder, so both are in one.
 install(TARGETS icelock icelock-host RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+# What icelock runs and nobody calls by hand (host/app/helper.h).
+install(TARGETS icelock-gather RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/icelock)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/extension DESTINATION ${CMAKE_INSTALL_DATADIR}/icelock)
 install(FILES ${PROJECT_SOURCE_DIR}/policies/settings.schema.json
   ${PROJECT_SOURCE_DIR}/policies/user-settings.schema.json ${PROJECT_SOURCE_DIR}/policies/handling.json

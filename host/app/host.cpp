@@ -10,9 +10,9 @@
 #include <cstdlib>
 #include <utility>
 
+#include "app/helper.h"
 #include "app/requests.h"
 #include "app/state_json.h"
-#include "base/run.h"
 
 namespace icelock::app {
 namespace {
@@ -22,25 +22,10 @@ using ipc::Json;
 constexpr std::chrono::seconds probe_limit{8};
 constexpr std::size_t longest_word = 256;
 
-Result<std::filesystem::path> sibling(std::string_view program) {
-  std::error_code problem;
-  const auto self = std::filesystem::read_symlink("/proc/self/exe", problem);
-  if (problem) return fail_errno(problem.value(), "cannot find the program's own folder");
-  return self.parent_path() / program;
-}
-
-// `icelock` links libnice; running it keeps that chain of libraries out of this process.
+// `icelock` runs what links libnice; none of it is in this process.
 Result<Json> run_probe(const std::vector<std::string>& arguments) {
-  auto output = run_program(arguments, probe_limit);
-  if (!output) return std::unexpected(output.error());
-  Json json = Json::parse(output->output, nullptr, false);
-  if (!json.is_object()) return fail(Code::probe_failed, "icelock probe gave no answer");
-  if (json.contains("code")) {
-    return fail(Code::probe_failed,
-                ipc::string_field(json, "what").value_or("icelock probe failed"),
-                ipc::string_field(json, "object").value_or(""));
-  }
-  json.erase("v");
+  auto json = ask_program("icelock", arguments, probe_limit);
+  if (json) json->erase("v");
   return json;
 }
 
@@ -236,9 +221,7 @@ void Host::pass_on(const Report& report) {
 
 Host::Answer Host::start_probe(const ipc::Request& request) {
   if (probe_thread_.joinable()) return fail(Code::busy, "a probe is running");
-  const auto program = sibling("icelock");
-  if (!program) return std::unexpected(program.error());
-  std::vector<std::string> arguments = {program->string(), "probe", "--json"};
+  std::vector<std::string> arguments = {"probe", "--json"};
   if (request.body.contains("stun")) {
     const auto stun = ipc::string_field(request.body, "stun");
     if (!stun) return std::unexpected(stun.error());

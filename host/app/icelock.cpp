@@ -130,6 +130,12 @@ class CommandLine {
     return sub;
   }
 
+  void with_stun(CLI::App* sub) {
+    sub->add_option("--stun", options_.stun,
+                    "STUN server to ask: ADDRESS or NAME, with :PORT if wished. "
+                    "Nobody is contacted without this.");
+  }
+
   CLI::App* with_level(CLI::App* sub, const char* what) {
     sub->add_option("--level", options_.level, what)->check(CLI::IsMember(level_words));
     return sub;
@@ -140,11 +146,11 @@ class CommandLine {
                    "What the network is, what was decided and why, what each browser obeys",
                    [](const Options& o) { return app::run_status(o.root, output_of(o)); }));
     with_root(verb("watch", "The same as a stream: one JSON line per change with --json", watch));
-    verb("probe", "Each link, and the ICE candidates that libnice gathers on it",
-         [](const Options& o) { return app::run_probe(o.stun, output_of(o)); })
-        ->add_option("--stun", options_.stun,
-                     "STUN server to ask: ADDRESS or NAME, with :PORT if wished. "
-                     "Nobody is contacted without this.");
+    with_stun(verb("probe", "Each link, and the ICE candidates that libnice gathers on it",
+                   [](const Options& o) { return app::run_probe(o.stun, output_of(o)); }));
+    with_stun(with_root(
+        verb("predict", "What a page could learn at each level in each browser family",
+             [](const Options& o) { return app::run_predict(o.root, o.stun, output_of(o)); })));
     CLI::App* sub =
         with_root(verb("mode", "Follow the network, keep WebRTC locked, or leave it open", mode));
     sub->add_option("mode", options_.mode, "auto, locked or open")

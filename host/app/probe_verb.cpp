@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <netdb.h>
-
-#include <memory>
 #include <ostream>
-#include <set>
 
+#include "app/gathering.h"
 #include "app/verbs.h"
-#include "ice/gather.h"
 #include "ipc/message.h"
 #include "net/probe.h"
 
@@ -15,69 +11,7 @@ namespace {
 
 using ipc::Json;
 
-constexpr std::string_view default_port = "3478";
-
-struct HostPort {
-  std::string host;
-  std::string port{default_port};
-};
-
-// "192.0.2.1", "192.0.2.1:3478", "stun.example:3478", "2001:db8::1", "[2001:db8::1]:3478".
-HostPort split(const std::string& text) {
-  HostPort result;
-  const std::size_t colon = text.rfind(':');
-  if (text.starts_with('[')) {
-    const std::size_t close = text.find(']');
-    result.host = text.substr(1, close == std::string::npos ? close : close - 1);
-    if (close != std::string::npos && close + 1 == colon) result.port = text.substr(colon + 1);
-  } else if (colon != std::string::npos && text.find(':') == colon) {
-    result.host = text.substr(0, colon);
-    result.port = text.substr(colon + 1);
-  } else {
-    result.host = text;
-  }
-  return result;
-}
-
-// libnice wants numeric addresses and one agent per family, so the name is resolved here.
-Result<ice::GatherOptions> resolve(const std::string& stun) {
-  ice::GatherOptions options;
-  if (stun.empty()) return options;
-  const HostPort target = split(stun);
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_DGRAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  addrinfo* list = nullptr;
-  const int problem = ::getaddrinfo(target.host.c_str(), target.port.c_str(), &hints, &list);
-  if (problem != 0) {
-    return fail(Code::not_found,
-                std::string("cannot find the STUN server (") + gai_strerror(problem) + ")", stun);
-  }
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(list, &freeaddrinfo);
-  for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
-    char text[NI_MAXHOST];
-    char port[NI_MAXSERV];
-    if (::getnameinfo(entry->ai_addr, entry->ai_addrlen, text, sizeof text, port, sizeof port,
-                      NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-      continue;
-    }
-    const auto ip = net::parse_ip(text);
-    if (!ip) continue;
-    options.stun_port = static_cast<std::uint16_t>(std::stoi(port));
-    auto& slot = ip->family == net::Family::ipv4 ? options.stun_ipv4 : options.stun_ipv6;
-    if (!slot) slot = *ip;
-  }
-  if (!options.stun_ipv4 && !options.stun_ipv6) {
-    return fail(Code::not_found, "the STUN server has no usable address", stun);
-  }
-  return options;
-}
-
-std::vector<net::Ip> local_addresses(const net::Network& network) {
-  std::set<net::Ip> unique;
-  for (const net::LocalAddress& local : network.addresses) unique.insert(local.ip);
-  return {unique.begin(), unique.end()};
-}
+constexpr std::chrono::milliseconds probe_deadline{1000};
 
 Json candidates_json(const ice::Gathered& gathered) {
   Json list = Json::array();
@@ -159,9 +93,9 @@ int run_probe(const std::string& stun, const Output& output) {
   if (!prober) return report_error(prober.error(), output);
   const auto snapshot = prober->snapshot();
   if (!snapshot) return report_error(snapshot.error(), output);
-  const auto options = resolve(stun);
-  if (!options) return report_error(options.error(), output);
-  const auto gathered = ice::gather(local_addresses(net::classify(*snapshot)), *options);
+  const auto gathered =
+      gather_apart(net::classify(*snapshot),
+                   stun.empty() ? std::vector<std::string>{} : std::vector{stun}, probe_deadline);
   if (!gathered) return report_error(gathered.error(), output);
   const Json probe = probe_json(*snapshot, *gathered);
   if (output.json) {

@@ -97,6 +97,19 @@ std::vector<BrowserStatus> browser_statuses(const std::filesystem::path& root,
   return statuses;
 }
 
+Json network_json(const std::optional<net::Network>& network) {
+  return {{"ipv4", family_json(network, &net::Network::ipv4)},
+          {"ipv6", family_json(network, &net::Network::ipv6)}};
+}
+
+Json reasons_json(const std::vector<guard::Reason>& reasons) {
+  Json rows = Json::array();
+  for (const guard::Reason& reason : reasons) {
+    rows.push_back({{"code", reason.code}, {"text", reason.text}, {"args", reason.args}});
+  }
+  return rows;
+}
+
 Json state_json(const guard::State& state, const std::vector<BrowserStatus>& browsers) {
   Json tunnels = Json::array();
   if (state.network) {
@@ -106,10 +119,6 @@ Json state_json(const guard::State& state, const std::vector<BrowserStatus>& bro
                          {"ipv4", name(tunnel.ipv4)},
                          {"ipv6", name(tunnel.ipv6)}});
     }
-  }
-  Json reasons = Json::array();
-  for (const guard::Reason& reason : state.decision.reasons) {
-    reasons.push_back({{"code", reason.code}, {"text", reason.text}, {"args", reason.args}});
   }
   Json rows = Json::array();
   for (const BrowserStatus& browser : browsers) {
@@ -121,9 +130,7 @@ Json state_json(const guard::State& state, const std::vector<BrowserStatus>& bro
   }
   return {
       {"v", ipc::protocol_version},
-      {"network",
-       {{"ipv4", family_json(state.network, &net::Network::ipv4)},
-        {"ipv6", family_json(state.network, &net::Network::ipv6)}}},
+      {"network", network_json(state.network)},
       {"tunnels", tunnels},
       {"mode", guard::name(state.settings.mode)},
       {"mode_level", name(state.settings.mode_level)},
@@ -132,7 +139,7 @@ Json state_json(const guard::State& state, const std::vector<BrowserStatus>& bro
       {"decision",
        {{"chromium", name(state.decision.chromium)}, {"firefox", name(state.decision.firefox)}}},
       {"held_seconds", state.decision.held.count()},
-      {"reasons", reasons},
+      {"reasons", reasons_json(state.decision.reasons)},
       {"browsers", rows}};
 }
 

@@ -29,6 +29,10 @@ std::vector<BrowserStatus> browser_statuses(const std::filesystem::path& root,
                                             const std::vector<Report>& reports,
                                             bool reports_are_ours);
 
+/// Its members "network" (none: the network could not be read) and "reasons".
+ipc::Json network_json(const std::optional<net::Network>& network);
+ipc::Json reasons_json(const std::vector<guard::Reason>& reasons);
+
 /// The object of docs/protocol.md, "State".
 ipc::Json state_json(const guard::State& state, const std::vector<BrowserStatus>& browsers);
 

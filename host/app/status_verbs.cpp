@@ -4,39 +4,18 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <iomanip>
 #include <ostream>
 
 #include "app/live.h"
 #include "app/machine_link.h"
+#include "app/print.h"
 #include "app/state_json.h"
 #include "app/verbs.h"
 
 namespace icelock::app {
 namespace {
 
-constexpr int label_width = 10;
 constexpr std::chrono::seconds service_limit{5};
-
-std::string in_words(const net::FamilyState& family, std::string_view word) {
-  std::string text(word);
-  switch (family.verdict) {
-    case net::Verdict::direct:
-      return text + " goes out directly over " + family.link;
-    case net::Verdict::tunnel:
-      return text + " goes through VPN " + family.link;
-    case net::Verdict::ipsec:
-      return text + " goes through IPsec over " + family.link;
-    case net::Verdict::partial:
-      return text + " goes partly through a VPN, partly past it" +
-             (family.link.empty() ? "" : " over " + family.link);
-    case net::Verdict::blocked:
-      return text + " is blocked";
-    case net::Verdict::none:
-      break;
-  }
-  return text + " is not there";
-}
 
 std::string browser_line(const BrowserStatus& browser) {
   std::string line = browser.name + ": ";
@@ -53,10 +32,6 @@ std::string painted(Level level, bool colour) {
   std::string text(name(level));
   if (!colour) return text;
   return (level == Level::unrestricted ? "\x1b[33m" : "\x1b[32m") + text + "\x1b[0m";
-}
-
-void print_row(std::ostream& out, std::string_view label, std::string_view text) {
-  out << std::left << std::setw(label_width) << label << text << '\n';
 }
 
 /// The user's own guard, and the machine's service when there is one.
@@ -87,13 +62,7 @@ void print_state(const Sight& sight, const std::filesystem::path& root, const Ou
     return;
   }
   if (state.network) {
-    print_row(out, "Network", in_words(state.network->ipv4, "IPv4"));
-    print_row(out, "", in_words(state.network->ipv6, "IPv6"));
-    for (const net::Tunnel& tunnel : state.network->tunnels) {
-      print_row(out, "VPN",
-                tunnel.link + " (" + tunnel.kind + "): IPv4 " + std::string(name(tunnel.ipv4)) +
-                    ", IPv6 " + std::string(name(tunnel.ipv6)));
-    }
+    print_network(out, *state.network);
   } else {
     print_row(out, "Network", "could not be read");
   }
@@ -101,11 +70,8 @@ void print_state(const Sight& sight, const std::filesystem::path& root, const Ou
   print_row(out, "Decision",
             "Chromium family " + painted(state.decision.chromium, output.colour) + ", Firefox " +
                 painted(state.decision.firefox, output.colour));
-  std::string_view label = "Why";
-  for (const guard::Reason& reason : state.decision.reasons) {
-    print_row(out, std::exchange(label, ""), reason.text);
-  }
-  label = "Browsers";
+  print_reasons(out, state.decision.reasons);
+  std::string_view label = "Browsers";
   for (const BrowserStatus& browser : browsers) {
     if (browser.installed) print_row(out, std::exchange(label, ""), browser_line(browser));
   }
@@ -116,19 +82,6 @@ void print_state(const Sight& sight, const std::filesystem::path& root, const Ou
 }
 
 }  // namespace
-
-int report_error(const Error& error, const Output& output) {
-  if (output.json) {
-    const ipc::Json json = {{"v", ipc::protocol_version},
-                            {"ok", false},
-                            {"code", info(error.code).name},
-                            {"what", error.what},
-                            {"object", error.object}};
-    output.out << json.dump(-1, ' ', false, ipc::Json::error_handler_t::replace) << '\n';
-  }
-  output.err << "icelock: " << to_string(error) << " [" << info(error.code).name << "]\n";
-  return info(error.code).exit_code;
-}
 
 int run_status(const std::filesystem::path& root, const Output& output) {
   auto live = Live::open_for_user(root);

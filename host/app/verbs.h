@@ -31,6 +31,10 @@ int run_mode(const std::filesystem::path& root, guard::Mode mode, std::optional<
 /// `stun`: an address or a name, with an optional :port; empty contacts nobody.
 int run_probe(const std::string& stun, const Output& output);
 
+/// What a page could learn on this network, for each browser family, level and permission.
+/// `stun` as for run_probe().
+int run_predict(const std::filesystem::path& root, const std::string& stun, const Output& output);
+
 /// Prints an error the way every verb does and gives its exit code.
 int report_error(const Error& error, const Output& output);
 

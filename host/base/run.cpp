@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/run.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,9 +18,14 @@
 #include <boost/process/v2/process.hpp>
 #include <boost/process/v2/stdio.hpp>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <exception>
-#include <optional>
+#include <fstream>
+#include <memory>
+#include <string_view>
+#include <thread>
 #include <utility>
 
 namespace icelock {
@@ -30,13 +39,32 @@ constexpr std::size_t output_limit = 1 << 20;
 
 /// What Boost 1.81's launcher leaves undone, as a set of its hooks.
 struct CleanStart {
+  std::optional<User> as;
+  int when_we_end = SIGKILL;
+  const std::vector<std::string>* environment = nullptr;  ///< nullptr: ours
+  std::vector<const char*> words;
+
+  template <class Launcher, class... Any>
+  error_code on_setup(Launcher& launcher, Any&&...) {
+    if (environment == nullptr) return {};
+    for (const std::string& word : *environment) words.push_back(word.c_str());
+    words.push_back(nullptr);
+    launcher.env = words.data();
+    return {};
+  }
+
   /// In the child, before exec: only calls that are safe after fork in a program with threads.
   template <class... Any>
   error_code on_exec_setup(Any&&...) {
     // A group of its own, so that the limit ends what the program started too; as that also takes
     // it out of the terminal's reach, it must not outlive us.
     ::setpgid(0, 0);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (as && (::setgroups(0, nullptr) != 0 || ::setresgid(as->gid, as->gid, as->gid) != 0 ||
+               ::setresuid(as->uid, as->uid, as->uid) != 0)) {
+      return {errno, boost::system::system_category()};
+    }
+    // After the change of user, which clears it.
+    ::prctl(PR_SET_PDEATHSIG, when_we_end);
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -62,28 +90,90 @@ struct CleanStart {
   }
 };
 
+/// After an exception: the launcher may have thrown on either side of its fork.
+void abandon(const process::posix::default_launcher& launcher) {
+  if (launcher.pid == 0) ::_exit(127);
+  if (launcher.pid < 0) return;
+  ::kill(-launcher.pid, SIGKILL);
+  ::waitpid(launcher.pid, nullptr, 0);
+}
+
+int exit_code_of(int status) {
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+Result<Started> start(process::posix::default_launcher& launcher,
+                      const std::vector<std::string>& argv, const StartOptions& options) {
+  asio::io_context context;
+  const std::vector<std::string> arguments(argv.begin() + 1, argv.end());
+  const int out = options.output < 0 ? STDOUT_FILENO : options.output;
+  const int err = options.output < 0 ? STDERR_FILENO : options.output;
+  error_code problem;
+  process::process child =
+      launcher(context.get_executor(), problem, argv.front(), arguments,
+               process::process_stdio{nullptr, out, err},
+               CleanStart{.as = options.as,
+                          .when_we_end = options.when_we_end,
+                          .environment = options.environment ? &*options.environment : nullptr,
+                          .words = {}});
+  if (problem) return fail_errno(problem.value(), "cannot run", argv.front());
+  child.detach();
+  Started started{.pid = launcher.pid,
+                  .ended = Fd(static_cast<int>(::syscall(SYS_pidfd_open, launcher.pid, 0)))};
+  if (!started.ended) return fail_errno(errno, "cannot watch", argv.front());
+  return started;
+}
+
+/// Reads /proc, because the kernel's own list of children is an option of its build.
+std::vector<pid_t> children() {
+  std::vector<pid_t> found;
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc"), ::closedir);
+  if (!folder) return found;
+  while (const dirent* entry = ::readdir(folder.get())) {
+    const std::string_view name = entry->d_name;
+    pid_t pid = 0;
+    if (std::from_chars(name.begin(), name.end(), pid).ptr != name.end()) continue;
+    std::string line;
+    std::getline(std::ifstream("/proc/" + std::string(name) + "/stat"), line);
+    // "pid (name) state parent ...", and the name may hold anything.
+    const std::size_t behind = line.rfind(')');
+    if (behind == std::string::npos || line.size() < behind + 5) continue;
+    pid_t parent = 0;
+    std::from_chars(line.data() + behind + 4, line.data() + line.size(), parent);
+    if (parent == ::getpid()) found.push_back(pid);
+  }
+  return found;
+}
+
+std::optional<long> number_from_environment(const char* name) {
+  const char* text = std::getenv(name);
+  if (text == nullptr) return std::nullopt;
+  const std::string_view digits(text);
+  long number = 0;
+  const auto [end, problem] = std::from_chars(digits.begin(), digits.end(), number);
+  if (problem != std::errc{} || end != digits.end() || number <= 0) return std::nullopt;
+  return number;
+}
+
 /// One run of one program.
 class Run {
  public:
-  explicit Run(const std::vector<std::string>& argv) : argv_(argv) {}
+  Run(const std::vector<std::string>& argv, std::optional<User> as) : argv_(argv), as_(as) {}
 
   Result<RunResult> go(std::chrono::milliseconds limit) {
     const std::vector<std::string> arguments(argv_.begin() + 1, argv_.end());
     error_code start_problem;
-    child_ = launcher_(context_.get_executor(), start_problem, argv_.front(), arguments,
-                       process::process_stdio{nullptr, pipe_, {}}, CleanStart{});
+    child_ =
+        launcher_(context_.get_executor(), start_problem, argv_.front(), arguments,
+                  process::process_stdio{nullptr, pipe_, {}}, CleanStart{.as = as_, .words = {}});
     if (start_problem) return fail_errno(start_problem.value(), "cannot run", argv_.front());
     listen(limit);
     context_.run();
     return outcome();
   }
 
-  /// After an exception: the launcher may have thrown on either side of its fork.
   void abandon() {
-    if (launcher_.pid == 0) ::_exit(127);
-    if (launcher_.pid < 0 || reaped_) return;
-    ::kill(-launcher_.pid, SIGKILL);
-    ::waitpid(launcher_.pid, nullptr, 0);
+    if (!reaped_) icelock::abandon(launcher_);
   }
 
  private:
@@ -128,12 +218,11 @@ class Run {
     if (wait_problem_) {
       return fail_errno(wait_problem_.value(), "cannot wait for", argv_.front());
     }
-    const int status = child_.native_exit_code();
-    const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    return RunResult{code, std::move(output_)};
+    return RunResult{exit_code_of(child_.native_exit_code()), std::move(output_)};
   }
 
   const std::vector<std::string>& argv_;
+  std::optional<User> as_;
   asio::io_context context_;
   asio::readable_pipe pipe_{context_};
   asio::steady_timer timer_{context_};
@@ -149,12 +238,12 @@ class Run {
 
 }  // namespace
 
-Result<RunResult> run_program(const std::vector<std::string>& argv,
-                              std::chrono::milliseconds limit) {
+Result<RunResult> run_program(const std::vector<std::string>& argv, std::chrono::milliseconds limit,
+                              std::optional<User> as) {
   if (argv.empty()) return fail(Code::internal, "no program to run");
   std::optional<Run> run;
   try {
-    run.emplace(argv);
+    run.emplace(argv, as);
     return run->go(limit);
   } catch (const boost::system::system_error& problem) {
     if (run) run->abandon();
@@ -162,6 +251,56 @@ Result<RunResult> run_program(const std::vector<std::string>& argv,
   } catch (const std::exception&) {
     if (run) run->abandon();
     return fail(Code::internal, "cannot run", argv.front());
+  }
+}
+
+Result<Started> start_program(const std::vector<std::string>& argv, const StartOptions& options) {
+  if (argv.empty()) return fail(Code::internal, "no program to start");
+  process::posix::default_launcher launcher;
+  try {
+    auto started = start(launcher, argv, options);
+    if (!started) abandon(launcher);
+    return started;
+  } catch (const boost::system::system_error& problem) {
+    abandon(launcher);
+    return fail_errno(problem.code().value(), "cannot run", argv.front());
+  } catch (const std::exception&) {
+    abandon(launcher);
+    return fail(Code::internal, "cannot run", argv.front());
+  }
+}
+
+std::optional<int> Started::exit_code() {
+  int status = 0;
+  if (::waitpid(pid, &status, WNOHANG) != pid) return std::nullopt;
+  return exit_code_of(status);
+}
+
+std::optional<User> user_instead_of_root() {
+  if (::geteuid() != 0 && ::getuid() != 0) return std::nullopt;
+  constexpr uid_t nobody = 65534;
+  const auto uid = number_from_environment("SUDO_UID");
+  const auto gid = number_from_environment("SUDO_GID");
+  if (!uid || !gid) return User{nobody, nobody};
+  return User{static_cast<uid_t>(*uid), static_cast<gid_t>(*gid)};
+}
+
+void adopt_orphans() {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+bool end_children(std::chrono::milliseconds limit) {
+  const auto until = std::chrono::steady_clock::now() + limit;
+  for (;;) {
+    // Each that ends may leave children of its own to us, so look again every time.
+    for (const pid_t child : children()) ::kill(child, SIGKILL);
+    pid_t ended = 0;
+    do {
+      ended = ::waitpid(-1, nullptr, WNOHANG);
+    } while (ended > 0);
+    if (ended < 0 && errno == ECHILD) return true;
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
 

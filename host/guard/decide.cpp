@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <array>
 
-#include "ice/exposure.h"
-
 namespace icelock::guard {
 namespace {
 
@@ -88,13 +86,6 @@ std::vector<Reason> explain(const Network& network) {
   return reasons;
 }
 
-bool is_protected(const ice::Exposure& exposure) {
-  using enum ice::ExposureClass;
-  return !exposure.http_shows_too &&
-         (exposure.exposure_class == lan || exposure.exposure_class == isp_v4 ||
-          exposure.exposure_class == isp_v6);
-}
-
 // The level that the network calls for, before the person's and the admin's wishes.
 Decision follow_network(const Network& network, const Settings& settings, Memory& memory,
                         Clock::time_point now) {
@@ -168,6 +159,13 @@ bool protects(const Network& network) {
   // Machines without IPv6 often carry an unreachable IPv6 route; next to direct IPv4 that is no
   // kill switch.
   return network.ipv6.verdict == Verdict::blocked && network.ipv4.verdict != Verdict::direct;
+}
+
+bool is_protected(const ice::Exposure& exposure) {
+  using enum ice::ExposureClass;
+  return !exposure.http_shows_too &&
+         (exposure.exposure_class == lan || exposure.exposure_class == isp_v4 ||
+          exposure.exposure_class == isp_v6);
 }
 
 Level loosest_safe(BrowserFamily family, const Network& network) {

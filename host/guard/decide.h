@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/level.h"
 #include "guard/settings.h"
+#include "ice/exposure.h"
 #include "net/network.h"
 
 namespace icelock::guard {
@@ -51,9 +52,12 @@ struct Memory {
 /// protection.
 bool protects(const net::Network& network);
 
-/// The loosest level at which a page learns nothing protected (LAN, ISP IPv4, ISP IPv6), with or
-/// without microphone permission. Exposures that plain web traffic shows too do not count: no level
-/// hides them.
+/// What a VPN is there to hide: LAN, ISP IPv4, ISP IPv6. Not what plain web traffic shows too, for
+/// no level hides that.
+bool is_protected(const ice::Exposure& exposure);
+
+/// The loosest level at which a page learns nothing protected, with or without microphone
+/// permission.
 Level loosest_safe(BrowserFamily family, const net::Network& network);
 
 /// Pure. Without a network to judge (the probe failed) the answer is force_proxy: "cannot tell" is

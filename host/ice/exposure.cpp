@@ -29,14 +29,17 @@ bool carried_by_vpn(Verdict verdict) {
 std::string outside_address(const FamilyState& family) {
   // Without NAT the source address is what the outside sees; behind NAT only a STUN server can
   // tell.
+  if (family.seen) return net::to_string(*family.seen);
   return family.source && net::is_public(*family.source) ? net::to_string(*family.source) : "";
 }
 
 Exposure outside(ExposureClass exposure_class, const FamilyState& family, Channel channel) {
-  const bool is_egress = exposure_class == ExposureClass::egress;
+  const bool by_route =
+      exposure_class == ExposureClass::egress || family.verdict == Verdict::direct;
+  const std::string beside = family.seen_beside ? net::to_string(*family.seen_beside) : "";
   return {.exposure_class = exposure_class,
           .channel = channel,
-          .address = is_egress || family.verdict == Verdict::direct ? outside_address(family) : "",
+          .address = by_route ? outside_address(family) : beside,
           .link = family.link};
 }
 
@@ -176,6 +179,10 @@ std::string_view name(ExposureClass exposure_class) {
 
 std::string_view name(Channel channel) {
   return channel == Channel::script ? "script" : "wire";
+}
+
+std::string_view name(Permission permission) {
+  return permission == Permission::none ? "none" : "granted";
 }
 
 }  // namespace icelock::ice

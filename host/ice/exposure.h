@@ -41,5 +41,6 @@ std::vector<Exposure> exposure(BrowserFamily family, Level level, const net::Net
 
 std::string_view name(ExposureClass exposure_class);
 std::string_view name(Channel channel);
+std::string_view name(Permission permission);
 
 }  // namespace icelock::ice

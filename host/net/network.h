@@ -128,6 +128,10 @@ struct FamilyState {
   std::optional<Ip> source;      ///< the address the kernel would send from
   bool excluded_routes = false;  ///< some public addresses leave the tunnel aside
   std::string excluded_example;  ///< "192.0.2.0/24 over enp3s0", empty when none or not known
+  /// What a STUN server saw, once one was asked (ice/outside.h): of a socket that is bound to no
+  /// address, and of one bound to an address that is not the tunnel's. classify() asks nobody.
+  std::optional<Ip> seen;
+  std::optional<Ip> seen_beside;
 
   auto operator<=>(const FamilyState&) const = default;
 };

@@ -26,8 +26,9 @@ _icelock() {
     --stun) return ;;
     *)
       case $verb in
-        '') words='status watch probe mode plan apply revert setup unsetup --help --version' ;;
+        '') words='status watch predict probe mode plan apply revert setup unsetup --help --version' ;;
         status | watch) words='--json --root --help' ;;
+        predict) words='--json --root --stun --help' ;;
         probe) words='--json --stun --help' ;;
         mode)
           words='auto locked open --json --root --help'

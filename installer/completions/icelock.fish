@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of icelock(1) for fish. tests/install/words.py holds the words against `icelock --help`.
 
-set -l verbs status watch probe mode plan apply revert setup unsetup
+set -l verbs status watch predict probe mode plan apply revert setup unsetup
 set -l levels 'unrestricted default_route_only force_proxy disabled'
 
 complete -c icelock -f
@@ -10,6 +10,7 @@ complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -l version -d 'P
 
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a status -d 'Network, decision, what each browser obeys'
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a watch -d 'The same as a stream'
+complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a predict -d 'What a page could learn at each level'
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a probe -d 'Links and the ICE candidates on them'
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a mode -d 'Follow the network, lock, or leave open'
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a plan -d 'What apply would change'
@@ -19,9 +20,9 @@ complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a setup -d 'Let
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a unsetup -d 'Take the manifests away again'
 
 complete -c icelock -n "__fish_seen_subcommand_from $verbs" -l json -d 'Print JSON'
-complete -c icelock -n '__fish_seen_subcommand_from status watch mode plan apply revert setup unsetup' \
+complete -c icelock -n '__fish_seen_subcommand_from status watch predict mode plan apply revert setup unsetup' \
   -l root -x -a '(__fish_complete_directories)' -d 'Use the system files below this folder'
-complete -c icelock -n '__fish_seen_subcommand_from probe' -l stun -x -d 'STUN server to ask'
+complete -c icelock -n '__fish_seen_subcommand_from probe predict' -l stun -x -d 'STUN server to ask'
 complete -c icelock -n '__fish_seen_subcommand_from mode; and not __fish_seen_subcommand_from auto locked open' \
   -a 'auto locked open'
 complete -c icelock -n '__fish_seen_subcommand_from mode; and __fish_seen_subcommand_from locked' -a $levels

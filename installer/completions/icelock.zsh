@@ -3,11 +3,12 @@
 # Completion of icelock(1) for zsh. tests/install/words.py holds the words against `icelock --help`.
 
 _icelock() {
-  local -a verbs common root browser level scope
+  local -a verbs common root browser level scope stun
   local levels='(unrestricted default_route_only force_proxy disabled)'
   verbs=(
     'status:what the network is, what was decided and what each browser obeys'
     'watch:the same as a stream'
+    'predict:what a page could learn at each level in each browser family'
     'probe:each link, and the ICE candidates gathered on it'
     'mode:follow the network, keep WebRTC locked, or leave it open'
     'plan:what apply would change'
@@ -20,6 +21,7 @@ _icelock() {
   root=('--root[use the system files below this folder]:folder:_files -/')
   browser=('*--browser[only this browser]:browser:(chrome chromium edge brave vivaldi firefox)')
   level=("--level[the level to set]:level:$levels")
+  stun=('--stun[STUN server to ask]:server:_hosts')
   scope=('(--system)--user[for this user only]' '(--user)--system[for all users of this machine]')
 
   if ((CURRENT == 2)); then
@@ -32,7 +34,8 @@ _icelock() {
   ((CURRENT--))
   case $verb in
     status | watch) _arguments $common $root ;;
-    probe) _arguments $common '--stun[STUN server to ask]:server:_hosts' ;;
+    predict) _arguments $common $root $stun ;;
+    probe) _arguments $common $stun ;;
     mode) _arguments $common $root '1:mode:(auto locked open)' "2:level:$levels" ;;
     plan | apply) _arguments $common $root $browser $level ;;
     revert) _arguments $common $root $browser ;;

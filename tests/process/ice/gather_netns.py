@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gatherer learns and sends, through a NAT router, in network namespaces of its own.
 
-usage: gather_netns.py GATHER_TOOL
+usage: gather_netns.py ICELOCK_GATHER
 
     client --- wan0 --- router --- internet (STUN: 198.51.100.1 and 2001:db8:1::1)
            \\-- wan1 --/
@@ -133,13 +133,23 @@ def host(agent):
     return [c["address"] for c in agent["candidates"] if c["type"] == "host"]
 
 
+def command(locals_, stun4="", stun6="", port=PORT, deadline=1000):
+    servers = [f"{stun4}:{port}"] * bool(stun4) + [f"[{stun6}]:{port}"] * bool(stun6)
+    # A user namespace without any user: the program gathers for nobody who looks like root.
+    return ["unshare", "-U", TOOL, str(deadline), *servers, "--", *locals_]
+
+
+def by_address(report):
+    return {agent["local"]: agent for agent in report["agents"]}
+
+
 class Case(unittest.TestCase):
-    def gather(self, locals_, stun4="-", stun6="-", port=PORT, deadline=1000):
-        command = [TOOL, str(deadline), stun4, stun6, str(port), *locals_]
-        report = json.loads(network.client.run(command, capture_output=True).stdout)
+    def gather(self, locals_, stun4="", stun6="", port=PORT, deadline=1000):
+        report = json.loads(network.client.run(command(locals_, stun4, stun6, port, deadline),
+                                               capture_output=True).stdout)
         print(f"{self.id()}: {report['milliseconds']:.0f} ms")
         self.assertLess(report["milliseconds"], deadline + SLACK)
-        return report["agents"], report["milliseconds"]
+        return by_address(report), report["milliseconds"]
 
 
 class GatherTest(Case):
@@ -215,8 +225,8 @@ class GatherTest(Case):
 
     def test_address_that_vanished(self):
         network.client.run("ip addr add 192.168.7.77/24 dev wan0")
-        command = [TOOL, "1000", STUN4, "-", str(SILENT_PORT), "192.168.7.77", CARD0]
-        gathering = network.client.start(command, stdout=subprocess.PIPE)
+        gathering = network.client.start(command(["192.168.7.77", CARD0], STUN4, port=SILENT_PORT),
+                                         stdout=subprocess.PIPE)
         time.sleep(0.08)
         network.client.run("ip addr del 192.168.7.77/24 dev wan0")
         report = json.loads(gathering.communicate()[0])
@@ -226,6 +236,16 @@ class GatherTest(Case):
         self.assertFalse(agents["192.168.7.77"]["bound"])
         self.assertEqual(agents["192.168.7.77"]["candidates"], [])
         self.assertEqual(srflx(agents[CARD0]), ["198.51.100.2"])
+
+
+class RootTest(Case):
+    def test_root_is_refused_before_anything_is_sent(self):
+        before = network.sent()
+        refused = subprocess.run(network.client.argv(command([CARD0], STUN4)[2:]), text=True,
+                                 capture_output=True, check=False)
+        self.assertEqual(json.loads(refused.stdout)["code"], "not_permitted")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertEqual(network.sent(), before)
 
 
 class NoIpv4Test(Case):
@@ -245,12 +265,12 @@ class NoIpv4Test(Case):
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: gather_netns.py GATHER_TOOL")
+        sys.exit("usage: gather_netns.py ICELOCK_GATHER")
     if not os.environ.get(INSIDE):
         enter_namespaces()
     TOOL = sys.argv[1]
     network = Network()
     load = unittest.defaultTestLoader.loadTestsFromTestCase
-    tests = unittest.TestSuite([load(GatherTest), load(NoIpv4Test)])
+    tests = unittest.TestSuite([load(GatherTest), load(RootTest), load(NoIpv4Test)])
     result = unittest.TextTestRunner(stream=sys.stdout).run(tests)
     sys.exit(0 if result.wasSuccessful() else 1)

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/print.h"
+
+#include <iomanip>
+#include <ostream>
+#include <utility>
+
+#include "app/verbs.h"
+#include "ipc/message.h"
+
+namespace icelock::app {
+namespace {
+
+constexpr int label_width = 10;
+
+std::string in_words(const net::FamilyState& family, std::string_view word) {
+  std::string text(word);
+  switch (family.verdict) {
+    case net::Verdict::direct:
+      return text + " goes out directly over " + family.link;
+    case net::Verdict::tunnel:
+      return text + " goes through VPN " + family.link;
+    case net::Verdict::ipsec:
+      return text + " goes through IPsec over " + family.link;
+    case net::Verdict::partial:
+      return text + " goes partly through a VPN, partly past it" +
+             (family.link.empty() ? "" : " over " + family.link);
+    case net::Verdict::blocked:
+      return text + " is blocked";
+    case net::Verdict::none:
+      break;
+  }
+  return text + " is not there";
+}
+
+}  // namespace
+
+void print_row(std::ostream& out, std::string_view label, std::string_view text) {
+  out << std::left << std::setw(label_width) << label << text << '\n';
+}
+
+void print_network(std::ostream& out, const net::Network& network) {
+  print_row(out, "Network", in_words(network.ipv4, "IPv4"));
+  print_row(out, "", in_words(network.ipv6, "IPv6"));
+  for (const net::Tunnel& tunnel : network.tunnels) {
+    print_row(out, "VPN",
+              tunnel.link + " (" + tunnel.kind + "): IPv4 " + std::string(name(tunnel.ipv4)) +
+                  ", IPv6 " + std::string(name(tunnel.ipv6)));
+  }
+}
+
+void print_reasons(std::ostream& out, const std::vector<guard::Reason>& reasons) {
+  std::string_view label = "Why";
+  for (const guard::Reason& reason : reasons) {
+    print_row(out, std::exchange(label, ""), reason.text);
+  }
+}
+
+int report_error(const Error& error, const Output& output) {
+  if (output.json) {
+    const ipc::Json json = {{"v", ipc::protocol_version},
+                            {"ok", false},
+                            {"code", info(error.code).name},
+                            {"what", error.what},
+                            {"object", error.object}};
+    output.out << json.dump(-1, ' ', false, ipc::Json::error_handler_t::replace) << '\n';
+  }
+  output.err << "icelock: " << to_string(error) << " [" << info(error.code).name << "]\n";
+  return info(error.code).exit_code;
+}
+
+}  // namespace icelock::app
