@@ -115,14 +115,15 @@ export class Firefox {
 
   /// run() for [url, name, ...args] of several tabs at once.
   async run_all(calls) {
-    for (const [url, name, ...args] of calls) {
+    for (const [i, [url, name, ...args]] of calls.entries()) {
       await this.tab(url);
-      await this.marionette.run('window.pending = window[arguments[0]](...arguments[1]); return null;', [name, args]);
+      await this.marionette.run('window[`pending${arguments[0]}`] = window[arguments[1]](...arguments[2]); return null;',
+                                [i, name, args]);
     }
     const results = [];
-    for (const [url] of calls) {
+    for (const [i, [url]] of calls.entries()) {
       await this.tab(url);
-      results.push(await this.marionette.run('return window.pending;'));
+      results.push(await this.marionette.run('return window[`pending${arguments[0]}`];', [i]));
     }
     return results;
   }

@@ -71,7 +71,7 @@ export class Lab {
       start('internet', 'turn', [
         'turnserver', '-n', '--lt-cred-mech', '--user', `${turn.username}:${turn.credential}`, '--realm', 'lab',
         '--no-tls', '--no-dtls', '--no-cli', '--log-file', 'stdout', '--pidfile', `${run_folder}/turn.pid`,
-        '-p', String(turn.port), '-L', turn.ipv4, '-L', turn.ipv6, '-E', turn.ipv4]),
+        '-p', String(turn.port), '-L', turn.ipv4, '-L', turn.excluded, '-L', turn.ipv6, '-E', turn.ipv4]),
       serve_on('internet', origins),
       serve_on('vpn', inside_origins),
     ];

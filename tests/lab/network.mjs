@@ -9,9 +9,9 @@
 // `client` is the namespace that `enter` made and in which the tests and browsers run; it has no name.
 // Scenarios, which say what stands between client and internet, are in scenarios/, one file each.
 
-// `excluded` is a second address of the same server, for scenarios that route it past the tunnel.
+// `excluded` is a second address of the same servers, for scenarios that route it past the tunnel.
 export const stun = {ipv4: '44.3.3.3', ipv6: '2a0e:33::3', excluded: '44.3.3.4', port: 3478};
-export const turn = {ipv4: '44.3.3.3', ipv6: '2a0e:33::3', port: 3490, username: 'lab', credential: 'lab'};
+export const turn = {ipv4: '44.3.3.3', ipv6: '2a0e:33::3', excluded: '44.3.3.4', port: 3490, username: 'lab', credential: 'lab'};
 // For scenarios in which the browser, not the machine, hides the address. The proxies send from this address.
 export const proxies = {address: '44.3.3.5', http: 8888, socks: 1080};
 

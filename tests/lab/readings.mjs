@@ -10,8 +10,10 @@ const account = {username: turn.username, credential: turn.credential};
 
 export const stun_servers = [stun.ipv4, stun.ipv6, stun.excluded]
     .map((address) => ({urls: `stun:${bracket(address)}:${stun.port}`}));
-export const turn_servers = [turn.ipv4, turn.ipv6].flatMap((address) => ['udp', 'tcp'].map(
-    (transport) => ({urls: `turn:${bracket(address)}:${turn.port}?transport=${transport}`, ...account})));
+const turn_server = (address, transport) =>
+    ({urls: `turn:${bracket(address)}:${turn.port}?transport=${transport}`, ...account});
+export const turn_servers = [turn.ipv4, turn.ipv6].flatMap((address) =>
+    [turn_server(address, 'udp'), turn_server(address, 'tcp')]).concat(turn_server(turn.excluded, 'tcp'));
 export const all_servers = [...stun_servers, ...turn_servers];
 
 // Answered candidates are there within 0.3 s. `patient` is for a second look at what was expected and did not come.
@@ -56,9 +58,7 @@ async function read_group(browser, scenario, group, when) {
   const calls = group.map(([url, frame]) =>
       (frame ? [url, 'study_in_frame', frame, when] : [url, 'study', when]));
   reset_wire();
-  // A frame's document is in the same tab as a page may be: first the tabs, then the frames.
-  const studied = [...await browser.run_all(calls.filter(([, name]) => name === 'study')),
-                   ...await browser.run_all(calls.filter(([, name]) => name !== 'study'))];
+  const studied = await browser.run_all(calls);
   await sleep(30);
   const wire = read_wire();
   const script = {};

@@ -19,6 +19,8 @@ export default {
     ['client', 'ip route flush table 220'],
     ['client', 'ip xfrm policy flush'],
     ['client', 'ip address del 10.7.0.2/32 dev enp3s0'],
+    ['router', 'ip route del 10.7.0.2/32 dev lan0'],
+    ['router', 'ip address del 44.1.1.77/24 dev wan0'],
   ],
   seen: {ipv4: 'VPNv4', ipv6: null},
 };
