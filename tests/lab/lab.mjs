@@ -90,7 +90,7 @@ export class Lab {
       return start('internet', 'proxy', ['microsocks', '-p', String(proxies.socks), '-b', proxies.address]);
     }
     const config = `${run_folder}/tinyproxy.conf`;
-    writeFileSync(config, `Port ${proxies.http}\nBind ${proxies.address}\nTimeout 60\nMaxClients 100\n`);
+    writeFileSync(config, `Port ${proxies.http}\nBind ${proxies.address}\nBind ${proxies.ipv6}\nTimeout 60\nMaxClients 100\n`);
     return start('internet', 'proxy', ['tinyproxy', '-d', '-c', config]);
   }
 

@@ -10,7 +10,9 @@ import {Lab} from './lab.mjs';
 import {leave_part} from './parts.mjs';
 import {patient, read_all} from './readings.mjs';
 
-export const levels = ['unrestricted', 'default_route_only', 'force_proxy', 'disabled'];
+// In Chromium `disabled` is the same setting as force_proxy, in Firefox the API is gone.
+const all_levels = ['unrestricted', 'default_route_only', 'force_proxy', 'disabled'];
+const levels = process.env.ICELOCK_LAB_QUICK ? all_levels.slice(0, 3) : all_levels;
 const permissions = ['none', 'granted'];
 
 function merge(one, other) {

@@ -12,8 +12,8 @@
 // `excluded` is a second address of the same servers, for scenarios that route it past the tunnel.
 export const stun = {ipv4: '44.3.3.3', ipv6: '2a0e:33::3', excluded: '44.3.3.4', port: 3478};
 export const turn = {ipv4: '44.3.3.3', ipv6: '2a0e:33::3', excluded: '44.3.3.4', port: 3490, username: 'lab', credential: 'lab'};
-// For scenarios in which the browser, not the machine, hides the address. The proxies send from this address.
-export const proxies = {address: '44.3.3.5', http: 8888, socks: 1080};
+// For scenarios in which the browser, not the machine, hides the address. The proxies send from these addresses.
+export const proxies = {address: '44.3.3.5', ipv6: '2a0e:33::5', http: 8888, socks: 1080};
 
 // Web pages from the internet side. http is enough for WebRTC; https is there for what needs a secure context.
 export const origins = {
@@ -62,7 +62,7 @@ export const hosts = {
       isp0: ['44.1.1.254/24', '2a0e:11::254/64'],
       dc0: ['44.2.2.254/24', '2a0e:22::254/64'],
       dc1: ['44.4.4.254/24', '2a0e:44::254/64'],
-      lo: ['44.3.3.3/32', '44.3.3.4/32', '44.3.3.5/32', '2a0e:33::3/128'],
+      lo: ['44.3.3.3/32', '44.3.3.4/32', '44.3.3.5/32', '2a0e:33::3/128', '2a0e:33::5/128'],
     },
     routes: ['2a0e:77::/32 via 2a0e:11::1', '2a0e:99::/32 via 2a0e:22::2'],
     forward: true,
@@ -97,6 +97,7 @@ export const names = {
   '44.2.2.2': 'VPNv4',
   '44.1.1.77': 'VPNv4',
   '44.3.3.5': 'PROXY',
+  '2a0e:33::5': 'PROXY',
   '44.3.3.3': 'relay',
   '2a0e:33::3': 'relay',
   '2a0e:99:8::1000': 'VPNv6',

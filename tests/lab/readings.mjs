@@ -22,13 +22,14 @@ export const patient = {least_ms: 2500, quiet_ms: 800, most_ms: 4000};
 
 /// The pages of a scenario, in groups that are read one after another: pages of one group came by the same way, so
 /// that what goes over the wire meanwhile is theirs. A page is [url] or [url, url of a frame in it].
-export function page_groups({ipv6, inside, excluded}, permission) {
+export function page_groups({ipv6, inside, excluded, proxy}, permission) {
   const has = permission === 'granted';
   const groups = {
     ipv4: has ? [[pages.granted], [origins.secure_ipv4], [origins.ipv4, origins.secure_ipv4]]
               : [[pages.plain], [origins.ipv4], [origins.ipv4, origins.frame]],
   };
-  if (ipv6) groups.ipv6 = [[has ? origins.secure_ipv6 : origins.ipv6]];
+  // microsocks sends from one address, an IPv4 one.
+  if (ipv6 && proxy !== 'socks') groups.ipv6 = [[has ? origins.secure_ipv6 : origins.ipv6]];
   if (inside) groups.inside = [[has ? inside_origins.secure_inside : inside_origins.inside]];
   if (excluded) groups.excluded = [[has ? origins.secure_excluded : origins.excluded]];
   return groups;

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// auto.mjs SCENARIO [BROWSER...]: mode auto against a scenario, with the extension alone (real extension, real host),
+// with policy alone (the real service), and with both: what is shown without icelock, and after the lock; and whether
+// a call still works. Leaves OUT/parts/auto.SCENARIO.BROWSER.json.
+import {spawn} from 'node:child_process';
+import {mkdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import path from 'node:path';
+
+import {policy_paths} from '../browser/policy_files.mjs';
+import {extension, install_manifest, need_extension, need_programs, program, status,
+        write_settings} from '../browser/setup.mjs';
+import {launch} from './browsers.mjs';
+import {calls, launch_peer} from './calls.mjs';
+import {hands} from './hands.mjs';
+import {Lab, until} from './lab.mjs';
+import {stop} from './machine.mjs';
+import {pages} from './network.mjs';
+import {leave_part} from './parts.mjs';
+import {all_servers, name_of, protected_in, read_all, timing} from './readings.mjs';
+import {hides} from './scenarios.mjs';
+
+const hold_seconds = 30;
+const service_file = {chromium: '/etc/chromium/policies/managed/zz-icelock.json', firefox: policy_paths.firefox};
+
+async function start_service(family) {
+  mkdirSync('/etc/icelock', {recursive: true});
+  writeFileSync('/etc/icelock/icelock.json',
+                JSON.stringify({manage_policies: true, browsers: [family], hold_seconds}));
+  const daemon = spawn(program('icelockd'), [], {stdio: ['ignore', 'ignore', 'inherit']});
+  await until('the policy file', () => statSync(service_file[family], {throwIfNoEntry: false}), 10000, 20);
+  return daemon;
+}
+
+/// Both permissions together: {script: [], wire: []} of what should be hidden, and what was shown at all.
+async function read(browser, scenario) {
+  const result = {script: [], wire: [], shown: []};
+  for (const permission of ['none', 'granted']) {
+    const reading = await read_all(browser, scenario, permission);
+    for (const channel of ['script', 'wire']) result[channel].push(...reading.protected[channel]);
+    result.shown.push(...Object.keys(reading.script));
+  }
+  return Object.fromEntries(Object.entries(result).map(([key, names]) => [key, [...new Set(names)].sort()]));
+}
+
+function held_names({addresses}, scenario) {
+  const seen = {};
+  for (const [address, letters] of Object.entries(addresses)) seen[name_of(address, scenario)] = letters;
+  return protected_in(seen, '');
+}
+
+class Run {
+  constructor(lab, family, hand, peer) {
+    Object.assign(this, {lab, family, hand, peer, found: {after: {script: [], wire: []}}});
+  }
+
+  decided() {
+    return status().decision[this.family];
+  }
+
+  async browser() {
+    const options = {proxy: this.lab.scenario.proxy};
+    if (this.hand.extension) {
+      install_manifest(this.family);
+      options.extension = extension;
+      options.profile = path.join(process.env.XDG_CONFIG_HOME, 'chromium');
+    }
+    this.page = await launch(this.family, options);
+  }
+
+  async open_held() {
+    const held = await this.page.run(pages.plain, 'open_held', {servers: all_servers, timing});
+    this.found.held = {opened: held_names(held, this.lab.scenario)};
+  }
+
+  async restart() {
+    const held = await this.page.run(pages.plain, 'restart_held', {timing});
+    this.found.held.restarted = held_names(held, this.lab.scenario);
+  }
+
+  up() {
+    return this.lab.tunnel_up();
+  }
+
+  drop() {
+    return this.lab.tunnel_drop();
+  }
+
+  async locked() {
+    await until('the level decided', async () => (await this.page.level()) === this.decided(), 15000);
+    this.found.level = this.decided();
+    this.found.reasons = status().reasons.map(({code}) => code);
+  }
+
+  note(reading) {
+    for (const channel of ['script', 'wire']) {
+      this.found.after[channel] = [...new Set([...this.found.after[channel], ...reading[channel]])].sort();
+    }
+    this.found.shown = reading.shown;
+  }
+
+  async read() {
+    this.found.level ??= this.decided();
+    this.found.reasons ??= status().reasons.map(({code}) => code);
+    this.note(await read(this.page, this.lab.scenario));
+  }
+
+  /// After a drop the lock holds: nothing of the ISP's side in a new connection.
+  async read_held() {
+    await until('tight after the drop',
+                async () => ['force_proxy', 'disabled'].includes(await this.page.level()), 15000);
+    this.note(await read(this.page, this.lab.scenario));
+  }
+
+  async call() {
+    this.found.calls = await calls(this.page, this.peer);
+  }
+
+  async play() {
+    write_settings({hold_seconds});
+    if (this.hand.service) this.daemon = await start_service(this.family);
+    try {
+      for (const step of this.hand.steps) {
+        this.step = step;
+        await this[step]();
+      }
+    } catch (error) {
+      this.found.error = `${this.step}: ${error.message}`;
+      await this.lab.tunnel_drop().catch(() => {});
+    }
+    await this.page?.close();
+    if (this.daemon) await stop(this.daemon);
+    for (const file of ['/etc/icelock/icelock.json', '/etc/chromium/policies', '/etc/firefox', '/var/lib/icelock',
+                        path.join(process.env.XDG_CONFIG_HOME, 'chromium')]) {
+      rmSync(file, {recursive: true, force: true});
+    }
+    return this.found;
+  }
+}
+
+async function part(lab, peer, family) {
+  await lab.tunnel_up();
+  const bare = await launch(family, {policy: null, proxy: lab.scenario.proxy});
+  const before = await read(bare, lab.scenario);
+  const bare_calls = await calls(bare, peer);
+  await bare.close();
+  await lab.tunnel_drop();
+  const found = {kind: 'auto', scenario: lab.name, browser: family, hides: hides(lab.scenario), before,
+                 calls: bare_calls, hands: {}};
+  for (const [name, hand] of Object.entries(hands)) {
+    found.hands[name] = await new Run(lab, family, hand, peer).play();
+    const {level, after, calls: outcome, held, error} = found.hands[name];
+    const leak = after.script.length + after.wire.length > 0 && found.hides;
+    console.log(`${error || leak ? 'FAIL' : 'ok  '} ${lab.name} ${family} ${name}: before [${before.script.join(' ')}] ` +
+                `wire [${before.wire.join(' ')}], at ${level} [${after.script.join(' ')}] wire ` +
+                `[${after.wire.join(' ')}], call ${outcome?.direct} / ${outcome?.turn}` +
+                `${held ? `, held before [${held.opened.join(' ')}] after [${held.restarted?.join(' ')}]` : ''}` +
+                `${error ? `: ${error}` : ''}`);
+  }
+  leave_part(`auto.${lab.name}.${family}`, found);
+}
+
+need_programs('icelock', 'icelock-host', 'icelockd');
+need_extension();
+const [name, ...chosen] = process.argv.slice(2);
+const lab = await Lab.build(name);
+const peer = await launch_peer();
+for (const family of chosen.length ? chosen : ['chromium', 'firefox']) await part(lab, peer, family);
+await peer.close();
+process.exit(0);
