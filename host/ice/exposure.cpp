@@ -122,10 +122,11 @@ std::vector<PageWay> page_ways(const Network& network) {
   }
   for (const LocalAddress& local : network.addresses) {
     const FamilyState& state = state_of(network, local.ip.family);
-    const bool by_excluded_route = state.excluded_routes && carried_by_vpn(state.verdict) &&
-                                   local.link_class == LinkClass::physical;
-    if (by_excluded_route) ways.push_back({local.link, local.ip.family});
-    if (local.link_class == LinkClass::tunnel) ways.push_back({local.link, std::nullopt});
+    if (local.link_class == LinkClass::tunnel) {
+      ways.push_back({local.link, std::nullopt});
+    } else if (state.excluded_routes && carried_by_vpn(state.verdict)) {
+      ways.push_back({local.link, local.ip.family});  // which link it is over is not known here
+    }
   }
   return ways;
 }

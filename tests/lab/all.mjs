@@ -39,20 +39,15 @@ function chosen() {
   return values.quick ? first_of_each_kind() : Object.keys(scenarios);
 }
 
-/// [program, scenario, browser]
+/// [program, scenario, browser]: the matrix first, which the rest of the report refers to.
 function jobs() {
-  const list = [];
-  for (const name of chosen()) {
-    const {kind} = scenarios[name];
-    for (const browser of browsers) {
-      if (everything || values.matrix || values.quick) list.push(['matrix.mjs', name, browser]);
-      if ((everything || values.auto) && kind !== 'none' && kind !== 'proxy' && name !== 'docker') {
-        list.push(['auto.mjs', name, browser]);
-      }
-      if (values.peers || (everything && with_peers.includes(name))) list.push(['peers.mjs', name, browser]);
-    }
-  }
-  return list;
+  const parts = {
+    'matrix.mjs': () => everything || values.matrix || values.quick,
+    'auto.mjs': (name) => (everything || values.auto) && scenarios[name].kind !== 'none' && name !== 'docker',
+    'peers.mjs': (name) => values.peers || (everything && with_peers.includes(name)),
+  };
+  return Object.entries(parts).flatMap(([part, wanted]) => chosen().filter(wanted)
+      .flatMap((name) => browsers.map((browser) => [part, name, browser])));
 }
 
 const env = {...process.env, ICELOCK_LAB_QUICK: values.quick ? '1' : '',

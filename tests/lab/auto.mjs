@@ -3,7 +3,7 @@
 // with policy alone (the real service), and with both: what is shown without icelock, and after the lock; and whether
 // a call still works. Leaves OUT/parts/auto.SCENARIO.BROWSER.json.
 import {spawn} from 'node:child_process';
-import {mkdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 
 import {policy_paths} from '../browser/policy_files.mjs';
@@ -11,8 +11,8 @@ import {extension, install_manifest, need_extension, need_programs, program, sta
         write_settings} from '../browser/setup.mjs';
 import {launch} from './browsers.mjs';
 import {calls, launch_peer} from './calls.mjs';
-import {hands} from './hands.mjs';
-import {Lab, until} from './lab.mjs';
+import {hands, proxy_hands} from './hands.mjs';
+import {Lab, sleep, until} from './lab.mjs';
 import {stop} from './machine.mjs';
 import {pages} from './network.mjs';
 import {leave_part} from './parts.mjs';
@@ -29,6 +29,20 @@ async function start_service(family) {
   const daemon = spawn(program('icelockd'), [], {stdio: ['ignore', 'ignore', 'inherit']});
   await until('the policy file', () => statSync(service_file[family], {throwIfNoEntry: false}), 10000, 20);
   return daemon;
+}
+
+const manifest_of = (folder) => JSON.parse(readFileSync(path.join(folder, 'manifest.json'), 'utf8'));
+
+/// The extension as it is once the person let it see the proxy settings; null when it never asks.
+function with_proxy_permission() {
+  const folder = path.join(mkdtempSync(path.join(process.env.TMPDIR, 'extension-')), 'extension');
+  cpSync(extension, folder, {recursive: true});
+  const manifest = manifest_of(folder);
+  if (!manifest.optional_permissions?.includes('proxy')) return null;
+  manifest.optional_permissions = manifest.optional_permissions.filter((name) => name !== 'proxy');
+  manifest.permissions.push('proxy');
+  writeFileSync(path.join(folder, 'manifest.json'), JSON.stringify(manifest));
+  return folder;
 }
 
 /// Both permissions together: {script: [], wire: []} of what should be hidden, and what was shown at all.
@@ -54,14 +68,15 @@ class Run {
   }
 
   decided() {
-    return status().decision[this.family];
+    // The machine's own decision knows nothing of a browser's proxy.
+    return this.lab.scenario.proxy ? 'force_proxy' : status().decision[this.family];
   }
 
   async browser() {
     const options = {proxy: this.lab.scenario.proxy};
     if (this.hand.extension) {
       install_manifest(this.family);
-      options.extension = extension;
+      options.extension = this.lab.scenario.proxy ? with_proxy_permission() : extension;
       options.profile = path.join(process.env.XDG_CONFIG_HOME, 'chromium');
     }
     this.page = await launch(this.family, options);
@@ -75,6 +90,8 @@ class Run {
   async restart() {
     const held = await this.page.run(pages.plain, 'restart_held', {timing});
     this.found.held.restarted = held_names(held, this.lab.scenario);
+    await this.page.run(pages.plain, 'close_held');
+    await sleep(500);
   }
 
   up() {
@@ -141,12 +158,10 @@ async function part(lab, peer, family) {
   await lab.tunnel_up();
   const bare = await launch(family, {policy: null, proxy: lab.scenario.proxy});
   const before = await read(bare, lab.scenario);
-  const bare_calls = await calls(bare, peer);
   await bare.close();
   await lab.tunnel_drop();
-  const found = {kind: 'auto', scenario: lab.name, browser: family, hides: hides(lab.scenario), before,
-                 calls: bare_calls, hands: {}};
-  for (const [name, hand] of Object.entries(hands)) {
+  const found = {kind: 'auto', scenario: lab.name, browser: family, hides: hides(lab.scenario), before, hands: {}};
+  for (const [name, hand] of Object.entries(lab.scenario.proxy ? proxy_hands : hands)) {
     found.hands[name] = await new Run(lab, family, hand, peer).play();
     const {level, after, calls: outcome, held, error} = found.hands[name];
     const leak = after.script.length + after.wire.length > 0 && found.hides;
@@ -161,8 +176,13 @@ async function part(lab, peer, family) {
 
 need_programs('icelock', 'icelock-host', 'icelockd');
 need_extension();
+const sees_proxies = manifest_of(extension).optional_permissions?.includes('proxy');
 const [name, ...chosen] = process.argv.slice(2);
 const lab = await Lab.build(name);
+if (lab.scenario.proxy && !sees_proxies) {
+  console.log(`     ${name}: this extension takes no notice of a browser's proxy`);
+  process.exit(0);
+}
 const peer = await launch_peer();
 for (const family of chosen.length ? chosen : ['chromium', 'firefox']) await part(lab, peer, family);
 await peer.close();

@@ -56,6 +56,8 @@ async function run(family, other, scenario, peer) {
   }
 }
 
+// puppeteer rejects a second promise, which nobody holds, when a browser refuses an extension.
+process.on('unhandledRejection', () => {});
 const [name, ...chosen] = process.argv.slice(2);
 const lab = await Lab.build(name);
 await lab.tunnel_up();

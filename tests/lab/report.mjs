@@ -36,11 +36,11 @@ function loosest(cells, scenario, browser) {
 }
 
 function auto_rows(part, cells) {
-  const {scenario, browser, hides, before, calls} = part;
+  const {scenario, browser, hides, before} = part;
   return Object.entries(part.hands).map(([hand, {level, after, calls: outcome, held, error, reasons}]) => {
     const best = hides ? loosest(cells, scenario, browser) : 'unrestricted';
     const shown = hides ? [...after.script, ...after.wire] : [];
-    return {scenario, browser, hand, hides, level, loosest: best, before, after, before_calls: calls, calls: outcome,
+    return {scenario, browser, hand, hides, level, loosest: best, before, after, calls: outcome,
             held, reasons, error, good: !error && shown.length === 0 && (best === null || level === best)};
   });
 }

@@ -148,6 +148,10 @@ async function restart_held({timing}) {
   }
 }
 
+function close_held() {
+  window.held?.close();
+}
+
 /// Fake media that needs no permission: a picture that changes and a tone.
 function fake_media() {
   const canvas = document.createElement('canvas');
@@ -176,9 +180,12 @@ function make_call({servers, relay_only}) {
   return call;
 }
 
-async function gathered(connection, timing) {
+/// Sets the description that `make` resolves to and returns it with its candidates.
+async function described(connection, make, timing) {
   const found = new Found();
   connection.addEventListener('icecandidate', ({candidate}) => found.candidate(candidate));
+  await connection.setLocalDescription(await make());
+  found.touched = performance.now();
   await quiet(found, timing);
   return connection.localDescription.sdp;
 }
@@ -187,19 +194,13 @@ async function call_offer(options) {
   if (typeof RTCPeerConnection === 'undefined') return null;
   const {connection, listen} = make_call(options);
   listen(connection.createDataChannel('call'));
-  const candidates = gathered(connection, options.timing);
-  await connection.setLocalDescription(await connection.createOffer());
-  await candidates;
-  return connection.localDescription.sdp;
+  return described(connection, () => connection.createOffer(), options.timing);
 }
 
 async function call_answer(options, sdp) {
   const {connection} = make_call(options);
   await connection.setRemoteDescription({type: 'offer', sdp});
-  const candidates = gathered(connection, options.timing);
-  await connection.setLocalDescription(await connection.createAnswer());
-  await candidates;
-  return connection.localDescription.sdp;
+  return described(connection, () => connection.createAnswer(), options.timing);
 }
 
 async function call_accept(sdp) {
