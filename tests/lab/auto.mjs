@@ -27,9 +27,13 @@ async function start_service(family) {
   writeFileSync('/etc/icelock/icelock.json',
                 JSON.stringify({manage_policies: true, browsers: [family], hold_seconds}));
   const daemon = spawn(program('icelockd'), [], {stdio: ['ignore', 'ignore', 'inherit']});
-  await until('the policy file', () => statSync(service_file[family], {throwIfNoEntry: false}), 10000, 20);
+  await until('the service', () => statSync('/run/icelock/host.sock', {throwIfNoEntry: false}), 20000, 20);
   return daemon;
 }
+
+/// At the loosest level there may be no file.
+const has_policy = (family, level) =>
+    level === 'unrestricted' || statSync(service_file[family], {throwIfNoEntry: false});
 
 const manifest_of = (folder) => JSON.parse(readFileSync(path.join(folder, 'manifest.json'), 'utf8'));
 
@@ -73,6 +77,9 @@ class Run {
   }
 
   async browser() {
+    if (this.hand.service) {
+      await until('the policy file', () => has_policy(this.family, this.decided()), 20000, 20);
+    }
     const options = {proxy: this.lab.scenario.proxy};
     if (this.hand.extension) {
       install_manifest(this.family);
@@ -123,9 +130,10 @@ class Run {
 
   /// After a drop the lock holds: nothing of the ISP's side in a new connection.
   async read_held() {
-    await until('tight after the drop',
-                async () => ['force_proxy', 'disabled'].includes(await this.page.level()), 15000);
-    this.note(await read(this.page, this.lab.scenario));
+    const tight = async () => ['force_proxy', 'disabled'].includes(await this.page.level());
+    const is_tight = await until('tight after the drop', tight, 15000).then(() => true, () => false);
+    const {script, wire} = await read(this.page, this.lab.scenario);
+    this.found.drop = {tight: is_tight, script, wire};
   }
 
   async call() {
@@ -146,7 +154,7 @@ class Run {
     }
     await this.page?.close();
     if (this.daemon) await stop(this.daemon);
-    for (const file of ['/etc/icelock/icelock.json', '/etc/chromium/policies', '/etc/firefox', '/var/lib/icelock',
+    for (const file of ['/etc/icelock/icelock.json', '/etc/chromium/policies', '/etc/firefox', '/var/lib/icelock', '/run/icelock',
                         path.join(process.env.XDG_CONFIG_HOME, 'chromium')]) {
       rmSync(file, {recursive: true, force: true});
     }
@@ -163,11 +171,12 @@ async function part(lab, peer, family) {
   const found = {kind: 'auto', scenario: lab.name, browser: family, hides: hides(lab.scenario), before, hands: {}};
   for (const [name, hand] of Object.entries(lab.scenario.proxy ? proxy_hands : hands)) {
     found.hands[name] = await new Run(lab, family, hand, peer).play();
-    const {level, after, calls: outcome, held, error} = found.hands[name];
+    const {level, after, calls: outcome, held, drop, error} = found.hands[name];
     const leak = after.script.length + after.wire.length > 0 && found.hides;
     console.log(`${error || leak ? 'FAIL' : 'ok  '} ${lab.name} ${family} ${name}: before [${before.script.join(' ')}] ` +
                 `wire [${before.wire.join(' ')}], at ${level} [${after.script.join(' ')}] wire ` +
                 `[${after.wire.join(' ')}], call ${outcome?.direct} / ${outcome?.turn}` +
+                `${drop ? `, after a drop ${drop.tight ? 'tight' : 'NOT TIGHT'} [${drop.script.join(' ')}]` : ''}` +
                 `${held ? `, held before [${held.opened.join(' ')}] after [${held.restarted?.join(' ')}]` : ''}` +
                 `${error ? `: ${error}` : ''}`);
   }

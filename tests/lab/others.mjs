@@ -22,13 +22,10 @@ export const others = {
                                               'ice.proxy_only_if_behind_proxy': true})},
     proxy_only: {policy: locked({'ice.proxy_only': true})},
     'peerConnectionEnabled=false': {policy: locked({enabled: false})},
-    // Its option "Prevent WebRTC from leaking local IP addresses", by its own managed storage.
-    'uBlock Origin': {
-      policy: {policies: {'3rdparty': {Extensions: {'uBlock0@raymondhill.net': {
-        userSettings: [['webrtcIPAddressHidden', 'true']]}}}}},
-      extension: `${add_on}/uBlock0@raymondhill.net`,
-    },
-    // Its option of the same name has no managed storage; this is the call that its options page makes.
+    // The value that the option "Prevent WebRTC from leaking local IP addresses" of both sets, through the browser's
+    // own store of what extensions set.
+    'uBlock Origin': {policy: null, extension: `${add_on}/uBlock0@raymondhill.net`,
+                      setting: ['uBlock0@raymondhill.net', 'default_public_interface_only']},
     'Privacy Badger': {policy: null, extension: 'usr/share/webext/privacy-badger',
                        setting: ['jid1-MnnxcxisBPnSXQ@jetpack', 'default_public_interface_only']},
   },

@@ -28,9 +28,12 @@ async function settle(family, browser, other) {
     return until('the extension', here, 4000).then(() => null, () => 'the browser does not load it (manifest version 2)');
   }
   if (other.setting) {
-    await browser.privileged(`return ChromeUtils.importESModule('resource://gre/modules/ExtensionPreferencesManager.sys.mjs')
-        .ExtensionPreferencesManager.setSetting(arguments[0][0], 'network.webRTCIPHandlingPolicy', arguments[0][1])
-        .then(() => null);`, [other.setting]);
+    await browser.privileged(`
+      const load = (name) => ChromeUtils.importESModule('resource://gre/modules/' + name + '.sys.mjs')[name];
+      const [id, value] = arguments[0];
+      return load('ExtensionParent').apiManager.asyncLoadModule('privacy')
+          .then(() => load('ExtensionPreferencesManager').setSetting(id, 'network.webRTCIPHandlingPolicy', value))
+          .then(() => null);`, [other.setting]);
   }
   const set = async () => {
     const {default_address_only, no_host, proxy_only} = await browser.prefs();

@@ -13,8 +13,9 @@ import {scenarios} from './scenarios.mjs';
 const levels = ['unrestricted', 'default_route_only', 'force_proxy', 'disabled'];
 const known = JSON.parse(readFileSync(new URL('known.json', import.meta.url), 'utf8'));
 
-const is_known = (cell) => known.find((entry) =>
-    ['scenario', 'browser', 'level', 'permission', 'channel'].every((key) => !entry[key] || entry[key] === cell[key]));
+/// An entry names some of a cell's or a run's keys, and the reason.
+const is_known = (row) => known.find(({reason: _, ...keys}) =>
+    Object.entries(keys).every(([key, value]) => row[key] === value));
 
 /// One cell per scenario, browser, level, permission and channel.
 function cells_of({scenario, browser, cells}) {
@@ -35,13 +36,18 @@ function loosest(cells, scenario, browser) {
       mine.filter((cell) => cell.level === level).every((cell) => cell.protected.length === 0)) ?? 'disabled';
 }
 
-function auto_rows(part, cells) {
-  const {scenario, browser, hides, before} = part;
-  return Object.entries(part.hands).map(([hand, {level, after, calls: outcome, held, error, reasons}]) => {
-    const best = hides ? loosest(cells, scenario, browser) : 'unrestricted';
-    const shown = hides ? [...after.script, ...after.wire] : [];
-    return {scenario, browser, hand, hides, level, loosest: best, before, after, calls: outcome,
-            held, reasons, error, good: !error && shown.length === 0 && (best === null || level === best)};
+const is_open = ({tight, script, wire}) => !tight || script.length + wire.length > 0;
+
+function auto_rows({scenario, browser, hides, before, hands}, cells) {
+  const best = hides ? loosest(cells, scenario, browser) : 'unrestricted';
+  return Object.entries(hands).map(([hand, found]) => {
+    const row = {scenario, browser, hand, hides, loosest: best, before, ...found};
+    const shown = hides ? [...found.after.script, ...found.after.wire] : [];
+    const open_after_drop = hides && found.drop && is_open(found.drop);
+    if (open_after_drop) row.reason = is_known({scenario, browser, hand, when: 'drop'})?.reason;
+    row.good = !found.error && shown.length === 0 && (best === null || found.level === best) &&
+        (!open_after_drop || Boolean(row.reason));
+    return row;
   });
 }
 
@@ -71,7 +77,8 @@ for (const cell of unexplained) {
 if (auto.length > 0) console.log(`mode auto: ${auto.length - bad.length} of ${auto.length} runs leak nothing at the loosest safe level`);
 for (const row of bad) {
   console.log(`LEAKS ${row.scenario} ${row.browser} ${row.hand}: at ${row.level} (loosest safe: ${row.loosest}) script ` +
-              `[${row.after.script.join(' ')}] wire [${row.after.wire.join(' ')}] ${row.error ?? ''}`);
+              `[${row.after.script.join(' ')}] wire [${row.after.wire.join(' ')}], after a drop ` +
+              `[${row.drop?.script.join(' ') ?? ''}] ${row.error ?? ''}`);
 }
 console.log(`report: ${path.join(out_folder, 'report.html')}`);
 process.exit(unexplained.length + bad.length > 0 || cells.length + auto.length === 0 ? 1 : 0);

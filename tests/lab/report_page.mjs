@@ -45,11 +45,12 @@ function auto_section({auto}) {
   const rows = auto.map((one) => row(
       [one.scenario, one.browser, one.hand, list(one.before.script), list(one.before.wire), one.level ?? '?',
        one.loosest ?? 'not in the matrix', list(one.after.script), list(one.after.wire), call_text(one.calls),
+       one.drop ? `${one.drop.tight ? 'tight' : '<span class="bad">not tight</span>'}: ${list([...new Set([...one.drop.script, ...one.drop.wire])])}` : '',
        one.held ? `${list(one.held.opened)} → ${list(one.held.restarted ?? [])}` : '',
-       one.good ? '<span class="good">good</span>' : `<span class="bad">bad</span> ${escape(one.error ?? '')}`],
+       one.good ? `<span class="good">good</span> ${escape(one.reason ?? '')}` : `<span class="bad">bad</span> ${escape(one.error ?? '')}`],
       !one.good));
   return table(['scenario', 'browser', 'by', 'script before', 'wire before', 'level', 'loosest safe', 'script after',
-                'wire after', 'call without / with TURN', 'older connection, restarted', ''], rows);
+                'wire after', 'call without / with TURN', 'after a drop', 'older connection, restarted', ''], rows);
 }
 
 function others_section({others, auto}) {
