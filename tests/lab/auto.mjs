@@ -19,13 +19,14 @@ import {leave_part} from './parts.mjs';
 import {all_servers, name_of, protected_in, read_all, timing} from './readings.mjs';
 import {hides} from './scenarios.mjs';
 
-const hold_seconds = 30;
+// To see the lab count leaks with the lock off: ICELOCK_LAB_SETTINGS='{"mode":"open"}'.
+const settings = {hold_seconds: 30, ...JSON.parse(process.env.ICELOCK_LAB_SETTINGS ?? '{}')};
 const service_file = {chromium: '/etc/chromium/policies/managed/zz-icelock.json', firefox: policy_paths.firefox};
 
 async function start_service(family) {
   mkdirSync('/etc/icelock', {recursive: true});
   writeFileSync('/etc/icelock/icelock.json',
-                JSON.stringify({manage_policies: true, browsers: [family], hold_seconds}));
+                JSON.stringify({manage_policies: true, browsers: [family], ...settings}));
   const daemon = spawn(program('icelockd'), [], {stdio: ['ignore', 'ignore', 'inherit']});
   await until('the service', () => statSync('/run/icelock/host.sock', {throwIfNoEntry: false}), 20000, 20);
   return daemon;
@@ -141,7 +142,7 @@ class Run {
   }
 
   async play() {
-    write_settings({hold_seconds});
+    write_settings(settings);
     if (this.hand.service) this.daemon = await start_service(this.family);
     try {
       for (const step of this.hand.steps) {
