@@ -3,7 +3,7 @@
 // with policy alone (the real service), and with both: what is shown without icelock, and after the lock; and whether
 // a call still works. Leaves OUT/parts/auto.SCENARIO.BROWSER.json.
 import {spawn} from 'node:child_process';
-import {cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 
 import {policy_paths} from '../browser/policy_files.mjs';
@@ -36,17 +36,25 @@ async function start_service(family) {
 const has_policy = (family, level) =>
     level === 'unrestricted' || statSync(service_file[family], {throwIfNoEntry: false});
 
-const manifest_of = (folder) => JSON.parse(readFileSync(path.join(folder, 'manifest.json'), 'utf8'));
+const proxy_wish = 'followProxy: false';
+const sees_proxies = () => {
+  const settings_file = path.join(extension, 'settings.js');
+  return existsSync(settings_file) && readFileSync(settings_file, 'utf8').includes(proxy_wish);
+};
 
-/// The extension as it is once the person let it see the proxy settings; null when it never asks.
-function with_proxy_permission() {
+/// A copy of the extension as it is once the person asked it to take a proxy for a tunnel and let it see the settings:
+/// no test can press the browser's own button for that.
+function that_follows_proxies() {
   const folder = path.join(mkdtempSync(path.join(process.env.TMPDIR, 'extension-')), 'extension');
   cpSync(extension, folder, {recursive: true});
-  const manifest = manifest_of(folder);
-  if (!manifest.optional_permissions?.includes('proxy')) return null;
-  manifest.optional_permissions = manifest.optional_permissions.filter((name) => name !== 'proxy');
-  manifest.permissions.push('proxy');
-  writeFileSync(path.join(folder, 'manifest.json'), JSON.stringify(manifest));
+  const change = (file, to) => writeFileSync(path.join(folder, file), to(readFileSync(path.join(folder, file), 'utf8')));
+  change('settings.js', (text) => text.replace(proxy_wish, 'followProxy: true'));
+  change('manifest.json', (text) => {
+    const manifest = JSON.parse(text);
+    manifest.optional_permissions = manifest.optional_permissions.filter((name) => name !== 'proxy');
+    manifest.permissions.push('proxy');
+    return JSON.stringify(manifest);
+  });
   return folder;
 }
 
@@ -84,7 +92,7 @@ class Run {
     const options = {proxy: this.lab.scenario.proxy};
     if (this.hand.extension) {
       install_manifest(this.family);
-      options.extension = this.lab.scenario.proxy ? with_proxy_permission() : extension;
+      options.extension = this.lab.scenario.proxy ? that_follows_proxies() : extension;
       options.profile = path.join(process.env.XDG_CONFIG_HOME, 'chromium');
     }
     this.page = await launch(this.family, options);
@@ -186,10 +194,9 @@ async function part(lab, peer, family) {
 
 need_programs('icelock', 'icelock-host', 'icelockd');
 need_extension();
-const sees_proxies = manifest_of(extension).optional_permissions?.includes('proxy');
 const [name, ...chosen] = process.argv.slice(2);
 const lab = await Lab.build(name);
-if (lab.scenario.proxy && !sees_proxies) {
+if (lab.scenario.proxy && !sees_proxies()) {
   console.log(`     ${name}: this extension takes no notice of a browser's proxy`);
   process.exit(0);
 }

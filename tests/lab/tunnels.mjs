@@ -20,8 +20,9 @@ const tls_options = (own, peer) => ['--cert', own.cert, '--key', own.key, '--pee
 const has_started = (child) => readFileSync(child.log, 'utf8').includes('Initialization Sequence Completed');
 
 class OpenVpn {
-  constructor({options}) {
+  constructor({options, orderly = false}) {
     this.options = options;
+    this.orderly = orderly;
     this.server_identity = make_certificate('openvpn-server');
     this.client_identity = make_certificate('openvpn-client');
     this.server = start('vpn', 'openvpn-server', [
@@ -43,9 +44,10 @@ class OpenVpn {
     await until('OpenVPN client', () => has_started(this.client), 15000);
   }
 
-  /// As when the program crashes: the kernel takes the link and its routes away.
+  /// As when the program crashes: the kernel takes the link and its routes away. Without def1 a crash leaves no default
+  /// route, and so nothing to leak; `orderly` puts the old one back.
   async drop() {
-    await stop(this.client, 'SIGKILL');
+    await stop(this.client, this.orderly ? 'SIGTERM' : 'SIGKILL');
   }
 }
 

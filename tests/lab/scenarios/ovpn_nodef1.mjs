@@ -5,6 +5,6 @@ export default {
   about: 'OpenVPN that replaces the default route (no def1); native IPv6 outside',
   kind: 'openvpn',
   ipv6: true,
-  tunnels: [{type: 'openvpn', options: ['--redirect-gateway', ...refuse_ipv6]}],
+  tunnels: [{type: 'openvpn', orderly: true, options: ['--redirect-gateway', ...refuse_ipv6]}],
   seen: {ipv4: 'VPNv4', ipv6: 'REALv6'},
 };
