@@ -3,7 +3,7 @@
 // the peers over the scenarios, some labs side by side, and writes the report.
 //
 //   --quick   one scenario of each kind, the matrix only, without the level that repeats force_proxy
-//   --lanes   labs at the same time (2; they mostly wait)
+//   --lanes   labs at the same time (2, with --quick 3; they mostly wait)
 //   --keep    earlier parts stay in the report
 import {spawn} from 'node:child_process';
 import {rmSync} from 'node:fs';
@@ -17,7 +17,7 @@ import {scenarios} from './scenarios.mjs';
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const {values, positionals} = parseArgs({allowPositionals: true, options: {
   quick: {type: 'boolean'}, matrix: {type: 'boolean'}, auto: {type: 'boolean'}, peers: {type: 'boolean'},
-  lanes: {type: 'string', default: '2'}, keep: {type: 'boolean'}}});
+  lanes: {type: 'string'}, keep: {type: 'boolean'}}});
 
 const browsers = ['chromium', 'firefox'];
 const with_peers = ['novpn46', 'ovpn_full_v6', 'wg_full6', 'ovpn_excluded', 'proxy_http'];
@@ -75,7 +75,7 @@ async function lane() {
     if (ends.at(-1).code === 77) process.exit(77);
   }
 }
-await Promise.all(Array.from({length: Number(values.lanes)}, lane));
+await Promise.all(Array.from({length: Number(values.lanes ?? (values.quick ? 3 : 2))}, lane));
 const failed = ends.filter(({code}) => code !== 0);
 for (const {code, what} of failed) console.log(`FAILED ${what}: exit code ${code}`);
 console.log(`${total} parts in ${Math.round((Date.now() - begin) / 1000)} s`);

@@ -6,7 +6,7 @@ import {origins} from './network.mjs';
 import {stun_servers, turn_servers} from './readings.mjs';
 
 const timing = {least_ms: 300, quiet_ms: 250, most_ms: 1500};
-const patience_ms = 6000;
+const patience_ms = 10000;
 const page = origins.ipv4;
 
 /// mDNS names cannot be resolved across a router, so the peer shows its addresses.

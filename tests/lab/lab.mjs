@@ -110,8 +110,8 @@ export class Lab {
   }
 
   /// The names of the addresses that a STUN server sees of plain datagrams from the client now.
-  async seen() {
-    const [ipv4, ipv6] = await Promise.all([stun.ipv4, stun.ipv6].map((host) => seen_by(host, stun.port)));
+  async seen(wait_ms = 300) {
+    const [ipv4, ipv6] = await Promise.all([stun.ipv4, stun.ipv6].map((host) => seen_by(host, stun.port, wait_ms)));
     return {ipv4: ipv4 && (names[ipv4] ?? ipv4), ipv6: ipv6 && (names[ipv6] ?? ipv6)};
   }
 

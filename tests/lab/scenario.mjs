@@ -14,7 +14,7 @@ const lab = await Lab.build(name);
 const up_ms = await lab.tunnel_up();
 lab.wire_reset();
 if (command.length === 0) {
-  console.log(JSON.stringify({scenario: name, up_ms, seen: await lab.seen(), wire: lab.wire()}));
+  console.log(JSON.stringify({scenario: name, up_ms, seen: await lab.seen(2000), wire: lab.wire()}));
   process.exit(0);
 }
 const [program, ...rest] = command[0] === '--shell' ? ['/bin/bash'] : command;
