@@ -6,7 +6,8 @@ import {spawn} from 'node:child_process';
 import {cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 
-import {policy_paths} from '../browser/policy_files.mjs';
+import {chromium_levels, firefox_prefs} from '../browser/expect.mjs';
+import {chromium_handling, firefox_values, policy_paths} from '../browser/policy_files.mjs';
 import {extension, install_manifest, need_extension, need_programs, program, status,
         write_settings} from '../browser/setup.mjs';
 import {launch} from './browsers.mjs';
@@ -32,9 +33,23 @@ async function start_service(family) {
   return daemon;
 }
 
-/// At the loosest level there may be no file.
-const has_policy = (family, level) =>
-    level === 'unrestricted' || statSync(service_file[family], {throwIfNoEntry: false});
+/// Whether the file says what is decided now. At the loosest level there may be none.
+function has_policy(family, level) {
+  const file = service_file[family];
+  if (!existsSync(file)) return level === 'unrestricted';
+  const policy = JSON.parse(readFileSync(file, 'utf8'));
+  if (family === 'chromium') return level === 'unrestricted' || policy.WebRtcIPHandling === chromium_handling(level);
+  const wanted = firefox_values(level);
+  return ['default_address_only', 'proxy_only'].every(
+      (short) => (policy.policies?.Preferences?.[firefox_prefs[short]]?.Value ?? false) === wanted[short]);
+}
+
+/// The level that a browser obeys under policy alone, by what it says itself.
+async function effective(family, browser) {
+  if (family === 'firefox') return browser.level();
+  const {WebRtcIPHandling: row} = await browser.policies();
+  return row ? chromium_levels[row.value.replace(/"/g, '')] ?? row.value : 'unrestricted';
+}
 
 const proxy_wish = 'followProxy: false';
 const sees_proxies = () => {
@@ -87,6 +102,8 @@ class Run {
 
   async browser() {
     if (this.hand.service) {
+      // The service loosens only when the network has been quiet for a while.
+      await sleep(2000);
       await until('the policy file', () => has_policy(this.family, this.decided()), 20000, 20);
     }
     const options = {proxy: this.lab.scenario.proxy};
@@ -96,6 +113,9 @@ class Run {
       options.profile = path.join(process.env.XDG_CONFIG_HOME, 'chromium');
     }
     this.page = await launch(this.family, options);
+    if (this.hand.service && !this.hand.extension) {
+      this.found.effective = await effective(this.family, this.page);
+    }
   }
 
   async open_held() {

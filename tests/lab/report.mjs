@@ -46,6 +46,7 @@ function auto_rows({scenario, browser, hides, before, hands}, cells) {
     const open_after_drop = hides && found.drop && is_open(found.drop);
     if (open_after_drop) row.reason = is_known({scenario, browser, hand, when: 'drop'})?.reason;
     row.good = !found.error && shown.length === 0 && (best === null || found.level === best) &&
+        (found.effective ?? found.level) === found.level &&
         (!open_after_drop || Boolean(row.reason));
     return row;
   });
@@ -78,7 +79,7 @@ if (auto.length > 0) console.log(`mode auto: ${auto.length - bad.length} of ${au
 for (const row of bad) {
   console.log(`LEAKS ${row.scenario} ${row.browser} ${row.hand}: at ${row.level} (loosest safe: ${row.loosest}) script ` +
               `[${row.after.script.join(' ')}] wire [${row.after.wire.join(' ')}], after a drop ` +
-              `[${row.drop?.script.join(' ') ?? ''}] ${row.error ?? ''}`);
+              `[${row.drop?.script.join(' ') ?? ''}], obeyed ${row.effective ?? row.level} ${row.error ?? ''}`);
 }
 console.log(`report: ${path.join(out_folder, 'report.html')}`);
 process.exit(unexplained.length + bad.length > 0 || cells.length + auto.length === 0 ? 1 : 0);
