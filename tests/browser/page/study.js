@@ -108,6 +108,7 @@ async function study({servers, timing}) {
 addEventListener('message', async ({data, source}) => {
   if (data?.study) source.postMessage({studied: await study(data.study)}, '*');
 });
+if (parent !== window) parent.postMessage({ready: true}, '*');
 
 /// The same in a frame of another origin, which may use what its own origin was permitted.
 function study_in_frame(url, options) {
@@ -116,14 +117,15 @@ function study_in_frame(url, options) {
     frame.allow = 'microphone; camera';
     frame.src = `${url}/`;
     const listen = ({data, source}) => {
-      if (source !== frame.contentWindow || !data?.studied) return;
+      if (source !== frame.contentWindow) return;
+      if (data?.ready) source.postMessage({study: options}, '*');
+      if (!data?.studied) return;
       removeEventListener('message', listen);
       frame.remove();
       resolve(data.studied);
     };
     addEventListener('message', listen);
-    frame.onload = () => frame.contentWindow.postMessage({study: options}, '*');
-    setTimeout(() => reject(new Error(`no answer from the frame ${url}`)), 15000);
+    setTimeout(() => reject(new Error(`no answer from the frame ${url}`)), 25000);
     document.body.append(frame);
   });
 }
