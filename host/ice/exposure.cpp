@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 namespace icelock::ice {
 namespace {
@@ -95,32 +96,60 @@ void add_everything(std::vector<Exposure>& found, BrowserFamily family, const Ne
   }
 }
 
+// A way by which a page may have come: a family's default, a route that leaves the tunnel aside, or
+// a tunnel beside the default.
+struct PageWay {
+  std::string link;
+  std::optional<Family> outside;  // the page's server knows this family's ISP address already
+};
+
+std::vector<PageWay> page_ways(const Network& network) {
+  const bool only_one_outside =
+      carried_by_vpn(network.ipv4.verdict) != carried_by_vpn(network.ipv6.verdict);
+  std::vector<PageWay> ways;
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    const FamilyState& state = state_of(network, family);
+    if (state.link.empty() && state.verdict != Verdict::partial) continue;
+    const bool knows = only_one_outside && state.verdict == Verdict::direct;
+    ways.push_back({state.link, knows ? std::optional(family) : std::nullopt});
+  }
+  for (const LocalAddress& local : network.addresses) {
+    const FamilyState& state = state_of(network, local.ip.family);
+    if (local.link_class == LinkClass::tunnel) {
+      ways.push_back({local.link, std::nullopt});
+    } else if (state.excluded_routes && carried_by_vpn(state.verdict)) {
+      ways.push_back({local.link, local.ip.family});  // which link it is over is not known here
+    }
+  }
+  return ways;
+}
+
 // Firefox takes the link that carries the connection to the page's own server (nICEr, default local
 // address): of each family the default address when it is on that link, else, with permission,
-// whatever is there. A page that came over a family outside the tunnel thus gets that family's
+// whatever is there. A page that came over a way outside the tunnel thus gets that way's public
 // address, which its server knows from the connection itself, and with permission the card's
 // private address, which it does not.
 void add_towards_page(std::vector<Exposure>& found, const Network& network, Permission permission) {
-  const bool only_one_outside =
-      carried_by_vpn(network.ipv4.verdict) != carried_by_vpn(network.ipv6.verdict);
-  for (const Family page : {Family::ipv4, Family::ipv6}) {
-    const FamilyState& towards = state_of(network, page);
-    if (towards.link.empty() && towards.verdict != Verdict::partial) continue;
+  for (const PageWay& page : page_ways(network)) {
     const std::size_t first = found.size();
     for (const Family family : {Family::ipv4, Family::ipv6}) {
       const FamilyState& state = state_of(network, family);
-      const bool is_default_here = state.link == towards.link;
+      const bool is_default_here = state.link == page.link;
       if (is_default_here) add_by_route(found, network, family, Channel::wire);
+      if (page.outside == family && carried_by_vpn(state.verdict)) {
+        Exposure excluded = outside(isp(family), state, Channel::script);
+        excluded.link = page.link;
+        found.push_back(excluded);
+      }
       if (permission == Permission::none) continue;
       for (const LocalAddress& local : network.addresses) {
-        if (local.link != towards.link || local.ip.family != family) continue;
+        if (local.link != page.link || local.ip.family != family) continue;
         if (is_default_here && local.ip != state.source) continue;
         found.push_back(plain(local, network));
       }
     }
-    if (!only_one_outside || towards.verdict != Verdict::direct) continue;
-    for (std::size_t i = first; i < found.size(); ++i) {
-      if (found[i].exposure_class == isp(page)) found[i].http_shows_too = true;
+    for (std::size_t i = first; page.outside && i < found.size(); ++i) {
+      if (found[i].exposure_class == isp(*page.outside)) found[i].http_shows_too = true;
     }
   }
 }

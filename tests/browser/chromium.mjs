@@ -7,7 +7,7 @@ import path from 'node:path';
 import {pages} from '../lab/network.mjs';
 import {chromium_levels, gather_ms, named, skip, stun_urls} from './expect.mjs';
 
-const program = process.env.ICELOCK_CHROMIUM ?? '/usr/bin/chromium';
+const installed = process.env.ICELOCK_CHROMIUM ?? '/usr/bin/chromium';
 
 function load_puppeteer() {
   try {
@@ -19,10 +19,10 @@ function load_puppeteer() {
 }
 
 export class Chromium {
-  /// extension: its folder; granted: origins that hold the microphone and camera permission; starter: a program that
-  /// starts Chromium, with config as its user's folder for settings.
-  static async launch({extension, granted = [pages.granted], args = [], accept_insecure = false, starter = program,
-                       config = process.env.XDG_CONFIG_HOME} = {}) {
+  /// extension: its folder; granted: origins that hold the microphone and camera permission. The user-level manifests
+  /// of native messaging live in the user-data folder `profile`.
+  static async launch({extension, granted = [pages.granted], args = [], accept_insecure = false, program = installed,
+                       profile = path.join(process.env.XDG_CONFIG_HOME, 'chromium')} = {}) {
     if (!existsSync(program)) skip(`${program} is not installed`);
     const browser = new Chromium();
     const begin = Date.now();
@@ -32,8 +32,7 @@ export class Chromium {
       pipe: true,
       acceptInsecureCerts: accept_insecure,
       enableExtensions: extension ? [path.resolve(extension)] : false,
-      // The user-level manifests of native messaging live in the user-data folder.
-      userDataDir: path.join(config, 'chromium'),
+      userDataDir: profile,
       // Never --use-fake-ui-for-media-stream: it grants the microphone to every page at once.
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', ...args],
     });
@@ -52,6 +51,17 @@ export class Chromium {
       this.pages.set(url, page);
     }
     return this.pages.get(url);
+  }
+
+  /// Calls a function of the page's script in a tab of its own per URL.
+  async run(url, name, ...args) {
+    const page = await this.open(url);
+    return page.evaluate((called, given) => globalThis[called](...given), name, args);
+  }
+
+  /// run() for [url, name, ...args] of several tabs at once.
+  run_all(calls) {
+    return Promise.all(calls.map((call) => this.run(...call)));
   }
 
   /// What script on a page of this origin learns from a fresh connection.

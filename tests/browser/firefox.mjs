@@ -10,7 +10,7 @@ import {sleep, until} from '../lab/lab.mjs';
 import {firefox_level, firefox_prefs, gather_ms, named, skip, stun_urls} from './expect.mjs';
 import {Marionette} from './marionette.mjs';
 
-const program = process.env.ICELOCK_FIREFOX ?? '/usr/bin/firefox-esr';
+const installed = process.env.ICELOCK_FIREFOX ?? '/usr/bin/firefox-esr';
 let next_port = 2828;
 
 function make_profile(port, prefs) {
@@ -29,7 +29,8 @@ function make_profile(port, prefs) {
 
 export class Firefox {
   /// extension: its folder; granted: origins that hold the microphone and camera permission.
-  static async launch({extension, granted = [pages.granted], prefs = {}, accept_insecure = false} = {}) {
+  static async launch({extension, granted = [pages.granted], prefs = {}, accept_insecure = false,
+                       program = installed} = {}) {
     if (!existsSync(program)) skip(`${program} is not installed`);
     const browser = new Firefox();
     const port = next_port++;
@@ -91,6 +92,40 @@ export class Firefox {
     if (this.url === url) return;
     await this.marionette.command('WebDriver:Navigate', {url: `${url}/`});
     this.url = url;
+  }
+
+  /// A tab of its own per URL, made the current one.
+  async tab(url) {
+    this.tabs ??= new Map();
+    if (this.tabs.has(url)) {
+      await this.marionette.command('WebDriver:SwitchToWindow', {handle: this.tabs.get(url)});
+      return;
+    }
+    const {handle} = await this.marionette.command('WebDriver:NewWindow', {type: 'tab', focus: true});
+    await this.marionette.command('WebDriver:SwitchToWindow', {handle});
+    await this.marionette.command('WebDriver:Navigate', {url: `${url}/`});
+    this.tabs.set(url, handle);
+  }
+
+  /// Calls a function of the page's script in a tab of its own per URL.
+  async run(url, name, ...args) {
+    await this.tab(url);
+    return this.marionette.run('return window[arguments[0]](...arguments[1]);', [name, args]);
+  }
+
+  /// run() for [url, name, ...args] of several tabs at once.
+  async run_all(calls) {
+    for (const [i, [url, name, ...args]] of calls.entries()) {
+      await this.tab(url);
+      await this.marionette.run('window[`pending${arguments[0]}`] = window[arguments[1]](...arguments[2]); return null;',
+                                [i, name, args]);
+    }
+    const results = [];
+    for (const [i, [url]] of calls.entries()) {
+      await this.tab(url);
+      results.push(await this.marionette.run('return window[`pending${arguments[0]}`];', [i]));
+    }
+    return results;
   }
 
   /// What script on a page of this origin learns from a fresh connection.

@@ -33,12 +33,16 @@ function firefox_policy(level) {
   return {policies: {Preferences: Object.fromEntries(preferences)}};
 }
 
-/// Puts the file in place in one step.
-export function write_policy(browser, level) {
-  const file = policy_paths[browser];
-  const content = browser === 'firefox' ? firefox_policy(level) : {WebRtcIPHandling: chromium_handling(level)};
+export const policy_content = (browser, level) =>
+    (browser === 'firefox' ? firefox_policy(level) : {WebRtcIPHandling: chromium_handling(level)});
+
+/// Puts the file in place in one step. content: as an object; root: another place than /.
+export function put_policy(browser, content, root = '') {
+  const file = root + policy_paths[browser];
   const stage = `${path.dirname(path.dirname(file))}/stage`;
   mkdirSync(path.dirname(file), {recursive: true});
   writeFileSync(stage, JSON.stringify(content), {mode: 0o644});
   renameSync(stage, file);
 }
+
+export const write_policy = (browser, level) => put_policy(browser, policy_content(browser, level));

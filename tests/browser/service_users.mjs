@@ -47,7 +47,7 @@ class User {
 
   async start_browser() {
     this.icelock('setup', '--user', '--browser', 'chromium');
-    this.browser = await Chromium.launch({extension, granted: [], starter: this.starter, config: this.config});
+    this.browser = await Chromium.launch({extension, granted: [], program: this.starter, profile: path.join(this.config, 'chromium')});
     const child = this.browser.browser.process();
     const owner = execFileSync('stat', ['-c', '%u', `/proc/${child.pid}`], {encoding: 'utf8'}).trim();
     report.equal(`${this.name}'s browser runs as`, owner, String(this.uid));

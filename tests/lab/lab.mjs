@@ -1,59 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Builds the network of network.mjs inside the namespaces that `enter` made, brings tunnels up and down, and
 // counts what goes out on the wire. Nothing here cleans up behind a crash: the kernel does (see `enter`).
-import {execFileSync, spawn} from 'node:child_process';
-import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {mkdirSync, writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 
-import {hosts, links, names, origins, pages, scenarios, stun} from './network.mjs';
+import {run_folder, sh, start, stop, until} from './machine.mjs';
+import {hosts, inside_origins, links, names, origins, pages, proxies, stun, turn} from './network.mjs';
 import {serve} from './origin.mjs';
+import {scenarios} from './scenarios.mjs';
 import {seen_by} from './stun.mjs';
+import {make_certificate, Tunnels} from './tunnels.mjs';
+import {read_wire, reset_wire, sum_wire, watch_wire} from './wire.mjs';
 
-const run_folder = '/run/lab/network';
+export {sleep, until} from './machine.mjs';
+
 const page_folder = fileURLToPath(new URL('../browser/page', import.meta.url));
-
-export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/// Calls `probe` until it returns something true; that is the result. Throws after `deadline_ms`, with the
-/// last thing that `probe` returned or threw.
-export async function until(what, probe, deadline_ms = 5000, every_ms = 25) {
-  const end = Date.now() + deadline_ms;
-  let last;
-  for (;;) {
-    try {
-      last = await probe();
-      if (last) return last;
-    } catch (error) {
-      last = error.message;
-    }
-    if (Date.now() > end) throw new Error(`${what}: not within ${deadline_ms} ms (last: ${JSON.stringify(last)})`);
-    await sleep(every_ms);
-  }
-}
-
-const inside = (host, command) => (host === 'client' ? command : ['ip', 'netns', 'exec', host, ...command]);
-
-function sh(host, command, options = {}) {
-  const [program, ...rest] = inside(host, Array.isArray(command) ? command : command.split(' '));
-  return execFileSync(program, rest, {encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'], ...options});
-}
-
-/// Starts a program that stays; its output goes to a file, `child.log`.
-function start(host, name, command) {
-  const [program, ...rest] = inside(host, command);
-  const log = `${run_folder}/${name}.log`;
-  const child = spawn('sh', ['-c', 'exec "$0" "$@" >"$LAB_LOG" 2>&1', program, ...rest],
-                      {stdio: 'ignore', env: {...process.env, LAB_LOG: log}});
-  child.log = log;
-  return child;
-}
-
-async function stop(child, signal = 'SIGTERM') {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill(signal);
-  await gone;
-}
 
 function set_up_host(name, host, ipv6) {
   const parts = [host, ...(ipv6 && host.ipv6 ? [host.ipv6] : [])];
@@ -81,130 +42,6 @@ function build_hosts(ipv6) {
   for (const [name, host] of Object.entries(hosts)) set_up_host(name, host, ipv6);
 }
 
-/// A self-signed certificate made for this run; `fingerprint` is as OpenVPN's peer-fingerprint wants it.
-function make_certificate(name, alternatives = []) {
-  const [key, cert] = [`${run_folder}/${name}.key`, `${run_folder}/${name}.crt`];
-  const extra = alternatives.length ? ['-addext', `subjectAltName=${alternatives.join(',')}`] : [];
-  sh('client', ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
-                '-days', '30', '-subj', `/CN=${name}`, '-keyout', key, '-out', cert, ...extra]);
-  const line = sh('client', ['openssl', 'x509', '-in', cert, '-noout', '-fingerprint', '-sha256']);
-  return {key, cert, fingerprint: line.trim().split('=')[1]};
-}
-
-const tls_options = (own, peer) => ['--cert', own.cert, '--key', own.key, '--peer-fingerprint', peer.fingerprint];
-
-const has_started = (child) => readFileSync(child.log, 'utf8').includes('Initialization Sequence Completed');
-
-class OpenVpn {
-  constructor(options) {
-    this.options = options;
-    this.server_identity = make_certificate('openvpn-server');
-    this.client_identity = make_certificate('openvpn-client');
-    this.server = start('vpn', 'openvpn-server', [
-      'openvpn', '--mode', 'server', '--tls-server', '--proto', 'udp4', '--local', '44.2.2.2', '--port', '1194',
-      '--dev', 'tun0', '--dev-type', 'tun', '--topology', 'subnet', '--server', '10.8.0.0', '255.255.255.0',
-      '--server-ipv6', '2a0e:99:8::/64', '--keepalive', '10', '60', '--dh', 'none',
-      ...tls_options(this.server_identity, this.client_identity)]);
-  }
-
-  async start() {
-    await until('OpenVPN server', () => has_started(this.server));
-  }
-
-  async up() {
-    this.client = start('client', 'openvpn-client', [
-      'openvpn', '--client', '--proto', 'udp4', '--remote', '44.2.2.2', '1194', '--nobind', '--dev', 'tun0',
-      '--dev-type', 'tun', '--connect-retry', '1', '1', ...this.options,
-      ...tls_options(this.client_identity, this.server_identity)]);
-    await until('OpenVPN client', () => has_started(this.client), 15000);
-  }
-
-  /// As when the program crashes: the kernel takes the link and its routes away.
-  async drop() {
-    await stop(this.client, 'SIGKILL');
-  }
-}
-
-class WireGuard {
-  constructor({addresses, allowed}) {
-    const [server, client] = [this.make_keys(), this.make_keys()];
-    this.config = `${run_folder}/wg0.conf`;
-    writeFileSync(this.config, `[Interface]
-PrivateKey = ${client.private}
-Address = ${addresses.join(', ')}
-[Peer]
-PublicKey = ${server.public}
-Endpoint = 44.2.2.2:51820
-AllowedIPs = ${allowed.join(', ')}
-PersistentKeepalive = 25
-`, {mode: 0o600});
-    this.server_config = `${run_folder}/wgs0.conf`;
-    writeFileSync(this.server_config, `[Interface]
-PrivateKey = ${server.private}
-ListenPort = 51820
-[Peer]
-PublicKey = ${client.public}
-AllowedIPs = 10.9.0.2/32, 2a0e:99:9::2/128
-`, {mode: 0o600});
-  }
-
-  make_keys() {
-    const private_key = sh('client', 'wg genkey').trim();
-    return {private: private_key, public: sh('client', 'wg pubkey', {input: private_key}).trim()};
-  }
-
-  async start() {
-    this.server = start('vpn', 'wireguard-server', ['wireguard-go', '--foreground', 'wgs0']);
-    await until('WireGuard server', () => sh('vpn', 'wg show wgs0 private-key'));
-    sh('vpn', `wg setconf wgs0 ${this.server_config}`);
-    for (const address of ['10.9.0.1/24', '2a0e:99:9::1/64 nodad']) sh('vpn', `ip address add ${address} dev wgs0`);
-    sh('vpn', 'ip link set wgs0 up');
-  }
-
-  async up() {
-    // wg-quick takes the kernel's WireGuard where there is one. Not waited for in one blocking call, so that
-    // the tests can watch while it works.
-    await this.wg_quick('up');
-  }
-
-  async drop() {
-    await this.wg_quick('down');
-  }
-
-  wg_quick(verb) {
-    const child = spawn('wg-quick', [verb, this.config],
-                        {stdio: ['ignore', 'pipe', 'pipe'],
-                         env: {...process.env, WG_QUICK_USERSPACE_IMPLEMENTATION: 'wireguard-go', LOG_LEVEL: 'error'}});
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (output += bytes));
-    // 'exit', not 'close': wireguard-go inherits the pipes and stays.
-    return new Promise((resolve, reject) => child.once('exit', (code) => {
-      child.stdout.destroy();
-      child.stderr.destroy();
-      code === 0 ? resolve() : reject(new Error(`wg-quick ${verb}: ${output}`));
-    }));
-  }
-}
-
-/// A tunnel that is only a list of commands.
-class Footprint {
-  constructor(scenario) {
-    this.scenario = scenario;
-  }
-  async up() {
-    for (const [host, command] of this.scenario.up) sh(host, command);
-  }
-  async drop() {
-    for (const [host, command] of this.scenario.down) sh(host, command);
-  }
-}
-
-function make_tunnel(scenario) {
-  if (scenario.openvpn) return new OpenVpn(scenario.openvpn);
-  if (scenario.wireguard) return new WireGuard(scenario.wireguard);
-  return scenario.up ? new Footprint(scenario) : null;
-}
-
 export class Lab {
   /// The network of a scenario, with its servers running and its tunnel still down.
   static async build(name) {
@@ -217,31 +54,50 @@ export class Lab {
     lab.name = name;
     lab.scenario = scenario;
     await lab.start_servers();
-    lab.tunnel = make_tunnel(scenario);
-    await lab.tunnel?.start?.();
+    lab.tunnels = new Tunnels(scenario);
+    await lab.tunnels.start();
     return lab;
   }
 
   async start_servers() {
-    const tls = make_certificate('origin', ['IP:44.3.3.3', 'IP:2a0e:33::3']);
-    this.stun_server = start('internet', 'stun', [
-      'turnserver', '-n', '--stun-only', '--no-tls', '--no-dtls', '--no-cli', '--log-file', 'stdout', '--pidfile',
-      `${run_folder}/stun.pid`, '-p', String(stun.port), '-L', '44.3.3.3', '-L', '44.3.3.4', '-L', '2a0e:33::3']);
-    this.origin = start('internet', 'origin', [
-      process.execPath, fileURLToPath(new URL('origin.mjs', import.meta.url)), page_folder,
-      '--tls', tls.cert, tls.key, ...Object.values(origins)]);
+    const tls = make_certificate('origin', ['IP:44.3.3.3', 'IP:44.3.3.4', 'IP:2a0e:33::3', 'IP:10.50.1.1']);
+    const serve_on = (host, urls) => start(host, `origin-${host}`, [
+      process.execPath, fileURLToPath(new URL('origin.mjs', import.meta.url)), page_folder, '--tls', tls.cert, tls.key,
+      ...Object.values(urls)]);
+    this.servers = [
+      start('internet', 'stun', [
+        'turnserver', '-n', '--stun-only', '--no-tls', '--no-dtls', '--no-cli', '--log-file', 'stdout', '--pidfile',
+        `${run_folder}/stun.pid`, '-p', String(stun.port), '-L', stun.ipv4, '-L', stun.excluded, '-L', stun.ipv6]),
+      start('internet', 'turn', [
+        'turnserver', '-n', '--lt-cred-mech', '--user', `${turn.username}:${turn.credential}`, '--realm', 'lab',
+        '--no-tls', '--no-dtls', '--no-cli', '--log-file', 'stdout', '--pidfile', `${run_folder}/turn.pid`,
+        '-p', String(turn.port), '-L', turn.ipv4, '-L', turn.excluded, '-L', turn.ipv6, '-E', turn.ipv4]),
+      serve_on('internet', origins),
+      serve_on('vpn', inside_origins),
+    ];
+    if (this.scenario.proxy) this.servers.push(this.start_proxy());
     this.stop_pages = await serve(page_folder, [pages.plain]);
     await until('STUN server', async () => {
       const seen = await this.seen();
       return seen.ipv4 && (seen.ipv6 || !this.scenario.ipv6);
     });
     await until('web origin', async () => (await fetch(origins.ipv4)).ok);
+    watch_wire();
+  }
+
+  start_proxy() {
+    if (this.scenario.proxy === 'socks') {
+      return start('internet', 'proxy', ['microsocks', '-p', String(proxies.socks), '-b', proxies.address]);
+    }
+    const config = `${run_folder}/tinyproxy.conf`;
+    writeFileSync(config, `Port ${proxies.http}\nBind ${proxies.address}\nBind ${proxies.ipv6}\nTimeout 60\nMaxClients 100\n`);
+    return start('internet', 'proxy', ['tinyproxy', '-d', '-c', config]);
   }
 
   /// Brings the tunnel up and waits until traffic uses it. Resolves to the milliseconds that it took.
   async tunnel_up() {
     const begin = Date.now();
-    if (this.tunnel) await this.tunnel.up();
+    await this.tunnels.up();
     await until(`${this.name} up`, async () => {
       const seen = await this.seen();
       return seen.ipv4 === this.scenario.seen.ipv4 && seen.ipv6 === this.scenario.seen.ipv6;
@@ -250,24 +106,22 @@ export class Lab {
   }
 
   async tunnel_drop() {
-    if (this.tunnel) await this.tunnel.drop();
+    await this.tunnels.drop();
   }
 
   /// The names of the addresses that a STUN server sees of plain datagrams from the client now.
-  async seen() {
-    const [ipv4, ipv6] = await Promise.all([stun.ipv4, stun.ipv6].map((host) => seen_by(host, stun.port)));
+  async seen(wait_ms = 300) {
+    const [ipv4, ipv6] = await Promise.all([stun.ipv4, stun.ipv6].map((host) => seen_by(host, stun.port, wait_ms)));
     return {ipv4: ipv4 && (names[ipv4] ?? ipv4), ipv6: ipv6 && (names[ipv6] ?? ipv6)};
   }
 
-  /// Datagrams per sender that reached the internet side since wire_reset(), the tunnel's own not counted.
+  /// Packets per sender that reached the internet side since wire_reset(), the tunnel's own not counted.
   wire() {
-    const {nftables} = JSON.parse(sh('internet', 'nft -j list counters table inet wire'));
-    return Object.fromEntries(nftables.filter((entry) => entry.counter)
-                                  .map(({counter}) => [counter.name, counter.packets]));
+    return sum_wire(read_wire());
   }
 
   wire_reset() {
-    sh('internet', 'nft reset counters table inet wire');
+    reset_wire();
   }
 
   /// The link that the kernel would use for a public destination, or null.
@@ -283,8 +137,7 @@ export class Lab {
   /// For a test that ends well; a crash needs nothing.
   async stop() {
     this.stop_pages();
-    for (const child of [this.tunnel?.client, this.tunnel?.server, this.origin, this.stun_server]) {
-      if (child) await stop(child);
-    }
+    await this.tunnels.stop();
+    for (const child of this.servers) await stop(child);
   }
 }

@@ -3,10 +3,17 @@
 // only inside the lab, and no route leads out of it.
 //
 //   client --- router --- internet --- vpn
+//                            |
+//                           peer
 //
 // `client` is the namespace that `enter` made and in which the tests and browsers run; it has no name.
+// Scenarios, which say what stands between client and internet, are in scenarios/, one file each.
 
-export const stun = {ipv4: '44.3.3.3', ipv6: '2a0e:33::3', port: 3478};
+// `excluded` is a second address of the same servers, for scenarios that route it past the tunnel.
+export const stun = {ipv4: '44.3.3.3', ipv6: '2a0e:33::3', excluded: '44.3.3.4', port: 3478};
+export const turn = {ipv4: '44.3.3.3', ipv6: '2a0e:33::3', excluded: '44.3.3.4', port: 3490, username: 'lab', credential: 'lab'};
+// For scenarios in which the browser, not the machine, hides the address. The proxies send from these addresses.
+export const proxies = {address: '44.3.3.5', ipv6: '2a0e:33::5', http: 8888, socks: 1080};
 
 // Web pages from the internet side. http is enough for WebRTC; https is there for what needs a secure context.
 export const origins = {
@@ -14,7 +21,12 @@ export const origins = {
   ipv6: 'http://[2a0e:33::3]:8088',
   secure_ipv4: 'https://44.3.3.3:8443',
   secure_ipv6: 'https://[2a0e:33::3]:8443',
+  frame: 'http://44.3.3.3:8089',  // for a frame that is of another origin than its page
+  excluded: 'http://44.3.3.4:8088',
+  secure_excluded: 'https://44.3.3.4:8443',
 };
+// The same page behind a split tunnel's server, reachable only inside.
+export const inside_origins = {inside: 'http://10.50.1.1:8088', secure_inside: 'https://10.50.1.1:8443'};
 // The same page on the client itself. Tests store microphone and camera permission for `granted` only.
 export const pages = {granted: 'http://localhost:8377', plain: 'http://127.0.0.1:8377'};
 
@@ -22,6 +34,7 @@ export const links = [
   {between: ['client', 'enp3s0'], and: ['router', 'lan0']},
   {between: ['router', 'wan0'], and: ['internet', 'isp0']},
   {between: ['vpn', 'eth0'], and: ['internet', 'dc0']},
+  {between: ['peer', 'eth0'], and: ['internet', 'dc1']},
 ];
 
 export const hosts = {
@@ -48,32 +61,15 @@ export const hosts = {
     addresses: {
       isp0: ['44.1.1.254/24', '2a0e:11::254/64'],
       dc0: ['44.2.2.254/24', '2a0e:22::254/64'],
-      lo: ['44.3.3.3/32', '44.3.3.4/32', '2a0e:33::3/128'],
+      dc1: ['44.4.4.254/24', '2a0e:44::254/64'],
+      lo: ['44.3.3.3/32', '44.3.3.4/32', '44.3.3.5/32', '2a0e:33::3/128', '2a0e:33::5/128'],
     },
     routes: ['2a0e:77::/32 via 2a0e:11::1', '2a0e:99::/32 via 2a0e:22::2'],
     forward: true,
-    // The wire watch: WebRTC datagrams by who sent them. The tunnel's own packets to its server are no leak.
-    nft: `table inet wire {
-      counter isp_v4 { }
-      counter isp_v6 { }
-      counter vpn_v4 { }
-      counter vpn_v6 { }
-      counter turn_isp { }
-      chain watch {
-        type filter hook prerouting priority -300;
-        ip daddr 44.2.2.2 return
-        ip saddr 44.2.2.2 ip daddr 44.1.1.1 return
-        meta l4proto udp ip saddr { 44.1.1.1, 192.168.77.10 } counter name isp_v4
-        meta l4proto udp ip6 saddr 2a0e:77::/32 counter name isp_v6
-        meta l4proto udp ip saddr 44.2.2.2 counter name vpn_v4
-        meta l4proto udp ip6 saddr 2a0e:99::/32 counter name vpn_v6
-        tcp dport { 3478, 3490 } tcp flags syn ip saddr { 44.1.1.1, 192.168.77.10 } counter name turn_isp
-        tcp dport { 3478, 3490 } tcp flags syn ip6 saddr 2a0e:77::/32 counter name turn_isp
-      }
-    }`,
   },
   vpn: {
-    addresses: {eth0: ['44.2.2.2/24', '2a0e:22::2/64']},
+    // 44.2.2.3 is the same machine, for a second tunnel whose way the first one carries.
+    addresses: {eth0: ['44.2.2.2/24', '44.2.2.3/24', '2a0e:22::2/64'], lo: ['10.50.1.1/32']},
     routes: ['default via 44.2.2.254', 'default via 2a0e:22::254'],
     forward: true,
     nft: `table ip nat {
@@ -82,6 +78,11 @@ export const hosts = {
         ip saddr 10.0.0.0/8 oifname "eth0" masquerade
       }
     }`,
+  },
+  // Who calls are made to.
+  peer: {
+    addresses: {eth0: ['44.4.4.4/24', '2a0e:44::4/64']},
+    routes: ['default via 44.4.4.254', 'default via 2a0e:44::254'],
   },
 };
 
@@ -95,86 +96,12 @@ export const names = {
   '10.7.0.2': 'tunv4',
   '44.2.2.2': 'VPNv4',
   '44.1.1.77': 'VPNv4',
+  '44.3.3.5': 'PROXY',
+  '2a0e:33::5': 'PROXY',
+  '44.3.3.3': 'relay',
+  '2a0e:33::3': 'relay',
   '2a0e:99:8::1000': 'VPNv6',
   '2a0e:99:9::2': 'VPNv6',
   '172.17.0.1': 'docker0',
   '172.18.0.1': 'br',
-};
-
-const refuse_ipv6 = ['ifconfig-ipv6', 'route-ipv6', 'tun-ipv6'].flatMap((o) => ['--pull-filter', 'ignore', o]);
-
-// seen: what a STUN server sees of a plain datagram from the client, per family; null: no answer.
-export const scenarios = {
-  novpn4: {seen: {ipv4: 'REALv4', ipv6: null}},
-  novpn46: {ipv6: true, seen: {ipv4: 'REALv4', ipv6: 'REALv6'}},
-  ovpn_full_v4: {
-    openvpn: ['--redirect-gateway', 'def1', ...refuse_ipv6],
-    seen: {ipv4: 'VPNv4', ipv6: null},
-  },
-  ovpn_full_v6: {
-    ipv6: true,
-    openvpn: ['--redirect-gateway', 'def1', ...refuse_ipv6],
-    seen: {ipv4: 'VPNv4', ipv6: 'REALv6'},
-  },
-  ovpn_full6: {
-    ipv6: true,
-    openvpn: ['--redirect-gateway', 'def1', 'ipv6'],
-    seen: {ipv4: 'VPNv4', ipv6: 'VPNv6'},
-  },
-  ovpn_split: {
-    ipv6: true,
-    openvpn: ['--route', '10.50.0.0', '255.255.0.0', ...refuse_ipv6],
-    seen: {ipv4: 'REALv4', ipv6: 'REALv6'},
-  },
-  wg_full_v6: {
-    ipv6: true,
-    wireguard: {addresses: ['10.9.0.2/32'], allowed: ['0.0.0.0/0']},
-    seen: {ipv4: 'VPNv4', ipv6: 'REALv6'},
-  },
-  wg_full6: {
-    ipv6: true,
-    wireguard: {addresses: ['10.9.0.2/32', '2a0e:99:9::2/128'], allowed: ['0.0.0.0/0', '::/0']},
-    seen: {ipv4: 'VPNv4', ipv6: 'VPNv6'},
-  },
-  // The footprint that strongSwan leaves on a client, without encryption: a virtual IP on the card, table 220
-  // and a policy. The router plays the gateway.
-  ipsec_sim: {
-    up: [
-      ['client', 'ip address add 10.7.0.2/32 dev enp3s0'],
-      ['client', 'ip rule add priority 220 from all lookup 220'],
-      ['client', 'ip route add default via 192.168.77.1 src 10.7.0.2 proto static table 220'],
-      ['client', 'ip xfrm policy add src 10.7.0.2/32 dst 203.0.113.0/24 dir out ' +
-        'tmpl src 192.168.77.10 dst 44.1.1.77 proto esp mode tunnel'],
-      ['router', 'ip address add 44.1.1.77/24 dev wan0'],
-      ['router', 'ip route add 10.7.0.2/32 dev lan0'],
-      ['router', 'nft insert rule ip nat post ip saddr 10.7.0.2 oifname wan0 snat to 44.1.1.77'],
-    ],
-    down: [
-      ['client', 'ip rule del priority 220'],
-      ['client', 'ip route flush table 220'],
-      ['client', 'ip xfrm policy flush'],
-      ['client', 'ip address del 10.7.0.2/32 dev enp3s0'],
-    ],
-    seen: {ipv4: 'VPNv4', ipv6: null},
-  },
-  // Bridges as container engines leave them; no tunnel.
-  docker: {
-    up: [
-      ['client', 'ip link add docker0 type bridge'],
-      ['client', 'ip address add 172.17.0.1/16 dev docker0'],
-      ['client', 'ip link set docker0 up'],
-      ['client', 'ip link add br-abc type bridge'],
-      ['client', 'ip link add veth-a type veth peer name veth-b'],
-      ['client', 'ip link set veth-a master br-abc up'],
-      ['client', 'ip link set veth-b up'],
-      ['client', 'ip address add 172.18.0.1/16 dev br-abc'],
-      ['client', 'ip link set br-abc up'],
-    ],
-    down: [
-      ['client', 'ip link del docker0'],
-      ['client', 'ip link del veth-a'],
-      ['client', 'ip link del br-abc'],
-    ],
-    seen: {ipv4: 'REALv4', ipv6: null},
-  },
 };

@@ -8,7 +8,8 @@ import {promisify} from 'node:util';
 
 import {Report} from '../browser/expect.mjs';
 import {until} from './lab.mjs';
-import {links, scenarios} from './network.mjs';
+import {links} from './network.mjs';
+import {scenarios} from './scenarios.mjs';
 
 const run = fileURLToPath(new URL('run', import.meta.url));
 const marker = `ICELOCK_LAB_MARK=${process.pid}`;

@@ -9,6 +9,11 @@ import {pathToFileURL} from 'node:url';
 const types = {'.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8'};
 
 function answer(folder, request, response) {
+  if (request.url === '/address') {
+    const address = request.socket.remoteAddress.replace(/^::ffff:/, '');
+    response.writeHead(200, {'content-type': 'text/plain', 'cache-control': 'no-store'}).end(address);
+    return;
+  }
   const name = request.url === '/' ? 'index.html' : path.basename(new URL(request.url, 'http://x').pathname);
   try {
     const bytes = readFileSync(path.join(folder, name));

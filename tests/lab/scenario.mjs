@@ -3,18 +3,18 @@
 import {spawn} from 'node:child_process';
 
 import {Lab} from './lab.mjs';
-import {scenarios} from './network.mjs';
+import {scenarios} from './scenarios.mjs';
 
 const [name, ...command] = process.argv.slice(2);
 if (name === '--list') {
-  for (const [scenario, {seen}] of Object.entries(scenarios)) console.log(scenario, JSON.stringify(seen));
+  for (const [scenario, {about}] of Object.entries(scenarios)) console.log(scenario.padEnd(16), about);
   process.exit(0);
 }
 const lab = await Lab.build(name);
 const up_ms = await lab.tunnel_up();
 lab.wire_reset();
 if (command.length === 0) {
-  console.log(JSON.stringify({scenario: name, up_ms, seen: await lab.seen(), wire: lab.wire()}));
+  console.log(JSON.stringify({scenario: name, up_ms, seen: await lab.seen(2000), wire: lab.wire()}));
   process.exit(0);
 }
 const [program, ...rest] = command[0] === '--shell' ? ['/bin/bash'] : command;

@@ -80,6 +80,12 @@ TEST(Exposure, FirefoxWithPermission) {
   EXPECT_EQ(shown(firefox, default_route_only, policy_ipsec(), granted), (Set{"tunnel", "egress"}));
 }
 
+TEST(Exposure, FirefoxShowsASplitTunnelToAPageInsideIt) {
+  EXPECT_EQ(shown(firefox, default_route_only, split_tunnel(), none), (Set{"isp_v4", "isp_v6"}));
+  EXPECT_EQ(shown(firefox, default_route_only, split_tunnel(), granted),
+            (Set{"lan", "isp_v4", "isp_v6", "tunnel"}));
+}
+
 TEST(Exposure, FirefoxProxyOnlyShowsNothing) {
   for (const Level level : {force_proxy, disabled}) {
     EXPECT_EQ(shown(firefox, level, vpn_ipv4_only(), granted), Set{});
@@ -90,8 +96,12 @@ TEST(Exposure, AnExcludedRouteLeaksBelowForceProxy) {
   const net::Network network = with_excluded_route(vpn_both_families());
   EXPECT_EQ(shown(chromium, default_route_only, network, none), (Set{"egress", "isp_v4"}));
   EXPECT_EQ(shown(chromium, force_proxy, network, none), (Set{"egress*", "isp_v4*"}));
-  // In Firefox no script sees it, a STUN server on that route does.
-  EXPECT_EQ(shown(firefox, default_route_only, network, none), (Set{"egress", "isp_v4~"}));
+  // In Firefox a STUN server on that route sees it, and a page that came by that route; the latter
+  // gets the card's other addresses too once it holds permission.
+  EXPECT_EQ(shown(firefox, default_route_only, network, none),
+            (Set{"egress", "isp_v4~", "isp_v4*"}));
+  EXPECT_EQ(shown(firefox, default_route_only, network, granted),
+            (Set{"egress", "isp_v4~", "isp_v4*", "tunnel", "lan", "isp_v6"}));
   EXPECT_EQ(shown(firefox, force_proxy, network, none), Set{});
 }
 

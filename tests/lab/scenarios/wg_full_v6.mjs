@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+export default {
+  about: 'WireGuard, full for IPv4; native IPv6 outside',
+  kind: 'wireguard',
+  ipv6: true,
+  tunnels: [{type: 'wireguard', addresses: ['10.9.0.2/32'], allowed: ['0.0.0.0/0']}],
+  seen: {ipv4: 'VPNv4', ipv6: 'REALv6'},
+};
