@@ -6,11 +6,12 @@ import {familyOf, words} from './ext.js';
 import {isLevel, isLooser, reachable} from './handling.js';
 import {createHost} from './host.js';
 import {createLock} from './lock.js';
+import {registerPages} from './pages.js';
 import {initial, view, wishAlone} from './state.js';
 
 /** Milliseconds: how long a level that needs a watched network outlives its host, and how often a host is
- * asked for a sign of life while such a level is in force. */
-export const times = {grace: 2000, heartbeat: 60_000};
+ * asked for a sign of life while such a level is in force; how long a probe may take. */
+export const times = {grace: 2000, heartbeat: 60_000, probe: 12_000};
 
 /** Registers every listener before it returns, so that an event which woke the background is not lost.
  * @param {import('./ext.js').Api} ext */
@@ -18,6 +19,7 @@ export function createControl(ext) {
   const known = initial(familyOf(ext));
   const lock = createLock(ext, known.family);
   const host = createHost(ext, {onState, onDown});
+  const pages = registerPages(ext, {probe});
   /** @type {Set<chrome.runtime.Port>} */
   const popups = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -157,18 +159,36 @@ export function createControl(ext) {
     publish();
   }
 
-  /** @param {chrome.runtime.Port} port from the popup */
+  /** @param {string} [stun] @returns {Promise<any>} */
+  function probe(stun) {
+    return host.request('probe', stun ? {stun} : {}, times.probe);
+  }
+
+  /** @param {chrome.runtime.Port} port @param {any} message */
+  function hear(port, message) {
+    if (typeof message?.mode === 'string') return choose(message.mode);
+    if (!message?.probe) return;
+    const answer = message.id;
+    probe(message.probe.stun).then(({links, wildcards}) => tell(port, {answer, result: {links, wildcards}}),
+      ({code, what, object}) => tell(port, {answer, refusal: {code, what, object}}));
+  }
+
+  /** @param {chrome.runtime.Port} port from the popup or a page */
   function attach(port) {
-    if (port.name !== 'popup') return;
+    if (port.name !== 'popup' && port.name !== 'page') return;
     popups.add(port);
     known.refusal = null;
     port.onDisconnect.addListener(() => popups.delete(port));
-    port.onMessage.addListener((message) => ready.then(() => choose(message?.mode)));
+    port.onMessage.addListener((message) => ready.then(() => hear(port, message)));
     ready.then(check).then(host.connect);
   }
 
   function publish() {
-    const now = view(known);
+    const {family, host: hostIs, detail, wish, state, reading} = known;
+    const raw = {family, host: hostIs, detail, wish, state: hostIs === 'connected' ? state : null,
+      level: reading?.level ?? null, control: reading?.control ?? 'unknown'};
+    const now = {...view(known), raw};
+    pages.changed(raw);
     for (const popup of popups) tell(popup, now);
     const path = Object.fromEntries([16, 32, 48].map((size) => [size, `icons/${now.icon}-${size}.png`]));
     const title = `icelock: ${words(ext, now.sentence.key, now.sentence.args)}`;

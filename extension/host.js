@@ -93,15 +93,15 @@ export function createHost(ext, listener) {
     waiting.get(frame.id)?.done(frame);
   }
 
-  /** @param {string} op @param {object} [args]
+  /** @param {string} op @param {object} [args] @param {number} [time]
    * @returns {Promise<object>} the answer; rejects with a Refusal */
-  function request(op, args = {}) {
+  function request(op, args = {}, time = times.answer) {
     const id = ++lastId;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         done(null);
         down('unusable', 'timeout');
-      }, times.answer);
+      }, time);
       /** @param {any} frame null when no answer will come */
       const done = (frame) => {
         clearTimeout(timer);

@@ -17,7 +17,19 @@ class FakeEvent {
   addListener(listener) { this.listeners.push(listener); }
   /** @param {any[]} args */
   fire(...args) { for (const listener of [...this.listeners]) listener(...args); }
+  /** @param {(...args: any[]) => void} listener */
+  hasListener(listener) { return this.listeners.includes(listener); }
 }
+
+/** Alarms that ring when a test fires them. */
+const createAlarms = () => {
+  /** @type {Map<string, object>} */
+  const set = new Map();
+  return {set, onAlarm: new FakeEvent(),
+    get: async (/** @type {string} */ name) => set.get(name),
+    create: (/** @type {string} */ name, /** @type {object} */ how) => { set.set(name, how); },
+    clear: async (/** @type {string} */ name) => set.delete(name)};
+};
 
 /** One privacy setting: who holds it, and what each would have. */
 class FakeSetting {
@@ -117,10 +129,11 @@ export class FakePort {
 
 /** @typedef {ReturnType<typeof createBrowser>} Browser */
 
-/** @param {{family?: Family, local?: object, session?: object}} [options] */
-export function createBrowser({family = 'chromium', local = {}, session = {}} = {}) {
+/** @param {{family?: Family, local?: object, session?: object, managed?: object}} [options] */
+export function createBrowser({family = 'chromium', local = {}, session = {}, managed = {}} = {}) {
   /** @type {unknown[][]} everything that the extension asked of the browser, in order */
   const log = [];
+  const changed = new FakeEvent();
   const area = (/** @type {string} */ name, /** @type {any} */ content) => ({
     content, broken: false,
     async get() {
@@ -132,25 +145,31 @@ export function createBrowser({family = 'chromium', local = {}, session = {}} = 
       log.push(['store', name, structuredClone(items)]);
       if (this.broken) throw new Error('storage is broken');
       Object.assign(this.content, structuredClone(items));
+      changed.fire(items, name);
     },
   });
   const events = {onConnect: new FakeEvent(), onStartup: new FakeEvent(), onInstalled: new FakeEvent()};
   const policy = new FakeSetting('policy', 'default', log);
   const peer = new FakeSetting('peer', true, log);
   const shown = {icon: '', title: '', badge: ''};
+  const alarms = createAlarms();
+  /** @type {string[]} pages that were opened */
+  const opened = [];
+  /** @type {any[]} notifications that were made */
+  const notified = [];
 
   const browser = {
-    log, shown, policy, peer, events,
-    local: area('local', local), session: area('session', session),
+    log, shown, policy, peer, events, alarms, opened, notified,
+    local: area('local', local), session: area('session', session), managed: area('managed', managed),
     /** @type {{message: string} | undefined} */ lastError: undefined,
     /** whether the host is installed */ installed: true,
     /** @type {FakePort[]} */ ports: [],
     /** @type {((frame: any, port: FakePort) => void) | null} plays the host */ answer: null,
     get port() { return browser.ports[browser.ports.length - 1]; },
-    /** Opens the popup. */
-    openPopup() {
+    /** Opens the popup, or another page. */
+    openPopup(name = 'popup') {
       const popup = new FakePort(log, browser);
-      popup.name = 'popup';
+      popup.name = name;
       events.onConnect.fire(popup);
       return popup;
     },
@@ -170,9 +189,15 @@ export function createBrowser({family = 'chromium', local = {}, session = {}} = 
         return port;
       },
     },
-    storage: {local: browser.local, session: browser.session},
+    storage: {local: browser.local, session: browser.session, managed: browser.managed, onChanged: changed},
     privacy: {network: family === 'firefox'
       ? {webRTCIPHandlingPolicy: policy, peerConnectionEnabled: peer} : {webRTCIPHandlingPolicy: policy}},
+    alarms,
+    commands: {onCommand: new FakeEvent()},
+    management: {getSelf: async () => ({installType: 'normal'})},
+    notifications: {onClicked: new FakeEvent(),
+      create: (/** @type {string} */ id, /** @type {any} */ what) => notified.push({id, ...what})},
+    tabs: {create: async (/** @type {any} */ {url}) => opened.push(url)},
     i18n: {getMessage: (/** @type {string} */ key) => messages[key]?.message ?? ''},
     action: {
       async setIcon(/** @type {any} */ {path}) { shown.icon = /(\w+)-16/.exec(path[16])?.[1] ?? ''; },

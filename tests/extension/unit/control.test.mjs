@@ -36,7 +36,7 @@ test('every listener is there before the first await', () => {
   const browser = createBrowser({family: 'firefox'});
   createControl(browser.ext);
   for (const event of [browser.policy.onChange, browser.peer.onChange, ...Object.values(browser.events)]) {
-    assert.equal(event.listeners.length, 1);
+    assert.ok(event.listeners.length >= 1);
   }
 });
 
