@@ -133,11 +133,8 @@ export function manifestFor(manifest, family, publicKey) {
     return {...rest, minimum_chrome_version: minimum, storage, background: {service_worker: worker, type},
       ...(publicKey && {key: publicKey.toString('base64')})};
   }
-  const other = 'leak-test.invalid';  // Firefox tests in its own page, see extension/gather.js
-  const origins = manifest.optional_host_permissions.filter((/** @type {string} */ one) => !one.includes(other));
-  const {optional_host_permissions: _origins, ...own} = rest;
-  return {...own, browser_specific_settings: gecko, background: {scripts, type},
-    ...(origins.length && {optional_host_permissions: origins}),
+  // Firefox's leak test needs no webRequest, see extension/gather.js.
+  return {...rest, browser_specific_settings: gecko, background: {scripts, type},
     optional_permissions: manifest.optional_permissions.filter((/** @type {string} */ one) => one !== 'webRequest')};
 }
 

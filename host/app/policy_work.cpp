@@ -110,15 +110,23 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
   std::vector<std::string> problems;
   for (const auto& [id, asked] : wanted) {
     const Browser* browser = policy::find_browser(id);
-    if (browser == nullptr || asked == Level::unrestricted) continue;
-    Level least = asked;
+    if (browser == nullptr || asked.level == Level::unrestricted) continue;
+    Level least = asked.level;
     if (browser->family == BrowserFamily::chromium) least = std::min(least, Level::force_proxy);
-    const std::optional<Level> level = store.installed(*browser).value_or(std::nullopt);
-    if (level && *level >= least) continue;
-    std::string text(browser->name);
-    text += level ? " obeys only " + std::string(name(*level))
-                  : std::string(": no level is in force for every page");
-    problems.push_back(std::move(text));
+    const std::optional<Level> level =
+        store.installed(*browser, asked.sites).value_or(std::nullopt);
+    if (!level || *level < least) {
+      std::string text(browser->name);
+      text += level ? " obeys only " + std::string(name(*level))
+                    : std::string(": no level is in force for every page");
+      problems.push_back(std::move(text));
+    }
+    const auto sites = store.sites_in_force(*browser, asked.level, asked.sites);
+    for (const auto& site : policy::effective_sites(*browser, asked.level, asked.sites)) {
+      if (!sites || std::ranges::find(*sites, site) != sites->end()) continue;
+      problems.push_back(std::string(browser->name) + ": the exception for " + site.pattern +
+                         " is not in force: another policy file has its own list of sites");
+    }
   }
   return problems;
 }

@@ -21,14 +21,61 @@ class FakeEvent {
   hasListener(listener) { return this.listeners.includes(listener); }
 }
 
-/** Alarms that ring when a test fires them. */
+/** Alarms that ring by the timers of the moment (fake_clock.mjs), or when a test fires them. */
 const createAlarms = () => {
-  /** @type {Map<string, object>} */
+  /** @type {Map<string, any>} */
   const set = new Map();
-  return {set, onAlarm: new FakeEvent(),
+  const timers = new Map();
+  const onAlarm = new FakeEvent();
+  /** @param {string} name */
+  const ring = (name) => {
+    const {periodInMinutes} = set.get(name) ?? {};
+    if (periodInMinutes) start(name, periodInMinutes * 60_000);
+    else set.delete(name);
+    onAlarm.fire({name});
+  };
+  /** @param {string} name @param {number} ms */
+  const start = (name, ms) => {
+    clearTimeout(timers.get(name));
+    const timer = setTimeout(() => ring(name), ms);
+    timers.set(name, timer);
+    /** @type {any} */ (timer).unref?.();
+  };
+  return {set, onAlarm,
     get: async (/** @type {string} */ name) => set.get(name),
-    create: (/** @type {string} */ name, /** @type {object} */ how) => { set.set(name, how); },
-    clear: async (/** @type {string} */ name) => set.delete(name)};
+    create: (/** @type {string} */ name, /** @type {any} */ how) => {
+      set.set(name, how);
+      start(name, how.when === undefined ? (how.delayInMinutes ?? how.periodInMinutes) * 60_000
+        : Math.max(0, how.when - Date.now()));
+    },
+    clear: async (/** @type {string} */ name) => {
+      clearTimeout(timers.get(name));
+      return set.delete(name);
+    }};
+};
+
+/** Tabs with these addresses, by id. @param {Record<number, string>} addresses */
+const createTabs = (addresses) => {
+  /** @type {Map<number, any>} */
+  const open = new Map(Object.entries(addresses).map(([id, url]) =>
+    [Number(id), {id: Number(id), url, title: `Page ${id}`, index: 0, windowId: 1}]));
+  /** @type {any[][]} */
+  const asked = [];
+  const onRemoved = new FakeEvent();
+  return {open, asked, onRemoved,
+    async get(/** @type {number} */ id) {
+      if (!open.has(id)) throw new Error(`No tab with id: ${id}.`);
+      return open.get(id);
+    },
+    query: async () => [...open.values()],
+    async create(/** @type {any} */ how) {
+      asked.push(['create', how.url]);
+    },
+    async reload(/** @type {number} */ id) { asked.push(['reload', id]); },
+    async remove(/** @type {number} */ id) {
+      asked.push(['remove', id]);
+      if (open.delete(id)) onRemoved.fire(id, {});
+    }};
 };
 
 /** One privacy setting: who holds it, and what each would have. */
@@ -93,6 +140,8 @@ export class FakePort {
   sent = [];
   closed = false;
   name = '';
+  /** @type {any} */
+  sender = undefined;
   /** @type {Error | null} */
   error = null;
 
@@ -129,8 +178,10 @@ export class FakePort {
 
 /** @typedef {ReturnType<typeof createBrowser>} Browser */
 
-/** @param {{family?: Family, local?: object, session?: object, managed?: object}} [options] */
-export function createBrowser({family = 'chromium', local = {}, session = {}, managed = {}} = {}) {
+/** @param {{family?: Family, local?: object, session?: object, managed?: object,
+ *   tabs?: Record<number, string>}} [options] */
+export function createBrowser(options = {}) {
+  const {family = 'chromium', local = {}, session = {}, managed = {}, tabs: addresses = {}} = options;
   /** @type {unknown[][]} everything that the extension asked of the browser, in order */
   const log = [];
   const changed = new FakeEvent();
@@ -153,34 +204,47 @@ export function createBrowser({family = 'chromium', local = {}, session = {}, ma
   const peer = new FakeSetting('peer', true, log);
   const shown = {icon: '', title: '', badge: ''};
   const alarms = createAlarms();
-  /** @type {string[]} pages that were opened */
-  const opened = [];
+  const tabs = createTabs(addresses);
+  const permissions = {given: false, onAdded: new FakeEvent(), onRemoved: new FakeEvent(),
+    async contains() { return this.given; }};
+  /** @type {any[]} */
+  let scripts = [];
+  const scripting = {
+    getRegisteredContentScripts: async () => scripts,
+    registerContentScripts: async (/** @type {any[]} */ more) => { scripts.push(...more); },
+    unregisterContentScripts: async () => { scripts = []; },
+  };
+  const base = `${family === 'firefox' ? 'moz' : 'chrome'}-extension://id/`;
   /** @type {any[]} notifications that were made */
   const notified = [];
 
   const browser = {
-    log, shown, policy, peer, events, alarms, opened, notified,
+    log, shown, policy, peer, events, alarms, tabs, permissions, notified,
+    get opened() { return tabs.asked.filter(([what]) => what === 'create').map(([, url]) => url); },
+    get scripts() { return scripts; },
     local: area('local', local), session: area('session', session), managed: area('managed', managed),
     /** @type {{message: string} | undefined} */ lastError: undefined,
     /** whether the host is installed */ installed: true,
     /** @type {FakePort[]} */ ports: [],
     /** @type {((frame: any, port: FakePort) => void) | null} plays the host */ answer: null,
     get port() { return browser.ports[browser.ports.length - 1]; },
-    /** Opens the popup, or another page. */
-    openPopup(name = 'popup') {
-      const popup = new FakePort(log, browser);
-      popup.name = name;
-      events.onConnect.fire(popup);
-      return popup;
+    /** Somebody connects. @param {string} name @param {object} sender */
+    connect(name, sender) {
+      const port = new FakePort(log, browser);
+      Object.assign(port, {name, sender});
+      events.onConnect.fire(port);
+      return port;
     },
+    /** Opens the popup, or another page. */
+    openPopup: (name = 'popup') => browser.connect(name, {id: 'id', url: `${base}${name}.html`}),
     ext: /** @type {any} */ (null),
   };
   browser.ext = {
     runtime: {
       ...events,
+      id: 'id',
       get lastError() { return browser.lastError; },
-      getURL: (/** @type {string} */ path) =>
-        `${family === 'firefox' ? 'moz' : 'chrome'}-extension://id/${path}`,
+      getURL: (/** @type {string} */ path) => `${base}${path}`,
       connectNative() {
         const port = new FakePort(log, browser);
         browser.ports.push(port);
@@ -197,7 +261,8 @@ export function createBrowser({family = 'chromium', local = {}, session = {}, ma
     management: {getSelf: async () => ({installType: 'normal'})},
     notifications: {onClicked: new FakeEvent(),
       create: (/** @type {string} */ id, /** @type {any} */ what) => notified.push({id, ...what})},
-    tabs: {create: async (/** @type {any} */ {url}) => opened.push(url)},
+    tabs, permissions, scripting,
+    extension: {isAllowedIncognitoAccess: async () => true},
     i18n: {getMessage: (/** @type {string} */ key) => messages[key]?.message ?? ''},
     action: {
       async setIcon(/** @type {any} */ {path}) { shown.icon = /(\w+)-16/.exec(path[16])?.[1] ?? ''; },

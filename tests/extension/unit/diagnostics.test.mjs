@@ -24,7 +24,9 @@ test('the report has versions and the state, and addresses only when asked for',
     settings: {...defaults, stunServers: ['stun:192.0.2.1:3478']}};
   const quiet = diagnose(known, false);
   assert.match(quiet, /^icelock 1\.2\.3\nBrowser\/1\.2\.3\.4\n/);
-  for (const part of ['force_proxy', 'tun0', 'private windows true']) assert.ok(quiet.includes(part), part);
+  for (const part of ['force_proxy', 'tun0', 'private windows true', '"storage"']) {
+    assert.ok(quiet.includes(part), part);
+  }
   assert.doesNotMatch(quiet, /198\.51|192\.0\.2/);
   assert.match(diagnose(known, true), /198\.51\.100\.7.*tun0/s);
   assert.doesNotThrow(() => diagnose({...known, raw: null}, false));
