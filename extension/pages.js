@@ -81,7 +81,7 @@ export function registerPages(ext, background) {
   function notify(verdict) {
     watchClicks();
     ext.notifications?.create('check', {
-      type: 'basic', iconUrl: ext.runtime.getURL('icons/open-128.png'),
+      type: 'basic', iconUrl: ext.runtime.getURL('icons/leaking-128.png'),
       title: words(ext, 'notify_title'), message: words(ext, `check_verdict_${verdict}`)});
   }
 
