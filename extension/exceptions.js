@@ -29,6 +29,8 @@ export function createExceptions(ext, known, request, changed) {
   /** Leases of an earlier browser session, to be given back when the host is there.
    * @type {string[]} */
   let forgotten = [];
+  /** @type {Set<string>} those that are being given back */
+  const giving = new Set();
   /** The patterns that the service held last. @type {Set<string>} */
   let held = new Set();
 
@@ -42,6 +44,7 @@ export function createExceptions(ext, known, request, changed) {
       .filter((/** @type {unknown} */ one) => isPattern(one) && !mine.has(one));
     const there = await Promise.all(known.exceptions.map(({tab}) => tabIsThere(tab)));
     await remove((one, at) => !there[at] || isOver(one, Date.now()));
+    if (known.exceptions.length > 0) store();
   }
 
   /** @param {number} tab */
@@ -74,11 +77,14 @@ export function createExceptions(ext, known, request, changed) {
 
   /** Ends at the service what is over here; what cannot be ended now is tried again with the next host. */
   async function giveBack() {
-    for (const pattern of forgotten) {
+    for (const pattern of forgotten.filter((one) => !giving.has(one))) {
+      giving.add(pattern);
       try {
         await request('deny', {pattern});
       } catch (refusal) {
-        if (/** @type {any} */ (refusal).code !== 'not_found') continue;
+        if (!['not_found', 'not_permitted'].includes(/** @type {any} */ (refusal).code)) continue;
+      } finally {
+        giving.delete(pattern);
       }
       forgotten = forgotten.filter((one) => one !== pattern);
       store();
@@ -142,6 +148,7 @@ export function createExceptions(ext, known, request, changed) {
     if (keeping.some(([pattern, tabs]) => tabs.length < known.kept[pattern].length)) {
       known.kept = Object.fromEntries(keeping.filter(([, tabs]) => tabs.length > 0));
       store();
+      changed();
     }
     await remove((one) => one.tab === tab);
   }

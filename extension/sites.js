@@ -22,7 +22,7 @@ function parse(text) {
 export function matches(site, address) {
   const [, scheme, any, host, port] = pattern.exec(site) ?? [];
   const url = parse(address);
-  if (!scheme || !url || url.protocol !== `${scheme}:` || url.port !== (port ?? '')) return false;
+  if (!scheme || !url || url.protocol !== `${scheme}:` || (port && url.port !== port)) return false;
   return url.hostname === host || (any !== undefined && url.hostname.endsWith(`.${host}`));
 }
 

@@ -28,7 +28,7 @@ const reasonArgs = {
   excluded_routes: ['tunnel', 'example'], partial_tunnel: ['tunnel', 'link'], blocked: [],
   hold_after_drop: ['seconds'], probe_failed: ['error'], mode_locked: [], mode_open: [],
   floor: [], http_shows_too: ['link'], settings_broken: ['error'],
-  service_gone: [], service_silent: [], policy_failed: ['error'],
+  service_gone: [], service_silent: [], policy_failed: ['error'], sites_broken: ['error'],
 };
 
 /** @param {import('./host.js').Reason} reason @returns {Words} the host's own text when args are missing */
@@ -44,7 +44,8 @@ function reasonWords({code, text, args}) {
 function holder({reading, state, host}) {
   if (reading?.control === 'controlled_by_other_extensions') return 'other';
   if (reading?.control !== 'not_controllable') return null;
-  return host === 'connected' && state?.service?.manages_policies === true ? 'service' : 'policy';
+  const managed = state?.service?.manages_policies === true || state?.sites?.possible === true;
+  return host === 'connected' && managed ? 'service' : 'policy';
 }
 
 /** @param {Known} known */

@@ -219,7 +219,7 @@ export function createBrowser(options = {}) {
   const notified = [];
 
   const browser = {
-    log, shown, policy, peer, events, alarms, tabs, permissions, notified,
+    family, log, shown, policy, peer, events, alarms, tabs, permissions, notified,
     get opened() { return tabs.asked.filter(([what]) => what === 'create').map(([, url]) => url); },
     get scripts() { return scripts; },
     local: area('local', local), session: area('session', session), managed: area('managed', managed),
