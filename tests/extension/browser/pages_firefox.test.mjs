@@ -35,8 +35,9 @@ after(async () => {
 });
 
 /** @param {string} id @param {RegExp} words */
-const untilText = (id, words) => until(async () =>
-  words.test(await firefox.inPage(`return document.getElementById("${id}").innerText`)), `#${id} to say ${words}`, 20_000);
+const untilText = (id, words) => until(
+  async () => words.test(await firefox.inPage(`return document.getElementById("${id}").innerText`)),
+  `#${id} to say ${words}`, 20_000);
 
 /** @param {string} id */
 const click = (id) => firefox.inPage(`document.getElementById("${id}").click()`);
@@ -47,7 +48,8 @@ const shows = (id) => until(() =>
 
 /** Runs in the page, and gives what it promises. @param {string} script */
 const later = async (script) => (await firefox.marionette.call('WebDriver:ExecuteAsyncScript',
-  {script: `const done = arguments[0]; (async () => {${script}})().then(done, (why) => done(String(why)))`, args: []})).value;
+  {script: `const done = arguments[0]; (async () => {${script}})().then(done, (why) => done(String(why)))`,
+    args: []})).value;
 
 test('own servers, the agreement, and a test that explains what it saw', async () => {
   await firefox.openPage('options.html');
@@ -92,7 +94,8 @@ test('the regular check runs in the background', async () => {
   await click('regularCheck');
   await until(() => later('return Boolean(await browser.alarms.get("check_daily"))'), 'the alarm');
   await later('await browser.storage.local.remove("checks"); browser.alarms.create("check_daily", {when: Date.now()})');
-  const check = await until(() => later('return (await browser.storage.local.get("checks")).checks?.[0]'), 'a check', 30_000);
+  const first = 'return (await browser.storage.local.get("checks")).checks?.[0]';
+  const check = await until(() => later(first), 'a check', 30_000);
   assert.equal(check.cause, 'daily');
   assert.ok(check.found.some((/** @type {any} */ one) => one.address === '203.0.113.10'));
 });
