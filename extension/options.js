@@ -3,6 +3,7 @@
 // say, and sends them what the person chose.
 
 import {diagnose} from './diagnostics.js';
+import {permissionToTest} from './gather.js';
 import {byId, connect, copy, ext, input, make, say, startPage, word, write} from './page.js';
 import {exportSettings, importSettings, limits, loadSettings, onSettings, parseServer, permissionsFor,
   proposedServers, saveSettings} from './settings.js';
@@ -29,7 +30,7 @@ function show() {
   if (!settings) return;
   for (const name of switches) {
     const box = input(name);
-    const missing = permissionsFor[name] && !settings.managed.includes(name) && !holds(permissionsFor[name]);
+    const missing = !settings.managed.includes(name) && !holds(neededFor(name));
     box.checked = settings[name] && !missing;
     box.disabled = settings.managed.includes(name);
     markManaged(box.parentElement, box.disabled);
@@ -39,6 +40,10 @@ function show() {
   markManaged(byId('servers_is'), fixed);
   showDiagnostics();
 }
+
+/** @param {typeof switches[number]} name */
+const neededFor = (name) =>
+  (name === 'regularCheck' ? permissionToTest(ext) : permissionsFor[name]) ?? undefined;
 
 /** @param {chrome.permissions.Permissions | undefined} wanted */
 const holds = (wanted) =>
@@ -101,14 +106,14 @@ function siteRow({pattern, seconds_left: left, by}) {
 /** @param {typeof switches[number]} name */
 async function turn(name) {
   const on = input(name).checked;
-  const wanted = permissionsFor[name];
+  const wanted = neededFor(name);
   write('refused', '');
   try {
     // Asked for at once: browsers take it for the person's wish only right after the click.
     const given = !on || !wanted || await ext.permissions.request(wanted);
     if (!given) write('refused', word('options_refused'));
     await saveSettings(ext, {[name]: on && given});
-    if (!on && wanted) await ext.permissions.remove(wanted);
+    if (!on && permissionsFor[name]) await ext.permissions.remove(permissionsFor[name]);
   } catch (error) {
     write('refused', word('page_failed', String(error)));
   }

@@ -3,7 +3,7 @@
 // person wants one. Nothing runs and no alarm is set where nobody does.
 
 import {words} from './ext.js';
-import {gather} from './gather.js';
+import {gather, permissionToTest} from './gather.js';
 import {examine, isBad, remember} from './leak.js';
 import {loadSettings, onSettings} from './settings.js';
 
@@ -66,8 +66,9 @@ export function registerPages(ext, background) {
   /** @param {import('./leak.js').Cause} cause */
   async function check(cause) {
     const {regularCheck, stunAgreed, stunServers, notifications} = await loadSettings(ext);
-    if (!regularCheck || !stunAgreed) return;
-    const gathered = await gatherInDocument(ext, stunServers);
+    const needed = permissionToTest(ext);
+    if (!regularCheck || !stunAgreed || (needed && !await ext.permissions.contains(needed))) return;
+    const gathered = await gather(ext, stunServers);
     const probe = raw.state ? await background.probe().catch(() => null) : null;
     const result = examine(gathered, {...raw, links: probe?.links ?? null},
       {at: Date.now(), cause, permission: false, servers: stunServers});
@@ -80,7 +81,7 @@ export function registerPages(ext, background) {
   function notify(verdict) {
     watchClicks();
     ext.notifications?.create('check', {
-      type: 'basic', iconUrl: ext.runtime.getURL('icons/open-128.png'),
+      type: 'basic', iconUrl: ext.runtime.getURL('icons/leaking-128.png'),
       title: words(ext, 'notify_title'), message: words(ext, `check_verdict_${verdict}`)});
   }
 
@@ -103,18 +104,4 @@ export function registerPages(ext, background) {
 async function welcome(ext) {
   const {installType} = await ext.management.getSelf();
   if (installType !== 'admin') await openPage(ext, 'welcome.html');
-}
-
-/** Chromium's background is a worker, which has no WebRTC; a document of its own has it for the moment.
- * @param {import('./ext.js').Api} ext @param {string[]} servers
- * @returns {Promise<import('./leak.js').Gathered>} */
-async function gatherInDocument(ext, servers) {
-  if (typeof document !== 'undefined') return gather(servers);
-  await ext.offscreen.createDocument({url: 'offscreen.html', reasons: [ext.offscreen.Reason.WEB_RTC],
-    justification: 'Opens WebRTC connections to see which addresses they show.'});
-  try {
-    return await ext.runtime.sendMessage({gather: servers});
-  } finally {
-    await ext.offscreen.closeDocument();
-  }
 }

@@ -33,7 +33,7 @@ export const defaults = {
 export const permissionsFor = {
   notifications: {permissions: ['notifications']},
   followProxy: {permissions: ['proxy']},
-  watchConnections: {permissions: ['scripting'], origins: ['<all_urls>']},
+  watchConnections: {permissions: ['scripting'], origins: ['*://*/*']},
 };
 
 /** `host`, `host:port` or `[address]:port`, with or without `stun:` before it.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The leak test. No server is contacted before somebody agreed to it.
 
-import {gather, gatherTime, holdsPermission} from './gather.js';
+import {familyOf} from './ext.js';
+import {gather, gatherTime, holdsPermission, permissionToTest} from './gather.js';
 import {asText, examine, inWords, readHistory, remember, toneOf} from './leak.js';
 import {byId, connect, copy, ext, make, moment, say, startPage, word, write} from './page.js';
 import {loadSettings, onSettings, saveSettings} from './settings.js';
@@ -15,6 +16,7 @@ let settings;
 /** @type {Check | null} */
 let last = null;
 let busy = false;
+const firefox = familyOf(ext) === 'firefox';
 
 const background = connect((view) => {
   raw = view.raw;
@@ -34,36 +36,54 @@ async function showControls() {
   byId('no_servers').hidden = settings.stunServers.length > 0;
   byId('servers').replaceChildren(...settings.stunServers.map((one) => make('li', {}, short(one))));
   byId('running').hidden = !busy;
-  const held = await holdsPermission();
+  const held = firefox && await holdsPermission();
   byId('run_permission').hidden = held;
-  write('permission_why', word(held ? 'check_permission_held' : 'check_permission_why'));
+  write('permission_why', word(held ? 'check_permission_held' :
+    firefox ? 'check_permission_why' : 'check_permission_why_chromium'));
 }
 
-/** @param {boolean} microphone @param {string[]} servers */
-async function run(microphone, servers) {
+/** @param {'site' | 'caller'} as an ordinary site, or one that may use the microphone
+ * @param {string[]} servers @param {Promise<boolean>} [ready] false when this may not be */
+async function run(as, servers, ready = mayTest()) {
   if (busy) return;
   busy = true;
   write('fault', '');
   byId('result').hidden = true;
-  const stop = microphone ? await openMicrophone() : () => {};
-  if (stop) await runNow(servers).catch((error) => write('fault', word('page_failed', String(error))));
-  else write('fault', word('check_permission_refused'));
+  /** @type {(() => void) | null} */
+  let stop = null;
+  try {
+    if (!await ready) throw word('check_needs_permission');
+    if (firefox && as === 'caller') stop = await openMicrophone();
+    await runNow(as, servers);
+  } catch (why) {
+    write('fault', typeof why === 'string' ? why : word('page_failed', String(why)));
+  }
   stop?.();
   busy = false;
   await showControls();
-  if (last && !byId('result').hidden) byId('result').focus();
+  if (!byId('result').hidden) byId('result').focus();
 }
 
-/** @param {string[]} servers */
-async function runNow(servers) {
+/** Browsers take it for the person's wish only right after the click, so this comes before all else.
+ * @returns {Promise<boolean>} */
+async function mayTest() {
+  const needed = permissionToTest(ext);
+  return !needed || ext.permissions.request(needed);
+}
+
+/** @param {'site' | 'caller'} as @param {string[]} servers */
+async function runNow(as, servers) {
   await showControls();
   const began = Date.now();
   const ticking = setInterval(() => byId('progress').setAttribute('value',
     String(Math.min(100, 100 * (Date.now() - began) / gatherTime))), 100);
   try {
-    const [gathered, links, permission] = await Promise.all(
-      [gather(servers), linksOfThisMachine(servers), holdsPermission()]);
+    // Chromium's lock holds for callers as well, but not for extensions: their own pages show what a caller
+    // learns only where there is no lock.
+    const own = !firefox && as === 'caller' && raw?.level === 'unrestricted';
+    const [gathered, links] = await Promise.all([gather(ext, servers, own), linksOfThisMachine(servers)]);
     const known = {level: raw?.level ?? null, state: raw?.state ?? null, links};
+    const permission = as === 'caller' || (firefox && await holdsPermission());
     last = examine(gathered, known, {at: began, cause: 'you', permission, servers});
   } finally {
     clearInterval(ticking);
@@ -84,13 +104,13 @@ async function linksOfThisMachine([server]) {
   return links(server ? short(server) : '').catch(() => links('')).catch(() => null);
 }
 
-/** @returns {Promise<(() => void) | null>} ends the recording; null when there is none */
+/** @returns {Promise<() => void>} ends the recording */
 async function openMicrophone() {
   try {
     const stream = await navigator.mediaDevices.getUserMedia({audio: true});
     return () => { for (const track of stream.getTracks()) track.stop(); };
   } catch {
-    return null;
+    throw word('check_permission_refused');
   }
 }
 
@@ -132,18 +152,20 @@ async function showHistory() {
 }
 
 startPage('page_check');
+byId('agree_tab').hidden = firefox;
 onSettings(ext, (now) => {
   settings = now;
   showControls();
 });
 ext.storage.onChanged.addListener((changes) => { if ('checks' in changes) showHistory(); });
 byId('agree_run').addEventListener('click', async () => {
+  const ready = mayTest();
   settings = await saveSettings(ext, {stunAgreed: true});
-  await run(false, settings.stunServers);
+  await run('site', settings.stunServers, ready);
 });
-byId('local_run').addEventListener('click', () => run(false, []));
-byId('run').addEventListener('click', () => run(false, settings.stunServers));
-byId('run_permission').addEventListener('click', () => run(true, settings.stunServers));
+byId('local_run').addEventListener('click', () => run('site', []));
+byId('run').addEventListener('click', () => run('site', settings.stunServers));
+byId('run_permission').addEventListener('click', () => run('caller', settings.stunServers));
 byId('copy').addEventListener('click', () => last && copy(asText(last, say, moment(last.at)), 'copied'));
 byId('forget').addEventListener('click', () => ext.storage.local.remove('checks'));
 loadSettings(ext).then((now) => {

@@ -298,3 +298,17 @@ export const goodHost = (host) => (/** @type {any} */ frame, /** @type {FakePort
   if (frame.op === 'report') setImmediate(() => port.say(envelope));
   else setImmediate(() => port.say({...envelope, ...state}));
 };
+
+/** What a probe finds on the machine of `hostState`. */
+export const hostLinks = [
+  {link: 'enp3s0', kind: '', class: 'physical', up: true, running: true,
+    addresses: [{address: '192.168.77.10', prefix: 24}, {address: '2001:db8:77::10', prefix: 64}]},
+  {link: 'tun0', kind: 'tun', class: 'tunnel', up: true, running: true,
+    addresses: [{address: '10.8.0.2', prefix: 24, finished: true,
+      candidates: [{type: 'host', address: '10.8.0.2'}, {type: 'srflx', address: '198.51.100.20'}]}]}];
+
+/** The state of a machine without a VPN. @param {object} [changes] */
+export const plainState = (changes = {}) => stateAt('unrestricted', {
+  network: {ipv4: {verdict: 'direct', link: 'enp3s0', excluded_routes: false},
+    ipv6: {verdict: 'direct', link: 'enp3s0', excluded_routes: false}},
+  tunnels: [], reasons: [{code: 'no_tunnel', text: 'No VPN carries web traffic.'}], ...changes});

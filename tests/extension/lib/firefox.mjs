@@ -56,9 +56,11 @@ export async function launchFirefox({host, env = {}, prefs = {}} = {}) {
       return now.enabled === enabled && now.on.join() === on.join();
     }, `the preferences to be ${on.join() || 'none'}, ${enabled}`),
     /** Opens the popup's page in the tab. */
-    async openPopup() {
+    openPopup: () => firefox.openPage('popup.html'),
+    /** @param {string} name one of the extension's pages */
+    async openPage(name) {
       const base = await marionette.run('chrome',
-        `return WebExtensionPolicy.getByID(${JSON.stringify(firefoxId)}).getURL("popup.html")`);
+        `return WebExtensionPolicy.getByID(${JSON.stringify(firefoxId)}).getURL(${JSON.stringify(name)})`);
       await marionette.call('Marionette:SetContext', {value: 'content'});
       await marionette.call('WebDriver:Navigate', {url: base});
     },
