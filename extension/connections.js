@@ -88,14 +88,15 @@ export function createConnections(ext, changed) {
   /** @param {chrome.runtime.Port} port of a page's isolated script */
   function attach(port) {
     const tab = port.sender?.tab?.id;
-    if (tab === undefined || frames.size >= limits.frames) return port.disconnect();
+    if (tab === undefined) return port.disconnect();
     let messages = 0;
     port.onDisconnect.addListener(() => {
       if (frames.delete(port)) changed();
     });
     port.onMessage.addListener((message) => {
       const held = readHeld(message, Date.now());
-      if (!held || ++messages > limits.messages) {
+      const full = frames.size >= limits.frames && !frames.has(port);
+      if (!held || full || ++messages > limits.messages) {
         frames.delete(port);
         return port.disconnect();
       }

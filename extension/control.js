@@ -52,6 +52,7 @@ export function createControl(ext) {
   let grace;
   let lockAsked = false;
   let modeAsked = false;
+  let looks = 0;
   /** @type {import('./handling.js').Level | null} */
   let applied = null;
   /** @type {Promise<unknown>} */
@@ -202,7 +203,10 @@ export function createControl(ext) {
 
   async function lookForStale() {
     const before = JSON.stringify(known.stale);
-    known.stale = await connections.stale(known.reading?.level ?? null);
+    const turn = ++looks;
+    const found = await connections.stale(known.reading?.level ?? null);
+    if (turn !== looks) return;  // a later look is under way, or done already
+    known.stale = found;
     if (JSON.stringify(known.stale) !== before) publish();
   }
 

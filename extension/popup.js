@@ -85,6 +85,7 @@ function show(view) {
   showModes(view);
   site.show(view);
   showConnections(stale);
+  if (!document.body.dataset.drawn) performance.mark('drawn');
   document.body.dataset.drawn = 'yes';
 }
 

@@ -74,7 +74,7 @@ test('the popup shows it, and a choice reaches the host', async () => {
   const link = await host.link();
   await link.report(host.push(hostState()));
   await firefox.openPopup();
-  await untilWords(/^Locked to the default route.*tun0 carries no IPv6/s);
+  await untilWords(/^VPN tun0 is up but carries no IPv6.*the same way as web traffic/s);
   await firefox.screenshot(join(outputDir, 'popup-firefox.png'));
   await firefox.inPage('document.querySelector("#locked").click()');
   await until(() => link.asked('set_mode').length === 1, 'set_mode');
@@ -91,7 +91,7 @@ test('locked preferences are said to be held, and reported as what they are', as
     assert.deepEqual([report.value, report.level_of_control, report.level],
       ['default', 'not_controllable', 'unrestricted']);
     await firefox.openPopup();
-    await untilWords(/^Open: .*A policy or a switch.*Wanted, but not in force/s);
+    await untilWords(/Sites may see your address.*A policy or a switch.*Wanted, but not in force/s);
   } finally {
     await firefox.marionette.run('chrome', `Services.prefs.unlockPref(${pref})`);
   }

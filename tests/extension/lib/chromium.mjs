@@ -37,6 +37,36 @@ export async function launchChromium({host, profile, extensions, args = [], env 
   };
 }
 
+/** Clicks the toolbar button while this page's tab is in front, as a person does, so that `activeTab` is given.
+ * @param {import('puppeteer-core').Browser} browser @param {import('puppeteer-core').Page} page
+ * @returns {Promise<import('puppeteer-core').Page>} the popup, once it is drawn */
+export async function clickIcon(browser, page) {
+  await page.bringToFront();
+  const ours = [...(await browser.extensions()).values()].find(({name}) => name === 'icelock');
+  if (!ours) throw new Error('the extension is not there');
+  await page.triggerExtensionAction(ours);
+  const target = await browser.waitForTarget((one) => one.url().endsWith('/popup.html'), {timeout: 20_000});
+  const popup = await target.asPage();
+  await popup.waitForFunction(() => document.body.dataset.drawn && 
+    !document.querySelector('#site')?.hasAttribute('hidden'));
+  return popup;
+}
+
+/** A copy of the extension that holds permissions which it would ask for: no test can click that question.
+ * @param {string[]} permissions @param {string[]} hosts @returns {Promise<string>} the caller's to remove */
+export async function withPermissions(permissions, hosts) {
+  const folder = await mkdtemp(join(tmpdir(), 'icelock-extension-'));
+  await cp(extensionDir, folder, {recursive: true});
+  const file = join(folder, 'manifest.json');
+  const manifest = JSON.parse(await readFile(file, 'utf8'));
+  manifest.permissions.push(...permissions);
+  manifest.optional_permissions =
+    manifest.optional_permissions.filter((/** @type {string} */ one) => !permissions.includes(one));
+  manifest.host_permissions = hosts;
+  await writeFile(file, JSON.stringify(manifest));
+  return folder;
+}
+
 /** A copy of the extension that has what the leak test asks for: no test can click the browser's own question.
  * @returns {Promise<string>} the folder; the caller's to remove */
 export async function withTestPermission() {

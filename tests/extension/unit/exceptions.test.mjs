@@ -42,8 +42,8 @@ test('without a service: the browser is loosened, counted down, and locked after
   const {browser, popup} = await told(allow('hour'));
   assert.equal(browser.policy.value, loose);
   assert.deepEqual([browser.shown.icon, browser.shown.badge], ['open', '60m']);
-  assert.deepEqual(popup.sent.at(-1).site.exceptions.map((/** @type {any} */ {kind, pattern: of, tab}) => [kind, of, tab]),
-    [['browser', pattern, 4]]);
+  const [{kind, pattern: of, tab}] = popup.sent.at(-1).site.exceptions;
+  assert.deepEqual([kind, of, tab], ['browser', pattern, 4]);
   await clock.pass(30 * minute);
   assert.deepEqual([browser.policy.value, browser.shown.badge], [loose, '30m']);
   await clock.pass(29 * minute);
