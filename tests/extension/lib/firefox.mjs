@@ -79,7 +79,8 @@ export async function launchFirefox({host, env = {}, prefs = {}} = {}) {
     async inPopup(handle, expression) {
       await marionette.call('Marionette:SetContext', {value: 'content'});
       await marionette.call('WebDriver:SwitchToWindow', {handle, focus: false});
-      return firefox.inPage(`const [view] = (window.wrappedJSObject ?? window).browser.extension.getViews({type: "popup"});
+      return firefox.inPage(`const {extension} = (window.wrappedJSObject ?? window).browser;
+        const [view] = extension.getViews({type: "popup"});
         const popup = view?.document;
         return popup ? (${expression}) : null;`);
     },
