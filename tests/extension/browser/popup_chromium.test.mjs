@@ -79,6 +79,8 @@ const press = (popup, words) => popup.evaluate((text) => {
 
 /** Pictures of the popup in both themes. @param {Page} popup @param {string} name */
 async function picture(popup, name) {
+  const height = await popup.evaluate(() => document.body.scrollHeight);
+  await popup.setViewport({width: 320, height: Math.max(height, 200)});
   for (const theme of ['light', 'dark']) {
     await popup.emulateMediaFeatures([{name: 'prefers-color-scheme', value: theme}]);
     assert.equal(await popup.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
