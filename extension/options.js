@@ -3,6 +3,7 @@
 // say, and sends them what the person chose.
 
 import {diagnose} from './diagnostics.js';
+import {familyOf} from './ext.js';
 import {permissionToTest} from './gather.js';
 import {byId, connect, copy, ext, input, make, say, startPage, word, write} from './page.js';
 import {exportSettings, importSettings, limits, loadSettings, onSettings, parseServer, permissionsFor,
@@ -13,6 +14,7 @@ import {exportSettings, importSettings, limits, loadSettings, onSettings, parseS
 const switches = /** @type {const} */ (
   ['stunAgreed', 'regularCheck', 'notifications', 'watchConnections', 'followProxy']);
 
+const firefox = familyOf(ext) === 'firefox';
 /** @type {Settings} */
 let settings;
 /** @type {import('./page.js').View | null} */
@@ -42,8 +44,11 @@ function show() {
 }
 
 /** @param {typeof switches[number]} name */
-const neededFor = (name) =>
-  (name === 'regularCheck' ? permissionToTest(ext) : permissionsFor[name]) ?? undefined;
+function neededFor(name) {
+  if (name === 'regularCheck') return permissionToTest(ext) ?? undefined;
+  // Chromium has no optional permission for its proxy, so there the person's word counts.
+  return name === 'followProxy' && !firefox ? undefined : permissionsFor[name];
+}
 
 /** @param {chrome.permissions.Permissions | undefined} wanted */
 const holds = (wanted) =>
@@ -113,7 +118,7 @@ async function turn(name) {
     const given = !on || !wanted || await ext.permissions.request(wanted);
     if (!given) write('refused', word('options_refused'));
     await saveSettings(ext, {[name]: on && given});
-    if (!on && permissionsFor[name]) await ext.permissions.remove(permissionsFor[name]);
+    if (!on && wanted && name !== 'regularCheck') await ext.permissions.remove(wanted);
   } catch (error) {
     write('refused', word('page_failed', String(error)));
   }
@@ -189,6 +194,10 @@ async function showDiagnostics() {
 }
 
 startPage('page_options');
+if (!firefox) {
+  write('proxy_label', word('options_proxy_declare'));
+  write('proxy_is', word('options_proxy_declare_is'));
+}
 byId('modes').addEventListener('change', (event) =>
   background.post({mode: /** @type {HTMLInputElement} */ (event.target).value}));
 for (const name of switches) byId(name).addEventListener('change', () => turn(name));

@@ -130,13 +130,15 @@ export function manifestFor(manifest, family, publicKey) {
   const {browser_specific_settings: gecko, minimum_chrome_version: minimum, storage, ...rest} = manifest;
   delete rest.key;
   const {service_worker: worker, scripts, type} = manifest.background;
+  // Chromium has no optional `proxy`; Firefox's leak test needs no webRequest (see extension/gather.js).
+  const foreign = family === 'chromium' ? 'proxy' : 'webRequest';
+  rest.optional_permissions =
+    manifest.optional_permissions.filter((/** @type {string} */ one) => one !== foreign);
   if (family === 'chromium') {
     return {...rest, minimum_chrome_version: minimum, storage, background: {service_worker: worker, type},
       ...(publicKey && {key: publicKey.toString('base64')})};
   }
-  // Firefox's leak test needs no webRequest, see extension/gather.js.
-  return {...rest, browser_specific_settings: gecko, background: {scripts, type},
-    optional_permissions: manifest.optional_permissions.filter((/** @type {string} */ one) => one !== 'webRequest')};
+  return {...rest, browser_specific_settings: gecko, background: {scripts, type}};
 }
 
 /** @param {string} folder the extension's @param {'chromium' | 'firefox'} family @param {Buffer} [publicKey] */
