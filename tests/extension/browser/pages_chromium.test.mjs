@@ -104,7 +104,7 @@ test('nobody is asked before the person agreed, and agreeing is to these servers
 
 test('own servers are set in the settings, and need an agreement of their own', async () => {
   const options = await chromium.page('options.html');
-  await untilText(options, /Open: WebRTC/, 'sentence');
+  await untilText(options, /WebRTC/, 'sentence');
   const fill = async (/** @type {string} */ text) => {
     await options.$eval('#servers', (area) => { /** @type {HTMLTextAreaElement} */ (area).value = ''; });
     await options.type('#servers', text);
@@ -187,7 +187,7 @@ test('the regular check runs in the background, and only where it is wanted', as
 
 test('a hostile file changes nothing, a good one all it says, and never the agreement', async () => {
   const page = await chromium.page('options.html');
-  await untilText(page, /Open: WebRTC/, 'sentence');
+  await untilText(page, /WebRTC/, 'sentence');
   const before_ = (await stored()).settings;
   const give = async (/** @type {string} */ text) => {
     const file = join(scratch, 'settings.json');
