@@ -121,7 +121,10 @@ async function turn(name) {
 }
 
 async function refresh() {
+  const before = settings?.stunServers.join();
   [settings, held] = await Promise.all([loadSettings(ext), ext.permissions.getAll()]);
+  // What a person is writing there is left alone while the list itself stays as it was.
+  if (settings.stunServers.join() !== before) showServers();
   show();
 }
 
@@ -197,5 +200,5 @@ for (const [id, act] of /** @type {[string, () => unknown][]} */ ([
 byId('file').addEventListener('change', importFile);
 byId('with_addresses').addEventListener('change', showDiagnostics);
 onSettings(ext, refresh);
-refresh().then(showServers);
+refresh();
 showKeys();

@@ -31,7 +31,7 @@ export function registerPages(ext, background) {
     if (name === 'open_check') openPage(ext, 'test.html');
   });
   ext.alarms.onAlarm.addListener(({name}) => {
-    if (name in minutes) check(name === 'check_daily' ? 'daily' : 'network').catch(() => {});
+    if (Object.hasOwn(minutes, name)) check(name === 'check_daily' ? 'daily' : 'network').catch(() => {});
   });
   onSettings(ext, schedule);
   watchClicks();
@@ -53,9 +53,10 @@ export function registerPages(ext, background) {
     const seen = JSON.stringify(now.state?.network ?? null);
     if (seen === network || !now.state) return;
     network = seen;
-    const before = await ext.storage.session.get('network').catch(() => ({network: seen}));
-    if (before.network === seen) return;  // a background that only woke up
+    const before = await ext.storage.session.get('network').catch(() => ({network: undefined}));
     ext.storage.session.set({network: seen}).catch(() => {});
+    // The first network of a session is no change, and neither is that of a background which woke up.
+    if (before.network === undefined || before.network === seen) return;
     const {regularCheck, stunAgreed} = await loadSettings(ext);
     // An alarm of the same name is replaced, so this waits for quiet.
     if (regularCheck && stunAgreed) {

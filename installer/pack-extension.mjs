@@ -127,7 +127,8 @@ export const idOf = (publicKey) => [...idBytes(publicKey).toString('hex')]
 /** Each family gets the manifest without what only the other one knows.
  * @param {any} manifest @param {'chromium' | 'firefox'} family @param {Buffer} [publicKey] of a .crx */
 export function manifestFor(manifest, family, publicKey) {
-  const {key: _key, browser_specific_settings: gecko, minimum_chrome_version: minimum, storage, ...rest} = manifest;
+  const {browser_specific_settings: gecko, minimum_chrome_version: minimum, storage, ...rest} = manifest;
+  delete rest.key;
   const {service_worker: worker, scripts, type} = manifest.background;
   if (family === 'chromium') {
     return {...rest, minimum_chrome_version: minimum, storage, background: {service_worker: worker, type},
