@@ -97,7 +97,9 @@ export function createControl(ext) {
     settings = rest;
     known.settings = {floor, mode};
     known.proxy = await proxy.read(settings.followProxy);
-    known.privateToo = known.family === 'firefox' || await ext.extension.isAllowedIncognitoAccess();
+    known.privateToo = known.family === 'firefox' ||
+      await ext.extension.isAllowedIncognitoAccess().catch(() => false);
+    await exceptions.fit();
     await connections.follow(settings.watchConnections);
     if (mode !== null) obeyMode(mode);
     if (target(known) !== applied) await settle();
@@ -106,7 +108,11 @@ export function createControl(ext) {
 
   /** @param {'auto' | 'locked' | 'open'} mode the administrator's */
   function obeyMode(mode) {
-    if (known.host !== 'connected') return setHand(mode === 'open' ? 'open' : 'locked');
+    if (known.host !== 'connected') {
+      setHand(mode === 'open' ? 'open' : 'locked');
+      if (isLooser(known.wish, wishAlone(known))) known.wish = wishAlone(known);
+      return;
+    }
     if (modeAsked || known.state?.mode === mode || known.state?.mode_fixed) return;
     modeAsked = true;
     host.request('set_mode', {mode}).catch(() => {});

@@ -4,8 +4,9 @@
 // behind. Where nobody can, the browser is loosened, for a tab and a time that are kept here. Both live in
 // storage.session: a restarted browser has no such tab, and is locked.
 
-import {siteWay} from './state.js';
+import {isLooser} from './handling.js';
 import {isPattern} from './sites.js';
+import {floorOf, siteWay} from './state.js';
 
 export const alarmName = 'exceptions';
 const minute = 60_000;
@@ -22,6 +23,10 @@ const most = {exceptions: 8, kept: 8, tabs: 200};
  * @param {Exception} one @param {number} now */
 const isOver = ({from, until}, now) => now >= until || now < from - minute;
 
+/** @param {any} one @returns {one is Exception} */
+const isException = (one) => ['service', 'browser'].includes(one?.kind) && isPattern(one.pattern) &&
+  [one.tab, one.from, one.until].every(Number.isFinite);
+
 /** @param {import('./ext.js').Api} ext @param {Known} known its `exceptions` and `kept` are this module's
  * @param {(op: string, args?: object) => Promise<object>} request to the host
  * @param {() => void} changed called when the level may have to follow */
@@ -36,9 +41,10 @@ export function createExceptions(ext, known, request, changed) {
 
   /** @param {any} session @param {any} local what storage has */
   async function load(session, local) {
-    if (Array.isArray(session.exceptions)) known.exceptions = session.exceptions;
-    if (session.kept) known.kept = session.kept;
-    held = new Set((session.state?.sites?.list ?? []).map((/** @type {any} */ {pattern}) => pattern));
+    if (Array.isArray(session.exceptions)) known.exceptions = session.exceptions.filter(isException);
+    known.kept = Object.fromEntries(
+      Object.entries(session.kept ?? {}).filter(([, tabs]) => Array.isArray(tabs)));
+    held = new Set((known.state?.sites?.list ?? []).map(({pattern}) => pattern));
     const mine = new Set(leases());
     forgotten = (Array.isArray(local.leases) ? local.leases : [])
       .filter((/** @type {unknown} */ one) => isPattern(one) && !mine.has(one));
@@ -153,6 +159,9 @@ export function createExceptions(ext, known, request, changed) {
     await remove((one) => one.tab === tab);
   }
 
+  /** A floor that rose ends what it does not allow. */
+  const fit = () => remove(({kind}) => kind === 'browser' && isLooser('default_route_only', floorOf(known)));
+
   /** A new state. A tab keeps what the service no longer holds, so the tabs of that moment are noted. */
   async function stateCame() {
     const list = known.state?.sites?.list ?? [];
@@ -160,6 +169,7 @@ export function createExceptions(ext, known, request, changed) {
     const ended = [...held].filter((pattern) => !now.has(pattern));
     held = now;
     if (ended.length > 0 && known.family === 'chromium') await noteTabs(ended);
+    await fit();
     if (forgotten.length > 0) await giveBack();
   }
 
@@ -172,5 +182,5 @@ export function createExceptions(ext, known, request, changed) {
     changed();
   }
 
-  return {load, allow, end, tick, tabGone, stateCame};
+  return {load, allow, end, fit, tick, tabGone, stateCame};
 }

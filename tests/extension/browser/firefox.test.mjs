@@ -61,6 +61,18 @@ test('obeys the host, reads back and reports', async () => {
   }
 });
 
+test('from push to report', async (context) => {
+  const link = await host.link();
+  const took = [];
+  for (let n = 0; n < 20; ++n) {
+    const begin = performance.now();
+    await link.report(host.push(stateAt(n % 2 ? 'force_proxy' : 'unrestricted')));
+    took.push(performance.now() - begin);
+  }
+  took.sort((a, b) => a - b);
+  context.diagnostic(`push to report: median ${took[10].toFixed(1)} ms, worst ${took[19].toFixed(1)} ms`);
+});
+
 test('a page has no WebRTC when it is disabled', async () => {
   const link = await host.link();
   for (const [level, type] of [['disabled', 'undefined'], ['force_proxy', 'function']]) {

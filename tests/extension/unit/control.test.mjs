@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 /** A browser with a background in it; with `state`, a host that is in good health.
- * @param {{family?: 'chromium' | 'firefox', local?: object, session?: object, state?: object,
+ * @param {{family?: 'chromium' | 'firefox', local?: object, session?: object, state?: object, managed?: object,
  *   installed?: boolean}} [options] */
 async function begin({state, installed = true, ...options} = {}) {
   const browser = createBrowser(options);
@@ -475,4 +475,32 @@ test('storage that cannot be read or holds nonsense: locked', async () => {
     assert.equal(browser.policy.value, locked);
     assert.ok(!calls(browser, 'set').some(([, , value]) => value !== locked));
   }
+});
+
+test('an administrator\'s mode counts without a host, over what was chosen by hand', async () => {
+  for (const mode of ['auto', 'locked', 'nonsense']) {
+    const {browser} = await begin({installed: false, local: {hand: 'open'}, managed: {mode}});
+    await clock.pass(3000);
+    const popup = browser.openPopup();
+    popup.onMessage.fire({mode: 'open'});
+    await clock.pass(3000);
+    assert.equal(browser.policy.value, locked, mode);
+  }
+  const {browser} = await begin({installed: false, managed: {mode: 'open'}});
+  await clock.pass(3000);
+  assert.equal(browser.policy.value, 'default');
+});
+
+test('an administrator\'s mode is asked of the host, once', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy', {mode: 'auto'}), managed: {mode: 'locked'}});
+  await clock.pass(1000);
+  assert.deepEqual(browser.port.asked('set_mode').map(({mode}) => mode), ['locked']);
+});
+
+test('idle and locked: no alarm and no timer', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy')});
+  assert.deepEqual([...browser.alarms.set.keys()], []);
+  browser.log.length = 0;
+  await clock.pass(24 * 3_600_000);
+  assert.deepEqual(browser.log, []);
 });

@@ -90,11 +90,19 @@ test('never below the floor, whoever stated it', async () => {
   }
 });
 
-test('a floor that comes later ends what it looser', async () => {
+test('a floor that comes later ends what is looser', async () => {
   const {browser} = await told(allow('hour'));
   browser.port.say({v: 1, event: 'state', serial: 9, state: stateAt('force_proxy', {floor: 'force_proxy'})});
   await flush();
-  assert.equal(browser.policy.value, locked);
+  assert.deepEqual([browser.policy.value, browser.shown.icon], [locked, 'locked']);
+  assert.deepEqual(browser.session.content.exceptions, []);
+});
+
+test('nonsense in the storage is no exception, and stops nothing', async () => {
+  const {browser} = await begin({tabs, state: stateAt('force_proxy'), session: {kept: {a: 7}, exceptions: [null, 7, {},
+    {kind: 'browser', pattern: '*', tab: 4, from: 0, until: 9e15}, {kind: 'browser', pattern, tab: 4, from: null}]}});
+  assert.deepEqual([browser.policy.value, browser.shown.icon, browser.port.asked('report').length > 0],
+    [locked, 'locked', true]);
 });
 
 test('a background that was stopped goes on, and ends it in time', async () => {
