@@ -2,15 +2,23 @@
 // Brings host, lock and popup together. Locked from when the background starts until the host has spoken, and
 // never looser because it went. (Before that the browser has what the last session left.)
 
+import {createConnections} from './connections.js';
+import {createDoors} from './doors.js';
+import {alarmName as exceptionsAlarm, createExceptions} from './exceptions.js';
 import {familyOf, words} from './ext.js';
 import {isLevel, isLooser, reachable} from './handling.js';
-import {createHost} from './host.js';
+import {alarmName as retryAlarm, createHost} from './host.js';
 import {createLock} from './lock.js';
-import {initial, view, wishAlone} from './state.js';
+import {registerPages} from './pages.js';
+import {createProxy} from './proxy.js';
+import {loadSettings, onSettings} from './settings.js';
+import {floorOf, initial, target, wishAlone} from './state.js';
+import {raw, view} from './view.js';
 
-/** Milliseconds: how long a level that needs a watched network outlives its host, and how often a host is
- * asked for a sign of life while such a level is in force. */
-export const times = {grace: 2000, heartbeat: 60_000};
+/** Milliseconds: how long a level that needs a watched network outlives its host. Minutes: how often a host
+ * is asked for a sign of life while such a level is in force. */
+export const times = {grace: 2000, heartbeat: 1};
+const heartbeat = 'heartbeat';
 
 /** Registers every listener before it returns, so that an event which woke the background is not lost.
  * @param {import('./ext.js').Api} ext */
@@ -18,16 +26,42 @@ export function createControl(ext) {
   const known = initial(familyOf(ext));
   const lock = createLock(ext, known.family);
   const host = createHost(ext, {onState, onDown});
-  /** @type {Set<chrome.runtime.Port>} */
-  const popups = new Set();
+  const exceptions = createExceptions(ext, known, host.request, settle);
+  const connections = createConnections(ext, lookForStale);
+  const proxy = createProxy(ext, known.family, () => ready.then(follow));
+  const pages = registerPages(ext, {probe});
+  const doors = createDoors(ext, {
+    verbs: {
+      mode: (mode) => ready.then(() => choose(mode)),
+      allow: ({tab, pattern, span} = {}) => tried(() => exceptions.allow(pattern, tab, span)),
+      deny: (pattern) => tried(() => exceptions.end(pattern)),
+      reload: (tab) => ext.tabs.reload(tab),
+      close: (tab) => ext.tabs.remove(tab),
+      reopen,
+      probe: (what) => probe(what?.stun),
+    },
+    opened: () => {
+      known.refusal = null;
+      ready.then(check).then(host.connect);
+    },
+    connections: connections.attach,
+    shown,
+  });
+  let settings = {watchConnections: false, followProxy: false};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;
   let lockAsked = false;
+  let modeAsked = false;
+  let looks = 0;
+  /** @type {import('./handling.js').Level | null} */
+  let applied = null;
   /** @type {Promise<unknown>} */
   let work = Promise.resolve();
 
   lock.onChange(() => ready.then(check));
-  ext.runtime.onConnect.addListener(attach);
+  onSettings(ext, () => ready.then(follow));
+  ext.tabs.onRemoved.addListener((tab) => ready.then(() => exceptions.tabGone(tab)));
+  ext.alarms.onAlarm.addListener(({name}) => ready.then(() => ring(name)));
   // These two exist to start the background with the browser.
   ext.runtime.onStartup.addListener(() => ready);
   ext.runtime.onInstalled.addListener(() => ready);
@@ -35,18 +69,17 @@ export function createControl(ext) {
 
   async function start() {
     const [session, local] = await Promise.all([stored(ext.storage.session), stored(ext.storage.local)]);
-    if (local.hand === 'open') known.hand = 'open';
+    if (local.hand === 'open' || local.hand === 'route') known.hand = local.hand;
     if (isLevel(session.wish)) {
-      const {wish, spoken, serial, state} = session;
-      Object.assign(known, {wish, spoken, serial, state});
+      const {wish, spoken, serial, state, at} = session;
+      Object.assign(known, {wish, spoken, serial, state, at});
     }
     if (isLooser(known.wish, 'force_proxy')) known.wish = 'force_proxy';
+    connections.load(session);
     await settle();
-    host.connect();
-    setInterval(() => {
-      const risky = known.host === 'connected' && isLooser(known.wish, 'force_proxy');
-      if (risky) host.request('status').catch(() => {});
-    }, times.heartbeat);
+    await exceptions.load(session, local);
+    await follow();
+    host.resume(session.failures);
   }
 
   /** @param {chrome.storage.StorageArea} area @returns {Promise<any>} nothing, when it cannot be read */
@@ -58,34 +91,64 @@ export function createControl(ext) {
     }
   }
 
+  /** Reads what the person and the administrator set, and does as it says. */
+  async function follow() {
+    const {floor, mode, ...rest} = await loadSettings(ext);
+    settings = rest;
+    known.settings = {floor, mode};
+    known.proxy = await proxy.read(settings.followProxy);
+    known.privateToo = known.family === 'firefox' ||
+      await ext.extension.isAllowedIncognitoAccess().catch(() => false);
+    await exceptions.fit();
+    await connections.follow(settings.watchConnections);
+    if (mode !== null) obeyMode(mode);
+    if (target(known) !== applied) await settle();
+    publish();
+  }
+
+  /** @param {'auto' | 'locked' | 'open'} mode the administrator's */
+  function obeyMode(mode) {
+    if (known.host !== 'connected') {
+      setHand(mode === 'open' ? 'open' : 'locked');
+      if (isLooser(known.wish, wishAlone(known))) known.wish = wishAlone(known);
+      return;
+    }
+    if (modeAsked || known.state?.mode === mode || known.state?.mode_fixed) return;
+    modeAsked = true;
+    host.request('set_mode', {mode}).catch(() => {});
+  }
+
   /** @param {number} serial @param {import('./host.js').HostState} state */
   function onState(serial, state) {
     clearTimeout(grace);
     grace = undefined;
     setHand('locked');
-    Object.assign(known, {host: 'connected', detail: '', spoken: true, serial, state});
+    Object.assign(known, {host: 'connected', detail: '', spoken: true, serial, state, at: Date.now()});
     if (lockAsked && state.mode !== 'locked') return void askForLock();
     lockAsked = false;
     known.wish = state.decision[known.family];
     settle();
+    if (known.settings.mode) obeyMode(known.settings.mode);
+    exceptions.stateCame();
   }
 
   /** The person chose Locked while no host was there: it hears of that before it may loosen anything. */
   function askForLock() {
     lockAsked = false;
-    host.request('set_mode', {mode: 'locked'}).catch((refusal) => {
-      known.refusal = refusal;
-      publish();
-    });
+    host.request('set_mode', {mode: 'locked'}).catch(refused);
   }
 
-  /** @param {'closed' | 'unusable'} why @param {string} detail */
+  /** @param {import('./host.js').Down} why @param {string} detail */
   function onDown(why, detail) {
+    const dumb = why !== 'closed';
     // What was chosen by hand holds only while no host says anything, sensible or not.
-    if (why === 'unusable' && known.host !== 'unusable') setHand('locked');
-    known.host = why === 'unusable' ? why : known.spoken ? 'lost' : 'absent';
+    if (dumb && known.host !== why) setHand(known.settings.mode === 'open' ? 'open' : 'locked');
+    known.host = dumb ? why : /forbidden|not have permission/i.test(detail) ? 'forbidden' :
+      known.spoken ? 'lost' : 'absent';
     known.detail = detail;
-    if (known.hand === 'open') return holdAlone();
+    modeAsked = false;
+    if (known.settings.mode) obeyMode(known.settings.mode);
+    if (known.hand !== 'locked') return holdAlone();
     if (wishAlone(known) !== known.wish) startGrace();
     publish();
   }
@@ -111,14 +174,14 @@ export function createControl(ext) {
    * @param {() => Promise<unknown>} task */
   const enqueue = (task) => (work = work.then(task, task));
 
-  /** Makes the browser obey the wish, and says what came of it. */
+  /** Makes the browser obey, and says what came of it. */
   function settle() {
     // Written before the browser is asked, so that a background that dies here wakes up with this wish.
-    const {wish, spoken, serial, state} = known;
-    ext.storage.session.set({wish, spoken, serial, state}).catch(() => {});
+    const {wish, spoken, serial, state, at} = known;
+    ext.storage.session.set({wish, spoken, serial, state, at}).catch(() => {});
     return enqueue(async () => {
-      known.reading = await lock.apply(known.wish);
-      publish();
+      applied = target(known);
+      isNow(await lock.apply(applied));
       report();
     });
   }
@@ -126,14 +189,46 @@ export function createControl(ext) {
   /** Somebody may have changed the setting: look, and take it back where the browser lets icelock. */
   const check = () => enqueue(async () => {
     const before = JSON.stringify(known.reading);
-    known.reading = await lock.read();
-    const ours = known.reading.control.endsWith('_by_this_extension');
-    if (ours && isLooser(known.reading.level, reachable(known.family, known.wish))) {
-      known.reading = await lock.apply(known.wish);
+    let reading = await lock.read();
+    const ours = reading.control.endsWith('_by_this_extension');
+    if (ours && isLooser(reading.level, reachable(known.family, target(known)))) {
+      reading = await lock.apply(target(known));
     }
-    publish();
+    isNow(reading);
     if (JSON.stringify(known.reading) !== before) report();
   });
+
+  /** @param {import('./lock.js').Reading} reading */
+  function isNow(reading) {
+    known.reading = reading;
+    connections.levelIs(reading.level);
+    publish();
+    lookForStale();
+    watchHost();
+  }
+
+  async function lookForStale() {
+    const before = JSON.stringify(known.stale);
+    const turn = ++looks;
+    const found = await connections.stale(known.reading?.level ?? null);
+    if (turn !== looks) return;  // a later look is under way, or done already
+    known.stale = found;
+    if (JSON.stringify(known.stale) !== before) publish();
+  }
+
+  /** A host that hangs is noticed only by asking, and matters only while its word keeps the browser loose. */
+  function watchHost() {
+    const risky = known.host === 'connected' && isLooser(known.wish, 'force_proxy');
+    if (risky) ext.alarms.create(heartbeat, {periodInMinutes: times.heartbeat});
+    else ext.alarms.clear(heartbeat);
+  }
+
+  /** @param {string} name of an alarm */
+  function ring(name) {
+    if (name === retryAlarm) host.connect();
+    if (name === exceptionsAlarm) return exceptions.tick();
+    if (name === heartbeat && known.host === 'connected') host.request('status').catch(() => {});
+  }
 
   function report() {
     if (known.host !== 'connected' || !known.reading) return;
@@ -142,14 +237,31 @@ export function createControl(ext) {
       .catch(() => {});
   }
 
+  /** @param {import('./host.js').Refusal} refusal */
+  function refused(refusal) {
+    known.refusal = refusal;
+    publish();
+  }
+
+  /** Does what a person asked for, and shows it when it is refused.
+   * @param {() => Promise<void>} task */
+  async function tried(task) {
+    await ready;
+    known.refusal = null;
+    await task().catch(refused);
+  }
+
   /** @param {unknown} mode what the person chose */
   async function choose(mode) {
     known.refusal = null;
+    if (known.settings.mode !== null) return publish();
     if (known.host === 'connected') {
-      await host.request('set_mode', {mode}).catch((refusal) => { known.refusal = refusal; });
-    } else if (mode === 'open' && isLooser('unrestricted', known.state?.floor ?? 'unrestricted')) {
-      known.refusal = {code: 'below_floor', what: '', object: ''};
-    } else if (mode === 'open' || mode === 'locked') {
+      await host.request('set_mode', {mode}).catch(refused);
+    } else if (mode === 'open' || mode === 'route' || mode === 'locked') {
+      const loosest = {open: 'unrestricted', route: 'default_route_only', locked: 'force_proxy'}[mode];
+      if (isLooser(/** @type {import('./handling.js').Level} */ (loosest), floorOf(known))) {
+        return refused({code: 'below_floor', what: '', object: ''});
+      }
       setHand(mode);
       lockAsked = mode === 'locked';
       holdAlone();
@@ -157,32 +269,36 @@ export function createControl(ext) {
     publish();
   }
 
-  /** @param {chrome.runtime.Port} port from the popup */
-  function attach(port) {
-    if (port.name !== 'popup') return;
-    popups.add(port);
-    known.refusal = null;
-    port.onDisconnect.addListener(() => popups.delete(port));
-    port.onMessage.addListener((message) => ready.then(() => choose(message?.mode)));
-    ready.then(check).then(host.connect);
+  /** The page's site again, in a tab that the browser makes anew, with no exception in it.
+   * @param {unknown} id of the tab */
+  async function reopen(id) {
+    const {url, index, windowId} = await ext.tabs.get(Number(id));
+    if (!/^https?:/.test(url ?? '')) return;
+    await ext.tabs.create({url, index: index + 1, windowId});
+    await ext.tabs.remove(Number(id));
+  }
+
+  /** @param {string} [stun] */
+  async function probe(stun) {
+    const {links, wildcards} = await host.request('probe', stun === undefined ? {} : {stun});
+    return {links, wildcards};
+  }
+
+  /** @param {string} name of a page @returns {object} what it is to show */
+  function shown(name) {
+    const now = view(known, Date.now());
+    return name === 'popup' ? now :
+      {...now, modes: now.modes.filter(({id}) => id !== 'route'), raw: raw(known)};
   }
 
   function publish() {
-    const now = view(known);
-    for (const popup of popups) tell(popup, now);
+    const now = view(known, Date.now());
+    doors.publish();
+    pages.changed(raw(known));
     const path = Object.fromEntries([16, 32, 48].map((size) => [size, `icons/${now.icon}-${size}.png`]));
-    const title = `icelock: ${words(ext, now.sentence.key, now.sentence.args)}`;
+    const title = `icelock: ${words(ext, now.tip.key, now.tip.args)}`;
     for (const done of [ext.action.setIcon({path}), ext.action.setTitle({title}),
       ext.action.setBadgeText({text: now.badge})]) done.catch(() => {});
-  }
-
-  /** @param {chrome.runtime.Port} popup @param {object} now */
-  function tell(popup, now) {
-    try {
-      popup.postMessage(now);
-    } catch {
-      popups.delete(popup);  // closed, and its event not here yet
-    }
   }
 
   return {ready};

@@ -16,6 +16,11 @@ export const familyOf = (ext) =>
 export const closeReason = (ext, port) =>
   /** @type {any} */ (port).error?.message ?? ext.runtime.lastError?.message ?? '';
 
-/** A message of _locales in the person's language; empty when there is none.
+/** A message of _locales in the person's language; empty when there is none. Where that is written from right
+ * to left, each argument keeps its own direction: an address must not be turned around.
  * @param {Api} ext @param {string} key @param {string[]} [args] */
-export const words = (ext, key, args = []) => ext.i18n.getMessage(key, args);
+export function words(ext, key, args = []) {
+  const isolated = args.length > 0 && ext.i18n.getMessage('@@bidi_dir') === 'rtl' ?
+    args.map((one) => `\u2068${one}\u2069`) : args;
+  return ext.i18n.getMessage(key, isolated);
+}

@@ -48,3 +48,6 @@ export const isLevel = (value) => levels.includes(/** @type {Level} */ (value));
 /** @param {Level | null} one @param {Level} other whether `one` is looser; no level at all is */
 export const isLooser = (one, other) =>
   one === null || levels.indexOf(one) < levels.indexOf(other);
+
+/** @param {Level} one @param {Level} other */
+export const stricter = (one, other) => (isLooser(one, other) ? other : one);

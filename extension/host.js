@@ -4,32 +4,54 @@
 
 import {closeReason} from './ext.js';
 import {isLevel} from './handling.js';
+import {isPattern} from './sites.js';
 
 export const hostName = 'icelock.host';
 const version = 1;
 
-/** Milliseconds. The longest wait stays below the 30 s after which browsers stop an idle background, since
- * each try is what keeps it running. */
-export const times = {answer: 5000, firstRetry: 500, lastRetry: 25_000};
+export const alarmName = 'retry';
+/** Milliseconds. Short waits are timers; long ones, and those of a background that the browser may stop
+ * meanwhile, are alarms. A probe takes up to 8 s. */
+export const times = {answer: 5000, probe: 12_000, firstRetry: 500, lastTimer: 16_000, minute: 60_000,
+  lastRetry: 1_800_000};
 
 /** @typedef {{code: string, text: string, args?: Record<string, unknown>}} Reason */
 /** @typedef {import('./handling.js').Level} Level */
-/** @typedef {{mode: string, floor?: Level, decision: Record<string, Level>, reasons: Reason[],
- *   browsers: {id: string, problems: string[]}[]}} HostState */
+/** @typedef {{pattern: string, by: 'admin' | 'you' | 'other', level: Level,
+ *   seconds_left: number | null}} Site */
+/** @typedef {{mode: string, mode_fixed?: boolean, floor?: Level, decision: Record<string, Level>,
+ *   reasons: Reason[], browsers: {id: string, problems: string[]}[], service?: {manages_policies?: boolean},
+ *   sites?: {possible: boolean, list: Site[]}}} HostState  `sites` is missing in hosts that are too old */
 /** @typedef {{code: string, what: string, object: string}} Refusal  a request that the host refused */
 /** @typedef {{onState: (serial: number, state: HostState) => void,
- *   onDown: (why: 'closed' | 'unusable', detail: string) => void}} Listener */
+ *   onDown: (why: Down, detail: string) => void}} Listener */
+/** @typedef {'closed' | 'unusable' | 'older' | 'newer'} Down  the last three: what it says is of no use */
+
+/** @param {any} sites @returns {boolean} */
+const carriesSites = (sites) => typeof sites?.possible === 'boolean' && Array.isArray(sites.list) &&
+  sites.list.every((/** @type {any} */ one) => isPattern(one?.pattern) && isLevel(one.level) &&
+    ['admin', 'you', 'other'].includes(one.by) &&
+    (one.seconds_left === null || (Number.isFinite(one.seconds_left) && one.seconds_left >= 0)));
 
 /** @param {any} frame @returns {boolean} whether it carries a state that can be acted on and shown */
 function carriesState({serial, state}) {
   const strings = (/** @type {unknown[]} */ ...all) => all.every((one) => typeof one === 'string');
   return Number.isInteger(serial) && strings(state?.mode) &&
     isLevel(state.decision?.chromium) && isLevel(state.decision?.firefox) &&
+    (state.floor === undefined || isLevel(state.floor)) &&
+    (state.sites === undefined || carriesSites(state.sites)) &&
     Array.isArray(state.reasons) &&
     state.reasons.every((/** @type {any} */ one) => strings(one?.code, one?.text)) &&
     Array.isArray(state.browsers) && state.browsers.every((/** @type {any} */ one) =>
       strings(one?.id) && Array.isArray(one.problems) && strings(...one.problems));
 }
+
+/** @param {unknown} text from the host, for people */
+const brief = (text) => String(text ?? '?').slice(0, 200);
+
+/** @param {unknown} v @returns {Down} */
+const otherVersion = (v) =>
+  !Number.isInteger(v) ? 'unusable' : Number(v) < version ? 'older' : 'newer';
 
 /** @param {import('./ext.js').Api} ext @param {Listener} listener */
 export function createHost(ext, listener) {
@@ -45,6 +67,7 @@ export function createHost(ext, listener) {
 
   function connect() {
     clearTimeout(retry);
+    ext.alarms.clear(alarmName);
     if (port) return;
     try {
       const opened = ext.runtime.connectNative(hostName);
@@ -58,32 +81,41 @@ export function createHost(ext, listener) {
       request('subscribe').then((answer) => {
         if (!('state' in answer)) throw {code: 'state'};
       }).catch((refusal) => {
-        if (port === opened) down('unusable', refusal.what || refusal.code);
+        if (port !== opened) return;
+        down(refusal.code === 'version' ? 'older' : 'unusable', refusal.what || refusal.code);
       });
     } catch (error) {
       down('closed', String(error));
     }
   }
 
-  /** @param {'closed' | 'unusable'} why @param {string} detail */
+  /** @param {Down} why @param {string} detail */
   function down(why, detail) {
     const old = port;
     port = null;
     old?.disconnect();
     for (const {done} of waiting.values()) done(null);
     // A word alone does not end the backing off, or a host that crashes after it would be started for ever.
-    if (old && Date.now() - openedAt > times.lastRetry) failures = 0;
-    clearTimeout(retry);
-    retry = setTimeout(connect, Math.min(times.firstRetry * 2 ** failures, times.lastRetry));
-    failures = Math.min(failures + 1, 16);
+    if (old && Date.now() - openedAt > times.minute) failures = 0;
+    tryLater();
     listener.onDown(why, detail);
+  }
+
+  function tryLater() {
+    clearTimeout(retry);
+    const wait = Math.min(times.firstRetry * 2 ** failures, times.lastRetry);
+    failures = Math.min(failures + 1, 16);
+    // A background that is stopped before the timer is started again by the alarm, and then tries at once.
+    if (wait <= times.lastTimer) retry = setTimeout(connect, wait);
+    ext.alarms.create(alarmName, {when: Date.now() + Math.max(wait, times.minute)});
+    ext.storage.session.set({failures}).catch(() => {});
   }
 
   /** @param {any} frame */
   function receive(frame) {
     // A host that cannot work says why before it goes.
-    if (frame?.ok === false && frame.id === null) return down('unusable', String(frame.what));
-    if (frame?.v !== version) return down('unusable', `v ${JSON.stringify(frame?.v) ?? '?'}`);
+    if (frame?.ok === false && frame.id === null) return down('unusable', brief(frame.what));
+    if (frame?.v !== version) return down(otherVersion(frame?.v), `v ${brief(JSON.stringify(frame?.v))}`);
     if ('state' in frame) {
       if (!carriesState(frame)) return down('unusable', 'state');
       listener.onState(frame.serial, frame.state);
@@ -94,14 +126,14 @@ export function createHost(ext, listener) {
   }
 
   /** @param {string} op @param {object} [args]
-   * @returns {Promise<object>} the answer; rejects with a Refusal */
+   * @returns {Promise<any>} the answer; rejects with a Refusal */
   function request(op, args = {}) {
     const id = ++lastId;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         done(null);
         down('unusable', 'timeout');
-      }, times.answer);
+      }, op === 'probe' ? times.probe : times.answer);
       /** @param {any} frame null when no answer will come */
       const done = (frame) => {
         clearTimeout(timer);
@@ -119,6 +151,12 @@ export function createHost(ext, listener) {
     });
   }
 
-  /** Tries at once instead of at the end of the wait. */
-  return {connect, request};
+  /** @param {unknown} before what an earlier background of this browser session had */
+  function resume(before) {
+    if (Number.isInteger(before)) failures = Math.max(failures, Number(before));
+    connect();
+  }
+
+  /** `connect` tries at once instead of at the end of the wait. */
+  return {connect, resume, request};
 }

@@ -1,14 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known, and what a person is shown of it. No browser API and no clock in here.
+// What is known, and which level follows from it. No browser API and no clock in here.
 
-import {isLooser, levels, reachable} from './handling.js';
+import {isLooser, levels, stricter} from './handling.js';
 
 /** @typedef {import('./handling.js').Level} Level */
 /** @typedef {import('./handling.js').Family} Family */
-/** @typedef {{key: string, args?: string[], text?: string}} Words
- *  a message of _locales; `text` stands in where there is none */
-/** @typedef {'locked' | 'open'} Hand  what the person chose while no host was there to ask */
-/** @typedef {'connecting' | 'connected' | 'absent' | 'lost' | 'unusable'} HostIs */
+/** @typedef {import('./view.js').Words} Words */
+/** @typedef {import('./view.js').View} View */
+/** @typedef {'locked' | 'route' | 'open'} Hand  what the person chose while no host was there to ask */
+/** @typedef {'connecting' | 'connected' | 'absent' | 'forbidden' | 'lost' | 'unusable' | 'older' | 'newer'}
+ *   HostIs */
+/** @typedef {'none' | 'set' | 'declared' | 'unreadable'} ProxyIs  `declared`: the person says so, where the
+ *  browser would not tell; `unreadable`: it should tell and does not */
+
+/** @typedef {object} Exception  one that this browser keeps itself
+ * @property {'service' | 'browser'} kind `service`: the service loosens that site, and this is the lease for
+ *   one tab; `browser`: nobody can loosen one site, so the browser is loose for as long as this lasts
+ * @property {string} pattern
+ * @property {number} tab it ends with
+ * @property {number} from ms of the epoch
+ * @property {number} until ms of the epoch */
 
 /** @typedef {object} Known
  * @property {Family} family
@@ -17,96 +28,68 @@ import {isLooser, levels, reachable} from './handling.js';
  * @property {boolean} spoken whether the host spoke in this browser session
  * @property {number} serial of the last state
  * @property {import('./host.js').HostState | null} state the host's last
- * @property {Level} wish the level that should be in force
+ * @property {number} at when it came, ms of the epoch
+ * @property {Level} wish the level that host or hand ask for
  * @property {Hand} hand
+ * @property {{floor: Level | null, mode: 'auto' | 'locked' | 'open' | null}} settings the administrator's
+ * @property {ProxyIs} proxy
+ * @property {Exception[]} exceptions
+ * @property {Record<string, number[]>} kept the tabs that keep an exception which is over, by its pattern
+ * @property {{id: number, title: string, count: number}[]} stale tabs with connections from before the lock
+ * @property {boolean} privateToo whether private windows obey: Chromium's only where the extension is allowed
  * @property {import('./lock.js').Reading | null} reading what the browser last said is in force
  * @property {import('./host.js').Refusal | null} refusal of the last choice made in the popup */
 
 /** @param {Family} family @returns {Known} locked until the host has spoken */
 export const initial = (family) => ({
-  family, host: 'connecting', detail: '', spoken: false, serial: 0, state: null,
-  wish: 'force_proxy', hand: 'locked', reading: null, refusal: null});
+  family, host: 'connecting', detail: '', spoken: false, serial: 0, state: null, at: 0,
+  wish: 'force_proxy', hand: 'locked', settings: {floor: null, mode: null}, proxy: 'none',
+  exceptions: [], kept: {}, stale: [], privateToo: true, reading: null, refusal: null});
+
+/** @type {Record<Hand, Level>} */
+const handLevels = {open: 'unrestricted', route: 'default_route_only', locked: 'force_proxy'};
 
 /** Nobody watches the network: only levels that hold whatever it does may stay.
  * @param {Known} known @returns {Level} */
 export function wishAlone({hand, wish}) {
-  if (hand === 'open') return 'unrestricted';
+  if (hand !== 'locked') return handLevels[hand];
   return isLooser(wish, 'force_proxy') ? 'force_proxy' : wish;
 }
 
-/** Arguments of the reason messages, in the order of their placeholders. */
-/** @type {Record<string, string[]>} */
-const reasonArgs = {
-  no_tunnel: [], full_tunnel: ['tunnel'], split_tunnel: ['tunnel'],
-  ipv6_outside_tunnel: ['tunnel', 'link'], ipv4_outside_tunnel: ['tunnel', 'link'],
-  excluded_routes: ['tunnel', 'example'], partial_tunnel: ['tunnel', 'link'], blocked: [],
-  hold_after_drop: ['seconds'], probe_failed: ['error'], mode_locked: [], mode_open: [],
-  floor: [], http_shows_too: ['link'], settings_broken: ['error'],
-  service_gone: [], service_silent: [], policy_failed: ['error'],
-};
+/** The administrator's least level, by both ways that one can state it.
+ * @param {Known} known @returns {Level} */
+export const floorOf = ({settings, state}) =>
+  stricter(settings.floor ?? levels[0], state?.floor ?? levels[0]);
 
-/** @param {import('./host.js').Reason} reason @returns {Words} the host's own text when args are missing */
-function reasonWords({code, text, args}) {
-  const wanted = Object.hasOwn(reasonArgs, code) ? reasonArgs[code] : null;
-  const complete = wanted?.every((name) => ['string', 'number'].includes(typeof args?.[name]));
-  return complete ? {key: `reason_${code}`, args: wanted?.map((name) => String(args?.[name])), text}
-                  : {key: '', text};
-}
+/** @param {Known} known @returns {string} the mode that the popup shows */
+export const modeOf = ({host, state, hand}) => (host === 'connected' && state ? state.mode : hand);
 
-/** @param {Known} known @returns {Words[]} why it is so, and what stands in the way */
-function notes({family, host, detail, state, wish, reading, refusal}) {
-  /** @type {Words[]} */
-  const all = [];
-  const held = holder(reading);
-  if (refusal) {
-    all.push({key: `error_${refusal.code}`,
-      text: [refusal.what, refusal.object].filter(Boolean).join(': ') || refusal.code});
-  }
-  if (held) all.push({key: `held_by_${held}`});
-  if (reading && isLooser(reading.level, reachable(family, wish))) {
-    all.push({key: `wanted_${wish}`});
-  } else if (wish !== reachable(family, wish)) {
-    all.push({key: 'no_such_level'});
-  }
-  if (host !== 'connected') return [...all, {key: `host_${host}`, args: [detail]}];
-  const problems = (state?.browsers ?? [])
-    .filter(({id}) => (id === 'firefox') === (family === 'firefox'))
-    .flatMap(({id, problems: list}) => list.map((text) => ({key: '', text: `${id}: ${text}`})));
-  return [...all, ...(state?.reasons ?? []).map(reasonWords), ...problems];
-}
-
-/** @param {import('./lock.js').Reading | null} reading who else holds the setting */
-const holder = (reading) =>
-  reading?.control === 'not_controllable' ? 'policy' :
-    reading?.control === 'controlled_by_other_extensions' ? 'other' : null;
-
-/** What to show. Icon and badge come from the value read back, never from the wish alone:
- *
- * | icon    | read back                                      | badge | meaning
- * |---------|------------------------------------------------|-------|--------------------------------
- * | locked  | default_route_only, force_proxy or disabled    |       | as wanted, and the host watches
- * | open    | unrestricted, or a value that is no level      | `?`   | no host: nobody watches
- * | held    | any level, but a policy or extension holds it  | `!`   | looser than wanted
- * | unknown | nothing: not read yet, or the browser refused  |       |
- *
+/** A proxy hides an address as a tunnel does, and WebRTC would go around it.
  * @param {Known} known */
-export function view(known) {
-  const {family, host, hand, reading, state, wish} = known;
-  const level = reading?.level ?? null;
-  const read = reading !== null && reading.control !== 'unknown';
-  const icon = !read ? 'unknown' : holder(reading) ? 'held' :
-    level === null || level === levels[0] ? 'open' : 'locked';
-  const loose = read && isLooser(level, reachable(family, wish));
-  const mode = host === 'connected' ? state?.mode : hand;
-  return {
-    icon,
-    badge: loose || level === null && read ? '!' : !read || host !== 'connected' ? '?' : '',
-    sentence: /** @type {Words} */ (!read ? {key: 'sentence_unread'} :
-      {key: `sentence_${level ?? 'unknown'}`, args: [reading.value]}),
-    notes: notes(known),
-    modes: ['auto', 'locked', 'open'].map((id) => ({
-      id, checked: id === mode, enabled: id !== 'auto' || host === 'connected'})),
-  };
+export const proxyCounts = (known) => known.proxy !== 'none' && modeOf(known) !== 'open';
+
+/** @param {Known} known */
+export const isExcepted = ({exceptions}) => exceptions.some(({kind}) => kind === 'browser');
+
+/** The level that should be in force, with all that is above the host's word.
+ * @param {Known} known @returns {Level} */
+export function target(known) {
+  let level = known.wish;
+  if (proxyCounts(known) || known.settings.mode === 'locked') level = stricter(level, 'force_proxy');
+  if (isExcepted(known) && isLooser('default_route_only', level)) level = 'default_route_only';
+  return stricter(level, floorOf(known));
 }
 
-/** @typedef {ReturnType<typeof view>} View */
+/** How a site can be let through.
+ * `service`: that site alone. `browser`: the whole browser, for a time. `works`: no need to. `floor`, `held`:
+ * not at all.
+ * @param {Known} known @returns {'service' | 'browser' | 'works' | 'floor' | 'held'} */
+export function siteWay(known) {
+  const {family, host, state, reading} = known;
+  const service = family === 'chromium' && host === 'connected' && state?.sites?.possible === true;
+  if (isLooser('default_route_only', floorOf(known))) return 'floor';
+  if (isExcepted(known)) return 'browser';
+  if (reading?.level && !isLooser('default_route_only', reading.level)) return 'works';
+  if (service) return 'service';
+  return reading?.control.endsWith('_by_this_extension') ? 'browser' : 'held';
+}

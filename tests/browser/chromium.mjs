@@ -27,7 +27,7 @@ export class Chromium {
     const browser = new Chromium();
     const begin = Date.now();
     browser.browser = await load_puppeteer().launch({
-      executablePath: starter,
+      executablePath: program,
       headless: true,
       pipe: true,
       acceptInsecureCerts: accept_insecure,

@@ -2,69 +2,19 @@
 // Two users, two browsers, one service: real Chromiums that two ordinary users of this machine run, each with the real
 // extension and the real icelock-host from a manifest of that user's own. Each sees their own browser and their own
 // sites, and all see the machine's decision.
-import {execFileSync, spawn} from 'node:child_process';
-import {appendFileSync, chownSync, mkdirSync, renameSync, writeFileSync} from 'node:fs';
+import {spawn} from 'node:child_process';
+import {appendFileSync} from 'node:fs';
 
 import {Lab, until} from '../lab/lab.mjs';
 import {origins, pages} from '../lab/network.mjs';
-import {Chromium} from './chromium.mjs';
 import {Report, text_of} from './expect.mjs';
-import {extension, need_extension, need_programs, program} from './setup.mjs';
+import {need_extension, need_programs, program} from './setup.mjs';
+import {icelock_group, settings, User} from './user.mjs';
 
-const icelock_group = 4444;
 const report = new Report('service.users');
 
-class User {
-  constructor(name, uid, member) {
-    Object.assign(this, {name, uid, home: `/run/lab/home-${name}`});
-    this.config = `${this.home}/.config`;
-    for (const folder of [this.home, this.config, `${this.home}/tmp`, `${this.home}/run`]) {
-      mkdirSync(folder, {mode: 0o700});
-      chownSync(folder, uid, uid);
-    }
-    appendFileSync('/etc/passwd', `${name}:x:${uid}:${uid}::${this.home}:/bin/sh\n`);
-    this.command = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, member ? `--groups=${icelock_group}` : '--clear-groups',
-                    'env', '-i', 'PATH=/usr/bin:/bin', `HOME=${this.home}`, `XDG_CONFIG_HOME=${this.config}`,
-                    `XDG_RUNTIME_DIR=${this.home}/run`, `TMPDIR=${this.home}/tmp`];
-    this.starter = `/run/lab/chromium-${name}`;
-    writeFileSync(this.starter, `#!/bin/sh\nexec ${this.command.join(' ')} /usr/bin/chromium "$@"\n`, {mode: 0o755});
-  }
-
-  run(...command) {
-    const [first, ...rest] = [...this.command, ...command];
-    return execFileSync(first, rest, {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 20000});
-  }
-
-  icelock(...args) {
-    return this.run(program('icelock'), ...args);
-  }
-
-  /// What the service tells this user.
-  status() {
-    return JSON.parse(this.run('curl', '-sS', '--unix-socket', '/run/icelock/http.sock',
-                               'http://localhost/v1/status')).state;
-  }
-
-  async start_browser() {
-    this.icelock('setup', '--user', '--browser', 'chromium');
-    this.browser = await Chromium.launch({extension, granted: [], program: this.starter, profile: path.join(this.config, 'chromium')});
-    const child = this.browser.browser.process();
-    const owner = execFileSync('stat', ['-c', '%u', `/proc/${child.pid}`], {encoding: 'utf8'}).trim();
-    report.equal(`${this.name}'s browser runs as`, owner, String(this.uid));
-  }
-
-  /// What icelock-host answers this user's browser.
-  async host(op, args = {}) {
-    const worker = await this.browser.worker();
-    return worker.evaluate((message) => chrome.runtime.sendNativeMessage('icelock.host', message),
-                           {v: 1, id: 1, op, ...args});
-  }
-}
-
-function settings(content) {
-  mkdirSync('/etc/icelock', {recursive: true});
-  writeFileSync('/etc/icelock/new', JSON.stringify(content));
-  renameSync('/etc/icelock/new', '/etc/icelock/icelock.json');
+async function start_browser(user) {
+  report.equal(`${user.name}'s browser runs as`, await user.start_browser(), String(user.uid));
 }
 
 async function start_service() {
@@ -91,7 +41,7 @@ async function browsers_by_user() {
   await bob.browser.close();
   await until('bob\'s browser to be gone', () => chromium_row(bob.status()).level === null, 20000);
   report.equal('alice still sees hers', chromium_row(alice.status()).controlled_by, 'extension');
-  await bob.start_browser();
+  await start_browser(bob);
 }
 
 async function sites_by_user() {
@@ -147,8 +97,8 @@ try {
   const lab = await Lab.build('ovpn_full_v6');
   await lab.tunnel_up();
   daemon = await start_service();
-  await alice.start_browser();
-  await bob.start_browser();
+  await start_browser(alice);
+  await start_browser(bob);
   await browsers_by_user();
   await sites_by_user();
   await policy_is_for_all();

@@ -20,6 +20,6 @@ export default [
   {files: ['**/*.js', '**/*.mjs'], linterOptions: {reportUnusedDisableDirectives: 'error'}, rules},
   {files: ['extension/*.js'],
     languageOptions: {globals: {...globals.browser, ...globals.webextensions}}},
-  {files: ['tests/extension/**/*.{js,mjs}'], rules: {'max-len': ['error', {code: 120}]},
+  {files: ['tests/extension/**/*.{js,mjs}', 'installer/*.mjs'], rules: {'max-len': ['error', {code: 120}]},
     languageOptions: {globals: {...globals.node, ...globals.browser, ...globals.webextensions}}},
 ];

@@ -38,7 +38,7 @@ async function picture(name, browser = chromium) {
   let words = '';
   for (const dark of [false, true]) {
     const page = await browser.popup({dark});
-    await page.waitForFunction(() => document.querySelectorAll('#notes li').length > 0);
+    await page.waitForFunction(() => document.body.dataset.drawn);
     await sleep(150);
     words = await page.$eval('main', (main) => main.innerText);
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
@@ -80,7 +80,8 @@ test('locked before the host has spoken', async () => {
   await until(() => link.asked('subscribe').length === 1, 'subscribe');
   await untilPolicy(worker, locked);
   assert.equal((await readPolicy(worker)).levelOfControl, 'controlled_by_this_extension');
-  assert.match(await picture('connecting'), /^Locked: .*Waiting for the icelock program/s);
+  assert.match(await picture('connecting'),
+    /^WebRTC is limited to proxies.*(Waiting for the icelock program|\(timeout\))/s);
 });
 
 test('obeys the host, reads back and reports', async () => {
@@ -123,18 +124,18 @@ test('from push to report', async (context) => {
 test('what the popup shows with a host', async () => {
   const link = await host.link();
   await link.report(host.push(hostState()));
-  assert.match(await picture('locked'), /^Locked: .*tun0 carries no IPv6; enp3s0 sends it out directly\./s);
-  assert.equal((await button())[0], '');
+  assert.match(await picture('locked'), /^VPN tun0 is up but carries no IPv6; .* WebRTC is limited to proxies/s);
+  assert.deepEqual(await button(), ['', 'icelock: Locked: sites cannot see your address through WebRTC.']);
   await link.report(host.push(stateAt('default_route_only',
     {reasons: [{code: 'full_tunnel', text: '', args: {tunnel: 'wg0'}}]})));
-  assert.match(await picture('route'), /^Locked to the default route.*wg0 carries all traffic\./s);
+  assert.match(await picture('route'), /^VPN wg0 carries all traffic\. WebRTC takes the same way as web traffic/s);
   await link.report(host.push(stateAt('unrestricted', {reasons: [{code: 'no_tunnel', text: ''}]})));
-  assert.match(await picture('open'), /^Open: .*No VPN/s);
+  assert.match(await picture('open'), /^No VPN carries web traffic\. WebRTC is open/s);
   assert.match((await button())[1], /^icelock: Open/);
   await link.report(host.push(stateAt('disabled', {mode: 'locked', reasons: [{code: 'new', text: 'In its own words.'},
     {code: 'mode_locked', text: '', args: {level: 'disabled'}}], browsers: [{id: 'chromium', problems:
     ['20-site.json sets WebRtcIPHandlingUrl for <b>meet.example</b>, which outranks this lock there.']}]})));
-  assert.match(await picture('problems'), /cannot take WebRTC away.*own words.*<b>meet\.example<\/b>/s);
+  assert.match(await picture('problems'), /own words.*cannot take WebRTC away.*<b>meet\.example<\/b>/s);
 });
 
 test('a choice in the popup reaches the host, and its refusal the person', async () => {
@@ -174,7 +175,7 @@ test('host killed while loose: locked after the grace, and obeyed again when it 
   await untilPolicy(worker, locked);
   assert.ok(performance.now() - begin < 4000);
   const next = await host.link(count + 1);
-  assert.match(await picture('lost'), /Locked: .*went away/s);
+  assert.match(await picture('lost'), /limited to proxies.*went away/s);
   host.answer = true;
   host.serial += 1;
   await until(() => next.asked('subscribe').length === 1, 'subscribe');
@@ -202,7 +203,7 @@ test('a host of another version is unusable, and the lock stays', async () => {
   host.answer = false;
   link.say({v: 2, event: 'state', serial: 99, state: stateAt('unrestricted')});
   await untilPolicy(worker, locked);
-  assert.match(await picture('unusable'), /do not understand each other/);
+  assert.match(await picture('newer'), /newer than this extension/);
   host.answer = true;
 });
 
@@ -241,7 +242,8 @@ test('another extension that holds the setting is named, and what is in force is
     const report = await until(() => link.asked('report').find((one) =>
       one.level_of_control === 'controlled_by_other_extensions'), 'a report of the other extension');
     assert.deepEqual([report.value, report.level], ['default', 'unrestricted']);
-    assert.match(await picture('held', held), /^Open: .*Another extension holds.*Wanted, but not in force/s);
+    assert.match(await picture('held', held),
+      /^VPN tun0 .*Sites may see your address.*Another extension holds.*Wanted, but not in force/s);
     assert.equal((await button(await held.worker()))[0], '!');
   } finally {
     await held.close();

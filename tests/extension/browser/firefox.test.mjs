@@ -10,6 +10,7 @@ import {fakeHost, outputDir, sleep, until} from '../lib/common.mjs';
 import {hostState, stateAt} from '../lib/fake_browser.mjs';
 import {firefoxId, launchFirefox} from '../lib/firefox.mjs';
 import {createHostServer} from '../lib/host_server.mjs';
+import {createWeb} from '../lib/web.mjs';
 
 /** @type {Awaited<ReturnType<typeof createHostServer>>} */
 let host;
@@ -60,6 +61,18 @@ test('obeys the host, reads back and reports', async () => {
   }
 });
 
+test('from push to report', async (context) => {
+  const link = await host.link();
+  const took = [];
+  for (let n = 0; n < 20; ++n) {
+    const begin = performance.now();
+    await link.report(host.push(stateAt(n % 2 ? 'force_proxy' : 'unrestricted')));
+    took.push(performance.now() - begin);
+  }
+  took.sort((a, b) => a - b);
+  context.diagnostic(`push to report: median ${took[10].toFixed(1)} ms, worst ${took[19].toFixed(1)} ms`);
+});
+
 test('a page has no WebRTC when it is disabled', async () => {
   const link = await host.link();
   for (const [level, type] of [['disabled', 'undefined'], ['force_proxy', 'function']]) {
@@ -74,7 +87,7 @@ test('the popup shows it, and a choice reaches the host', async () => {
   const link = await host.link();
   await link.report(host.push(hostState()));
   await firefox.openPopup();
-  await untilWords(/^Locked to the default route.*tun0 carries no IPv6/s);
+  await untilWords(/^VPN tun0 is up but carries no IPv6.*the same way as web traffic/s);
   await firefox.screenshot(join(outputDir, 'popup-firefox.png'));
   await firefox.inPage('document.querySelector("#locked").click()');
   await until(() => link.asked('set_mode').length === 1, 'set_mode');
@@ -91,9 +104,39 @@ test('locked preferences are said to be held, and reported as what they are', as
     assert.deepEqual([report.value, report.level_of_control, report.level],
       ['default', 'not_controllable', 'unrestricted']);
     await firefox.openPopup();
-    await untilWords(/^Open: .*A policy or a switch.*Wanted, but not in force/s);
+    await untilWords(/Sites may see your address.*A policy or a switch.*Wanted, but not in force/s);
   } finally {
     await firefox.marionette.run('chrome', `Services.prefs.unlockPref(${pref})`);
+  }
+});
+
+test('a call on one site loosens the browser, says so, and ends with its tab', async () => {
+  const link = await host.link();
+  await link.report(host.push(stateAt('force_proxy', {sites: {possible: true, list: [], granted: []}})));
+  const web = await createWeb();
+  const {marionette} = firefox;
+  await firefox.openPopup();  // a page of the extension, from which the real popup can be seen
+  const first = await marionette.call('WebDriver:GetWindowHandle').then(({value}) => value);
+  try {
+    const {handle} = await marionette.call('WebDriver:NewWindow', {type: 'tab', focus: true});
+    await marionette.call('WebDriver:SwitchToWindow', {handle});
+    await marionette.call('WebDriver:Navigate', {url: web.site});
+    await firefox.clickIcon();
+    const says = (/** @type {RegExp} */ words) => until(async () =>
+      words.test(await firefox.inPopup(first, 'popup.querySelector("main").innerText')), String(words));
+    await says(/Allow calls on localhost:\d+:.*Firefox cannot loosen one site alone/s);
+    await firefox.inPopup(first, 'popup.querySelector("#site_buttons button").click()');
+    await firefox.untilPrefs(['default_address_only']);
+    await says(/Allowed for 3:59:\d\d more/);
+    assert.equal(link.asked('allow').length, 0);
+    await marionette.call('Marionette:SetContext', {value: 'content'});
+    await marionette.call('WebDriver:SwitchToWindow', {handle});
+    await marionette.call('WebDriver:CloseWindow');
+    await firefox.untilPrefs(['proxy_only']);
+  } finally {
+    await marionette.call('Marionette:SetContext', {value: 'content'});
+    await marionette.call('WebDriver:SwitchToWindow', {handle: first});
+    web.close();
   }
 });
 

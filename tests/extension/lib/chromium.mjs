@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A headless Chromium with the extension in it, on a profile of its own.
 
-import {chmod, mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
+import {chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import puppeteer from 'puppeteer-core';
@@ -28,11 +28,57 @@ export async function launchChromium({host, profile, extensions, args = [], env 
     worker: () => workerOf(browser),
     /** @param {{dark?: boolean}} [options] */
     popup: (options) => openPopup(browser, options),
+    /** @param {string} name @param {{dark?: boolean, width?: number, height?: number}} [options] */
+    page: (name, options) => openPage(browser, name, options),
     async close() {
       await browser.close();
       if (!profile) await rm(folder, {recursive: true, force: true, maxRetries: 5});
     },
   };
+}
+
+/** Clicks the toolbar button while this page's tab is in front, as a person does, so that `activeTab` is given.
+ * @param {import('puppeteer-core').Browser} browser @param {import('puppeteer-core').Page} page
+ * @returns {Promise<import('puppeteer-core').Page>} the popup, once it is drawn */
+export async function clickIcon(browser, page) {
+  await page.bringToFront();
+  const ours = [...(await browser.extensions()).values()].find(({name}) => name === 'icelock');
+  if (!ours) throw new Error('the extension is not there');
+  await page.triggerExtensionAction(ours);
+  const target = await browser.waitForTarget((one) => one.url().endsWith('/popup.html'), {timeout: 20_000});
+  const popup = await target.asPage();
+  await popup.waitForFunction(() => document.body.dataset.drawn && 
+    !document.querySelector('#site')?.hasAttribute('hidden'));
+  return popup;
+}
+
+/** A copy of the extension that holds permissions which it would ask for: no test can click that question.
+ * @param {string[]} permissions @param {string[]} hosts @returns {Promise<string>} the caller's to remove */
+export async function withPermissions(permissions, hosts) {
+  const folder = await mkdtemp(join(tmpdir(), 'icelock-extension-'));
+  await cp(extensionDir, folder, {recursive: true});
+  const file = join(folder, 'manifest.json');
+  const manifest = JSON.parse(await readFile(file, 'utf8'));
+  manifest.permissions.push(...permissions);
+  manifest.optional_permissions =
+    manifest.optional_permissions.filter((/** @type {string} */ one) => !permissions.includes(one));
+  manifest.host_permissions = hosts;
+  await writeFile(file, JSON.stringify(manifest));
+  return folder;
+}
+
+/** A copy of the extension that has what the leak test asks for: no test can click the browser's own question.
+ * @returns {Promise<string>} the folder; the caller's to remove */
+export async function withTestPermission() {
+  const folder = await mkdtemp(join(tmpdir(), 'icelock-extension-'));
+  await cp(extensionDir, folder, {recursive: true});
+  const file = join(folder, 'manifest.json');
+  const manifest = JSON.parse(await readFile(file, 'utf8'));
+  const both = {...manifest, permissions: [...manifest.permissions, 'webRequest'],
+    optional_permissions: manifest.optional_permissions.filter((/** @type {string} */ one) => one !== 'webRequest'),
+    host_permissions: ['https://leak-test.invalid/*']};
+  await writeFile(file, JSON.stringify(both));
+  return folder;
 }
 
 /** @param {string} profile @param {string} program absolute path */
@@ -58,11 +104,17 @@ async function workerOf(browser) {
 
 /** The popup's page in a tab, as wide as the real popup.
  * @param {import('puppeteer-core').Browser} browser @param {{dark?: boolean}} [options] */
-async function openPopup(browser, {dark = false} = {}) {
+const openPopup = (browser, {dark = false} = {}) =>
+  openPage(browser, 'popup.html', {dark, width: 320, height: 480, scale: 2});
+
+/** One of the extension's pages in a tab.
+ * @param {import('puppeteer-core').Browser} browser @param {string} name
+ * @param {{dark?: boolean, width?: number, height?: number, scale?: number}} [options] */
+async function openPage(browser, name, {dark = false, width = 1280, height = 800, scale = 1} = {}) {
   const page = await browser.newPage();
-  await page.setViewport({width: 320, height: 480, deviceScaleFactor: 2});
+  await page.setViewport({width, height, deviceScaleFactor: scale});
   await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: dark ? 'dark' : 'light'}]);
-  await page.goto(`chrome-extension://${chromiumId}/popup.html`);
+  await page.goto(`chrome-extension://${chromiumId}/${name}`);
   return page;
 }
 

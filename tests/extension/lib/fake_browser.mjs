@@ -17,7 +17,66 @@ class FakeEvent {
   addListener(listener) { this.listeners.push(listener); }
   /** @param {any[]} args */
   fire(...args) { for (const listener of [...this.listeners]) listener(...args); }
+  /** @param {(...args: any[]) => void} listener */
+  hasListener(listener) { return this.listeners.includes(listener); }
 }
+
+/** Alarms that ring by the timers of the moment (fake_clock.mjs), or when a test fires them. */
+const createAlarms = () => {
+  /** @type {Map<string, any>} */
+  const set = new Map();
+  const timers = new Map();
+  const onAlarm = new FakeEvent();
+  /** @param {string} name */
+  const ring = (name) => {
+    const {periodInMinutes} = set.get(name) ?? {};
+    if (periodInMinutes) start(name, periodInMinutes * 60_000);
+    else set.delete(name);
+    onAlarm.fire({name});
+  };
+  /** @param {string} name @param {number} ms */
+  const start = (name, ms) => {
+    clearTimeout(timers.get(name));
+    const timer = setTimeout(() => ring(name), ms);
+    timers.set(name, timer);
+    /** @type {any} */ (timer).unref?.();
+  };
+  return {set, onAlarm,
+    get: async (/** @type {string} */ name) => set.get(name),
+    create: (/** @type {string} */ name, /** @type {any} */ how) => {
+      set.set(name, how);
+      start(name, how.when === undefined ? (how.delayInMinutes ?? how.periodInMinutes) * 60_000
+        : Math.max(0, how.when - Date.now()));
+    },
+    clear: async (/** @type {string} */ name) => {
+      clearTimeout(timers.get(name));
+      return set.delete(name);
+    }};
+};
+
+/** Tabs with these addresses, by id. @param {Record<number, string>} addresses */
+const createTabs = (addresses) => {
+  /** @type {Map<number, any>} */
+  const open = new Map(Object.entries(addresses).map(([id, url]) =>
+    [Number(id), {id: Number(id), url, title: `Page ${id}`, index: 0, windowId: 1}]));
+  /** @type {any[][]} */
+  const asked = [];
+  const onRemoved = new FakeEvent();
+  return {open, asked, onRemoved,
+    async get(/** @type {number} */ id) {
+      if (!open.has(id)) throw new Error(`No tab with id: ${id}.`);
+      return open.get(id);
+    },
+    query: async () => [...open.values()],
+    async create(/** @type {any} */ how) {
+      asked.push(['create', how.url]);
+    },
+    async reload(/** @type {number} */ id) { asked.push(['reload', id]); },
+    async remove(/** @type {number} */ id) {
+      asked.push(['remove', id]);
+      if (open.delete(id)) onRemoved.fire(id, {});
+    }};
+};
 
 /** One privacy setting: who holds it, and what each would have. */
 class FakeSetting {
@@ -81,6 +140,8 @@ export class FakePort {
   sent = [];
   closed = false;
   name = '';
+  /** @type {any} */
+  sender = undefined;
   /** @type {Error | null} */
   error = null;
 
@@ -117,10 +178,13 @@ export class FakePort {
 
 /** @typedef {ReturnType<typeof createBrowser>} Browser */
 
-/** @param {{family?: Family, local?: object, session?: object}} [options] */
-export function createBrowser({family = 'chromium', local = {}, session = {}} = {}) {
+/** @param {{family?: Family, local?: object, session?: object, managed?: object,
+ *   tabs?: Record<number, string>}} [options] */
+export function createBrowser(options = {}) {
+  const {family = 'chromium', local = {}, session = {}, managed = {}, tabs: addresses = {}} = options;
   /** @type {unknown[][]} everything that the extension asked of the browser, in order */
   const log = [];
+  const changed = new FakeEvent();
   const area = (/** @type {string} */ name, /** @type {any} */ content) => ({
     content, broken: false,
     async get() {
@@ -132,36 +196,55 @@ export function createBrowser({family = 'chromium', local = {}, session = {}} = 
       log.push(['store', name, structuredClone(items)]);
       if (this.broken) throw new Error('storage is broken');
       Object.assign(this.content, structuredClone(items));
+      changed.fire(items, name);
     },
   });
   const events = {onConnect: new FakeEvent(), onStartup: new FakeEvent(), onInstalled: new FakeEvent()};
   const policy = new FakeSetting('policy', 'default', log);
   const peer = new FakeSetting('peer', true, log);
   const shown = {icon: '', title: '', badge: ''};
+  const alarms = createAlarms();
+  const tabs = createTabs(addresses);
+  const permissions = {given: false, onAdded: new FakeEvent(), onRemoved: new FakeEvent(),
+    async contains() { return this.given; }};
+  /** @type {any[]} */
+  let scripts = [];
+  const scripting = {
+    getRegisteredContentScripts: async () => scripts,
+    registerContentScripts: async (/** @type {any[]} */ more) => { scripts.push(...more); },
+    unregisterContentScripts: async () => { scripts = []; },
+  };
+  const base = `${family === 'firefox' ? 'moz' : 'chrome'}-extension://id/`;
+  /** @type {any[]} notifications that were made */
+  const notified = [];
 
   const browser = {
-    log, shown, policy, peer, events,
-    local: area('local', local), session: area('session', session),
+    family, log, shown, policy, peer, events, alarms, tabs, permissions, notified,
+    get opened() { return tabs.asked.filter(([what]) => what === 'create').map(([, url]) => url); },
+    get scripts() { return scripts; },
+    local: area('local', local), session: area('session', session), managed: area('managed', managed),
     /** @type {{message: string} | undefined} */ lastError: undefined,
     /** whether the host is installed */ installed: true,
     /** @type {FakePort[]} */ ports: [],
     /** @type {((frame: any, port: FakePort) => void) | null} plays the host */ answer: null,
     get port() { return browser.ports[browser.ports.length - 1]; },
-    /** Opens the popup. */
-    openPopup() {
-      const popup = new FakePort(log, browser);
-      popup.name = 'popup';
-      events.onConnect.fire(popup);
-      return popup;
+    /** Somebody connects. @param {string} name @param {object} sender */
+    connect(name, sender) {
+      const port = new FakePort(log, browser);
+      Object.assign(port, {name, sender});
+      events.onConnect.fire(port);
+      return port;
     },
+    /** Opens the popup, or another page. */
+    openPopup: (name = 'popup') => browser.connect(name, {id: 'id', url: `${base}${name}.html`}),
     ext: /** @type {any} */ (null),
   };
   browser.ext = {
     runtime: {
       ...events,
+      id: 'id',
       get lastError() { return browser.lastError; },
-      getURL: (/** @type {string} */ path) =>
-        `${family === 'firefox' ? 'moz' : 'chrome'}-extension://id/${path}`,
+      getURL: (/** @type {string} */ path) => `${base}${path}`,
       connectNative() {
         const port = new FakePort(log, browser);
         browser.ports.push(port);
@@ -170,9 +253,16 @@ export function createBrowser({family = 'chromium', local = {}, session = {}} = 
         return port;
       },
     },
-    storage: {local: browser.local, session: browser.session},
+    storage: {local: browser.local, session: browser.session, managed: browser.managed, onChanged: changed},
     privacy: {network: family === 'firefox'
       ? {webRTCIPHandlingPolicy: policy, peerConnectionEnabled: peer} : {webRTCIPHandlingPolicy: policy}},
+    alarms,
+    commands: {onCommand: new FakeEvent()},
+    management: {getSelf: async () => ({installType: 'normal'})},
+    notifications: {onClicked: new FakeEvent(),
+      create: (/** @type {string} */ id, /** @type {any} */ what) => notified.push({id, ...what})},
+    tabs, permissions, scripting,
+    extension: {isAllowedIncognitoAccess: async () => true},
     i18n: {getMessage: (/** @type {string} */ key) => messages[key]?.message ?? ''},
     action: {
       async setIcon(/** @type {any} */ {path}) { shown.icon = /(\w+)-16/.exec(path[16])?.[1] ?? ''; },
@@ -208,3 +298,17 @@ export const goodHost = (host) => (/** @type {any} */ frame, /** @type {FakePort
   if (frame.op === 'report') setImmediate(() => port.say(envelope));
   else setImmediate(() => port.say({...envelope, ...state}));
 };
+
+/** What a probe finds on the machine of `hostState`. */
+export const hostLinks = [
+  {link: 'enp3s0', kind: '', class: 'physical', up: true, running: true,
+    addresses: [{address: '192.168.77.10', prefix: 24}, {address: '2001:db8:77::10', prefix: 64}]},
+  {link: 'tun0', kind: 'tun', class: 'tunnel', up: true, running: true,
+    addresses: [{address: '10.8.0.2', prefix: 24, finished: true,
+      candidates: [{type: 'host', address: '10.8.0.2'}, {type: 'srflx', address: '198.51.100.20'}]}]}];
+
+/** The state of a machine without a VPN. @param {object} [changes] */
+export const plainState = (changes = {}) => stateAt('unrestricted', {
+  network: {ipv4: {verdict: 'direct', link: 'enp3s0', excluded_routes: false},
+    ipv6: {verdict: 'direct', link: 'enp3s0', excluded_routes: false}},
+  tunnels: [], reasons: [{code: 'no_tunnel', text: 'No VPN carries web traffic.'}], ...changes});

@@ -56,11 +56,33 @@ export async function launchFirefox({host, env = {}, prefs = {}} = {}) {
       return now.enabled === enabled && now.on.join() === on.join();
     }, `the preferences to be ${on.join() || 'none'}, ${enabled}`),
     /** Opens the popup's page in the tab. */
-    async openPopup() {
+    openPopup: () => firefox.openPage('popup.html'),
+    /** @param {string} name one of the extension's pages */
+    async openPage(name) {
       const base = await marionette.run('chrome',
-        `return WebExtensionPolicy.getByID(${JSON.stringify(firefoxId)}).getURL("popup.html")`);
+        `return WebExtensionPolicy.getByID(${JSON.stringify(firefoxId)}).getURL(${JSON.stringify(name)})`);
       await marionette.call('Marionette:SetContext', {value: 'content'});
       await marionette.call('WebDriver:Navigate', {url: base});
+    },
+    /** Clicks the toolbar button over the tab that is in front, as a person does, so that `activeTab` is given. */
+    async clickIcon() {
+      await marionette.run('chrome', `
+        const widget = CustomizableUI.getWidgetIdsInArea("unified-extensions-area")
+          .find((id) => id.startsWith("icelock"));
+        if (widget) CustomizableUI.addWidgetToArea(widget, CustomizableUI.AREA_NAVBAR);`);
+      await marionette.run('chrome',
+        'document.querySelector("[id^=icelock] .unified-extensions-item-action-button").click()');
+      await until(() => marionette.run('chrome', popupIn), 'the popup');
+    },
+    /** Asks the popup's document, through a tab that shows another page of the extension.
+     * @param {string} handle of that tab @param {string} expression about `popup`, the document */
+    async inPopup(handle, expression) {
+      await marionette.call('Marionette:SetContext', {value: 'content'});
+      await marionette.call('WebDriver:SwitchToWindow', {handle, focus: false});
+      return firefox.inPage(`const {extension} = (window.wrappedJSObject ?? window).browser;
+        const [view] = extension.getViews({type: "popup"});
+        const popup = view?.document;
+        return popup ? (${expression}) : null;`);
     },
     /** @param {string} script a function body, run in the page of the tab */
     inPage: (script) => marionette.run('content', script),
@@ -81,6 +103,9 @@ export async function launchFirefox({host, env = {}, prefs = {}} = {}) {
   };
   return firefox;
 }
+
+const popupIn = `return document.querySelector("browser.webextension-popup-browser")
+  ?.currentURI?.spec.includes("popup") ?? false`;
 
 /** @param {string} home @param {string} program absolute path */
 export async function registerHost(home, program) {

@@ -46,6 +46,7 @@ export async function createHostServer() {
     /** @type {any} */ state: null,
     serial: 0,
     refuse: '',
+    /** @type {any[]} what a probe finds */ probed: [],
     env: {ICELOCK_FAKE_HOST: path},
     /** The newest link, once there are that many. @param {number} [count] */
     link: (count = 1) => until(() => host.links.length >= count && host.links[host.links.length - 1],
@@ -70,6 +71,7 @@ export async function createHostServer() {
   function answer(link, {id, op}) {
     const envelope = {v: 1, id, ok: true};
     if (op === 'report') link.say(envelope);
+    else if (op === 'probe') link.say({...envelope, links: host.probed, wildcards: []});
     else if (op === 'set_mode' && host.refuse) {
       link.say({...envelope, ok: false, code: host.refuse, what: 'refused', object: 'mode'});
     } else link.say({...envelope, serial: host.serial, state: host.state});

@@ -4,11 +4,16 @@ import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
 import {levels} from '../../../extension/handling.js';
-import {initial, view, wishAlone} from '../../../extension/state.js';
+import {initial, siteWay, target, wishAlone} from '../../../extension/state.js';
+import {view as viewAt} from '../../../extension/view.js';
 import {extensionDir} from '../lib/common.mjs';
 import {hostState} from '../lib/fake_browser.mjs';
 
 /** @typedef {import('../../../extension/handling.js').Level} Level */
+/** @typedef {import('../../../extension/state.js').Known} Known */
+
+const now = 1_000_000;
+const view = (/** @type {Known} */ known) => viewAt(known, now);
 
 const messages = JSON.parse(readFileSync(join(extensionDir, '_locales/en/messages.json'), 'utf8'));
 const ours = 'controlled_by_this_extension';
@@ -36,30 +41,100 @@ test('as wanted and watched: the icon of the level, no badge', () => {
   for (const [level, icon] of /** @type {[Level, string][]} */ ([['unrestricted', 'open'],
     ['default_route_only', 'locked'], ['force_proxy', 'locked'], ['disabled', 'locked']])) {
     const {icon: got, badge, sentence} = view(known({wish: level, reading: reading(level)}));
-    assert.deepEqual([got, badge, sentence.key], [icon, '', `sentence_${level}`]);
+    assert.deepEqual([got, badge, sentence.key], [icon, '', `effect_${level}`]);
   }
 });
 
 test('icon and sentence follow what was read back, not the wish', () => {
-  const {icon, badge, sentence} = view(known({reading: reading('unrestricted')}));
-  assert.deepEqual([icon, badge, sentence.key], ['open', '!', 'sentence_unrestricted']);
+  const {icon, badge, sentence, tip} = view(known({reading: reading('unrestricted')}));
+  assert.deepEqual([icon, badge, sentence.key, tip.key], ['leaking', '!', 'effect_leaking', 'tip_leaking']);
   assert.ok(keys(known({reading: reading('unrestricted')})).includes('wanted_force_proxy'));
 });
 
+test('the cause is the first reason, and the others are notes', () => {
+  const reasons = [{code: 'full_tunnel', text: '', args: {tunnel: 'wg0'}}, {code: 'floor', text: ''}];
+  const shown = view(known({state: /** @type {any} */ (hostState({reasons}))}));
+  assert.deepEqual(shown.cause, {key: 'reason_full_tunnel', args: ['wg0'], text: ''});
+  assert.deepEqual(shown.notes.map(({key}) => key), ['reason_floor']);
+});
+
 test('a value that is no level is not locked', () => {
-  const now = known({wish: 'unrestricted', reading: reading(null, ours, 'default_public_and_private_interfaces')});
-  const {icon, badge, sentence} = view(now);
-  assert.deepEqual([icon, badge, sentence.key], ['open', '!', 'sentence_unknown']);
+  const odd = known({wish: 'unrestricted', reading: reading(null, ours, 'default_public_and_private_interfaces')});
+  const {icon, badge, sentence} = view(odd);
+  assert.deepEqual([icon, badge, sentence.key], ['leaking', '!', 'effect_unknown']);
   assert.deepEqual(sentence.args, ['default_public_and_private_interfaces']);
 });
 
 test('who holds the setting is said, with what is in force', () => {
   const policy = known({reading: reading('unrestricted', 'not_controllable')});
-  assert.deepEqual([view(policy).icon, view(policy).badge], ['held', '!']);
+  assert.deepEqual([view(policy).icon, view(policy).badge], ['leaking', '!']);
   assert.deepEqual(keys(policy).slice(0, 2), ['held_by_policy', 'wanted_force_proxy']);
-  const strict = known({reading: reading('force_proxy', 'controlled_by_other_extensions')});
-  assert.deepEqual([view(strict).icon, view(strict).badge], ['held', '']);
-  assert.equal(keys(strict)[0], 'held_by_other');
+  for (const [control, icon] of [['controlled_by_other_extensions', 'other'], ['not_controllable', 'policy']]) {
+    const strict = known({reading: reading('force_proxy', control)});
+    assert.deepEqual([view(strict).icon, view(strict).badge, view(strict).tip.key], [icon, '', `tip_${icon}`]);
+    assert.equal(keys(strict)[0], `held_by_${icon}`);
+  }
+});
+
+test('a policy that the service keeps is a lock, not somebody else', () => {
+  const state = /** @type {any} */ (hostState({service: {present: true, manages_policies: true}}));
+  const shown = known({state, reading: reading('force_proxy', 'not_controllable')});
+  assert.equal(view(shown).icon, 'locked');
+  assert.equal(keys(shown)[0], 'held_by_service');
+  assert.equal(view({...shown, reading: reading('unrestricted', 'not_controllable')}).icon, 'leaking');
+});
+
+test('a connection from before the lock is a leak', () => {
+  const {icon, badge, sentence} = view(known({stale: [{id: 1, title: 'x', count: 2}]}));
+  assert.deepEqual([icon, badge, sentence.key], ['leaking', '!', 'effect_stale_one']);
+});
+
+/** @param {Partial<import('../../../extension/state.js').Exception>} [changes] */
+const exception = (changes = {}) => ({kind: /** @type {const} */ ('browser'), pattern: 'https://meet.example', tab: 4,
+  from: now, until: now + 3_540_000, ...changes});
+
+test('an exception of the browser loosens it, shows the minutes, and ends with its time', () => {
+  const loose = known({exceptions: [exception()], reading: reading('default_route_only')});
+  assert.equal(target(loose), 'default_route_only');
+  const {icon, badge, sentence, tip} = view(loose);
+  assert.deepEqual([icon, badge, sentence.key, tip], ['open', '59m', 'effect_excepted',
+    {key: 'tip_excepted', args: ['meet.example']}]);
+  assert.equal(target(known({exceptions: [exception({kind: 'service'})]})), 'force_proxy');
+});
+
+test('nothing goes below a floor, whoever stated it', () => {
+  const floors = [{settings: {floor: /** @type {Level} */ ('force_proxy'), mode: null}},
+    {state: /** @type {any} */ (hostState({floor: 'force_proxy'}))}];
+  for (const floor of floors) {
+    assert.equal(target(known({wish: 'unrestricted', ...floor})), 'force_proxy');
+    assert.equal(target(known({exceptions: [exception()], ...floor})), 'force_proxy');
+    assert.equal(siteWay(known(floor)), 'floor');
+  }
+});
+
+test('a proxy counts like a tunnel, but not in the mode open', () => {
+  for (const proxy of /** @type {const} */ (['set', 'declared', 'unreadable'])) {
+    assert.equal(target(known({wish: 'unrestricted', proxy})), 'force_proxy');
+    assert.ok(keys(known({proxy})).includes(`proxy_${proxy}`));
+    const state = /** @type {any} */ (hostState({mode: 'open'}));
+    assert.equal(target(known({wish: 'unrestricted', proxy, state})), 'unrestricted');
+  }
+  assert.equal(target(known({wish: 'disabled', proxy: 'set'})), 'disabled');
+});
+
+test('how a site can be let through', () => {
+  const possible = /** @type {any} */ (hostState({sites: {possible: true, list: []}}));
+  assert.equal(siteWay(known({state: possible})), 'service');
+  assert.equal(siteWay({...known({state: possible}), family: 'firefox'}), 'browser');
+  assert.equal(siteWay(known({host: 'lost', state: possible})), 'browser');
+  assert.equal(siteWay(known()), 'browser');
+  assert.equal(siteWay(known({reading: reading('default_route_only')})), 'works');
+  assert.equal(siteWay(known({reading: reading('force_proxy', 'not_controllable')})), 'held');
+  assert.equal(siteWay(known({state: possible, reading: reading('force_proxy', 'not_controllable')})), 'service');
+});
+
+test('private windows that are not covered are said', () => {
+  assert.deepEqual(keys(known({privateToo: false})), ['private_not_covered']);
 });
 
 test('a browser that would not say is unknown, never locked', () => {
@@ -68,19 +143,22 @@ test('a browser that would not say is unknown, never locked', () => {
 });
 
 test('Chromium asked for disabled says that it has no such thing, and is not wrong for it', () => {
-  const now = known({wish: 'disabled'});
-  assert.equal(view(now).badge, '');
-  assert.equal(keys(now)[0], 'no_such_level');
+  const asked = known({wish: 'disabled'});
+  assert.equal(view(asked).badge, '');
+  assert.equal(keys(asked)[0], 'no_such_level');
 });
 
+const hosts = /** @type {const} */ (
+  ['absent', 'forbidden', 'lost', 'unusable', 'older', 'newer', 'connecting']);
+
 test('without a host: badge, reason, no Auto, and the hand is shown', () => {
-  for (const host of /** @type {const} */ (['absent', 'lost', 'unusable', 'connecting'])) {
-    const now = known({host, detail: 'why', hand: 'locked'});
-    const {badge, modes} = view(now);
-    assert.equal(badge, '?');
-    assert.deepEqual(keys(now), [`host_${host}`]);
+  for (const host of hosts) {
+    const alone = known({host, detail: 'why', hand: 'locked'});
+    const {icon, badge, modes, cause} = view(alone);
+    assert.deepEqual([icon, badge, cause], ['alone', '?', null]);
+    assert.deepEqual(keys(alone), [`host_${host}`]);
     assert.deepEqual(modes.map(({id, checked, enabled}) => [id, checked, enabled]),
-      [['auto', false, false], ['locked', true, true], ['open', false, true]]);
+      [['auto', false, false], ['locked', true, true], ['route', false, true], ['open', false, true]]);
   }
 });
 
@@ -88,11 +166,19 @@ test('with a host its mode is shown', () => {
   assert.deepEqual(view(known()).modes.map(({checked}) => checked), [true, false, false]);
 });
 
+test('a mode that an administrator fixed cannot be chosen, and that is said', () => {
+  for (const changes of [{settings: {floor: null, mode: /** @type {const} */ ('locked')}},
+    {state: /** @type {any} */ (hostState({mode_fixed: true}))}]) {
+    const {modes, fixed} = view(known(changes));
+    assert.deepEqual([fixed, modes.some(({enabled}) => enabled)], [true, false]);
+  }
+});
+
 test('a reason that is not known, or lacks its args, is shown in the words of the host', () => {
   const reasons = [{code: 'new_thing', text: 'A new thing.'}, {code: 'toString', text: 'Odd.'},
     {code: 'full_tunnel', text: 'tun0 carries all.', args: {tunnel: null}}];
-  const now = known({state: /** @type {any} */ (hostState({reasons}))});
-  assert.deepEqual(view(now).notes, reasons.map(({text}) => ({key: '', text})));
+  const {cause, notes} = view(known({state: /** @type {any} */ (hostState({reasons}))}));
+  assert.deepEqual([cause, ...notes], reasons.map(({text}) => ({key: '', text})));
 });
 
 test('problems of browsers of the same family are shown', () => {
@@ -112,15 +198,25 @@ test('alone only levels stay that hold whatever the network does', () => {
     ['default_route_only', 'force_proxy'], ['force_proxy', 'force_proxy'], ['disabled', 'disabled']])) {
     assert.equal(wishAlone({...initial('firefox'), wish}), alone);
     assert.equal(wishAlone({...initial('firefox'), wish, hand: 'open'}), 'unrestricted');
+    assert.equal(wishAlone({...initial('firefox'), wish, hand: 'route'}), 'default_route_only');
   }
 });
 
 test('every message that can be asked for exists', () => {
   const wanted = [
-    ...levels.flatMap((level) => [`sentence_${level}`, `wanted_${level}`]), 'sentence_unknown', 'sentence_unread',
-    ...['connecting', 'absent', 'lost', 'unusable'].map((host) => `host_${host}`),
-    'held_by_policy', 'held_by_other', 'no_such_level',
-    ...['below_floor', 'not_permitted', 'timeout', 'unavailable'].map((code) => `error_${code}`)];
+    ...levels.map((level) => `effect_${level}`), ...levels.slice(1).map((level) => `wanted_${level}`),
+    ...['unread', 'unknown', 'leaking', 'excepted', 'stale', 'stale_one', 'route_by_hand'].map((at) => `effect_${at}`),
+    ...['unread', 'locked', 'route', 'route_alone', 'open', 'alone', 'alone_open', 'leaking', 'stale', 'policy',
+      'other', 'excepted'].map((at) => `tip_${at}`),
+    ...hosts.map((host) => `host_${host}`), ...['set', 'declared', 'unreadable'].map((proxy) => `proxy_${proxy}`),
+    'held_by_policy', 'held_by_service', 'held_by_other', 'no_such_level', 'private_not_covered',
+    ...['below_floor', 'busy', 'not_found', 'not_permitted', 'timeout', 'unavailable'].map((code) => `error_${code}`)];
+  for (const file of ['popup.js', 'popup_site.js']) {
+    const script = readFileSync(join(extensionDir, file), 'utf8');
+    for (const [, key] of script.matchAll(/(?<!byId\()'((?:site|connections)_\w+)'/g)) wanted.push(key);
+  }
+  wanted.push(...['call', 'hour', 'always'].map((span) => `site_${span}`), ...['reload', 'close']
+    .flatMap((verb) => [`connections_${verb}`, `connections_${verb}_label`]));
   const page = readFileSync(join(extensionDir, 'popup.html'), 'utf8');
   for (const [, key] of page.matchAll(/data-words="(\w+)"/g)) wanted.push(key);
   const manifest = readFileSync(join(extensionDir, 'manifest.json'), 'utf8');
@@ -136,7 +232,9 @@ test('every message that can be asked for exists', () => {
     }
   }
   for (const key of wanted) assert.ok(messages[key]?.message, key);
-  const spare = Object.keys(messages).filter((key) => !wanted.includes(key) && key !== 'app_name');
+  // Those of the other pages are looked for in locales.test.mjs.
+  const spare = Object.keys(messages).filter((key) => !wanted.includes(key) && key !== 'app_name' &&
+    !/^(check|notify|options|page|welcome)_/.test(key));
   assert.deepEqual(spare, []);
 });
 
@@ -144,8 +242,9 @@ test('every message that can be asked for exists', () => {
 function checkReason(code, names) {
   const args = Object.fromEntries(names.map((name) => [name, `<${name}>`]));
   const reasons = [{code, text: 'text', args}];
-  const [note] = view(known({state: /** @type {any} */ (hostState({reasons}))})).notes;
-  assert.equal(note.key, `reason_${code}`);
+  const {cause: note} = view(known({state: /** @type {any} */ (hostState({reasons}))}));
+  assert.equal(note?.key, `reason_${code}`);
+  assert.ok(note);
   for (const [name, {content}] of Object.entries(messages[note.key].placeholders ?? {})) {
     assert.equal(note.args?.[Number(content.slice(1)) - 1], `<${name}>`, `${code}: ${name}`);
   }

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the pages look: in every language nothing overflows; in English and Arabic, light and dark, axe-core finds
+// nothing, and a picture of each page and state is left in build/extension for people.
+
+import assert from 'node:assert/strict';
+import {mkdir, readdir, readFile, rm} from 'node:fs/promises';
+import {createRequire} from 'node:module';
+import {join} from 'node:path';
+import {after, before, test} from 'node:test';
+import {launchChromium, withTestPermission} from '../lib/chromium.mjs';
+import {extensionDir, fakeHost, outputDir} from '../lib/common.mjs';
+import {hostLinks, hostState, plainState, stateAt} from '../lib/fake_browser.mjs';
+import {createHostServer} from '../lib/host_server.mjs';
+import {createStun} from '../lib/stun.mjs';
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const locales = await readdir(join(extensionDir, '_locales'));
+/** Locales whose pages are looked at by axe and by people. */
+const lookedAt = ['en', 'ar'];
+
+/** @type {[string, any][]} */
+const popupStates = [
+  ['locked', hostState()],
+  ['route', stateAt('default_route_only', {reasons: [{code: 'full_tunnel', text: '', args: {tunnel: 'wg0'}}]})],
+  ['open', plainState()],
+  ['problems', stateAt('disabled', {mode: 'locked', floor: 'force_proxy', mode_fixed: true,
+    reasons: ['excluded_routes', 'http_shows_too', 'policy_failed', 'service_gone', 'floor'].map((code) => ({
+      code, text: '', args: {tunnel: 'wg-office-berlin0', link: 'enp0s31f6', example: '2001:db8:1234:5678::/64',
+        error: 'no space', level: 'force_proxy'}})),
+    browsers: [{id: 'chromium', problems: ['20-site.json sets WebRtcIPHandlingUrl for meet.example.']}]})]];
+const sites = {possible: true, list: [
+  {pattern: 'https://meet.google.com', level: 'default_route_only', seconds_left: 3541, by: 'you'},
+  {pattern: 'https://[*.]corp.example', level: 'unrestricted', seconds_left: null, by: 'admin'}]};
+
+/** @type {Awaited<ReturnType<typeof createHostServer>>} */
+let host;
+/** @type {Awaited<ReturnType<typeof createStun>>[]} */
+let stun;
+/** @type {string} */
+let extension;
+
+before(async () => {
+  await mkdir(outputDir, {recursive: true});
+  extension = await withTestPermission();
+  stun = [await createStun('203.0.113.10'), await createStun('2001:db8:99::1')];
+  host = await createHostServer();
+  host.probed = hostLinks;
+});
+
+after(async () => {
+  await host?.close();
+  for (const one of stun ?? []) one.close();
+  if (extension) await rm(extension, {recursive: true, force: true});
+});
+
+/** What is wider than its place. @param {import('puppeteer-core').Page} page @returns {Promise<string[]>} */
+const overflowing = (page) => page.evaluate(() => [document.documentElement, ...document.body.querySelectorAll('*')]
+  .filter((one) => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display !== 'inline' &&
+    !['TEXTAREA', 'INPUT', 'PROGRESS'].includes(one.tagName))
+  .map((one) => `${one.tagName}#${one.id}: ${(one.textContent ?? '').trim().slice(0, 60)}`));
+
+/** @param {import('puppeteer-core').Page} page @returns {Promise<string[]>} */
+async function violations(page) {
+  await page.evaluate(axe);
+  const {violations: found} = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run());
+  return found.map((/** @type {any} */ one) =>
+    `${one.id}: ${one.nodes.map((/** @type {any} */ node) => `${node.target} ${node.failureSummary}`).join('; ')}`);
+}
+
+/** Looks at a page in both themes. @param {import('puppeteer-core').Page} page @param {string} name */
+async function look(page, name) {
+  for (const theme of ['light', 'dark']) {
+    await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: theme}]);
+    assert.deepEqual(await violations(page), [], `${name} ${theme}`);
+    const path = /** @type {`${string}.png`} */ (join(outputDir, `${name}-${theme}.png`));
+    await page.screenshot({path, fullPage: true});
+  }
+}
+
+/** @typedef {{chromium: Awaited<ReturnType<typeof launchChromium>>, locale: string}} Open */
+
+/** @param {Open} open */
+async function popups({chromium, locale}) {
+  for (const [name, state] of popupStates) {
+    const link = await host.link();
+    await link.report(host.push(state));
+    const page = await chromium.popup();
+    await page.waitForFunction(() => document.querySelectorAll('#notes li').length > 0);
+    assert.deepEqual(await overflowing(page), [], `popup ${locale} ${name}`);
+    if (lookedAt.includes(locale)) await look(page, `popup-${locale}-${name}`);
+    await page.close();
+  }
+}
+
+/** @param {Open} open */
+async function pages({chromium, locale}) {
+  const link = await host.link();
+  await link.report(host.push(stateAt('unrestricted', {sites, floor: 'default_route_only'})));
+  for (const name of ['welcome', 'options', 'test']) {
+    const page = await chromium.page(`${name}.html`, {width: 360});
+    await page.waitForFunction(() => document.querySelector('#sentence')?.textContent);
+    assert.deepEqual(await overflowing(page), [], `${name} ${locale}`);
+    await page.setViewport({width: 1280, height: 800});
+    if (lookedAt.includes(locale)) await look(page, `${name}-${locale}`);
+    await page.close();
+  }
+}
+
+/** @param {Open} open */
+async function leak({chromium, locale}) {
+  const worker = await chromium.worker();
+  await worker.evaluate((stunServers) => chrome.storage.local.set({settings: {stunServers, stunAgreed: true}}),
+    stun.map(({server}) => server));
+  const page = await chromium.page('test.html');
+  await page.waitForSelector('#run', {visible: true});
+  await page.click('#run');
+  await page.waitForSelector('#result', {visible: true});
+  await page.click('#history summary');
+  await look(page, `test-${locale}-leak`);
+  await page.close();
+}
+
+for (const locale of locales) {
+  test(`in ${locale}`, {timeout: 120_000}, async (context) => {
+    host.links.length = 0;
+    host.state = hostState();
+    const chromium = await launchChromium({host: fakeHost, extensions: [extension],
+      env: {...host.env, LANGUAGE: locale}, args: [`--lang=${locale.replace('_', '-')}`]});
+    try {
+      await host.link();
+      const worker = await chromium.worker();
+      const language = await worker.evaluate(() => chrome.i18n.getUILanguage());
+      if (language.slice(0, 2) !== locale.slice(0, 2)) {
+        assert.notEqual(process.env.ICELOCK_REQUIRE, '1', `Chromium speaks ${language}, not ${locale}`);
+        return context.skip(`Chromium has no ${locale}: install chromium-l10n`);
+      }
+      const open = {chromium, locale};
+      await popups(open);
+      await pages(open);
+      if (lookedAt.includes(locale)) await leak(open);
+    } finally {
+      await chromium.close();
+    }
+  });
+}
+
+test('without a host, and with a zoom of 200 %', async () => {
+  const chromium = await launchChromium({extensions: [extension]});
+  try {
+    for (const name of ['welcome', 'options', 'test']) {
+      const page = await chromium.page(`${name}.html`);
+      await page.waitForFunction(() => document.querySelector('#sentence')?.textContent);
+      if (name === 'welcome') {
+        await page.waitForSelector('#host_get', {visible: true});
+      }
+      await look(page, `${name}-alone`);
+      await page.setViewport({width: 640, height: 400, deviceScaleFactor: 2});
+      assert.deepEqual(await overflowing(page), [], name);
+      await page.close();
+    }
+  } finally {
+    await chromium.close();
+  }
+});

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// The packages: the same bytes each time, nothing in them that is not wanted, small, and a .crx that verifies.
+
+import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
+import {createPublicKey, createVerify} from 'node:crypto';
+import {mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, test} from 'node:test';
+import {fileURLToPath} from 'node:url';
+import {filesFor, idOf, zip} from '../../../installer/pack-extension.mjs';
+import {extensionDir} from '../lib/common.mjs';
+
+const script = fileURLToPath(new URL('../../../installer/pack-extension.mjs', import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'icelock-pack-'));
+after(() => rmSync(scratch, {recursive: true, force: true}));
+const key = join(scratch, 'key.pem');
+
+/** @param {string} out @param {string[]} args */
+function pack(out, ...args) {
+  const words = execFileSync(process.execPath, [script, '--out', join(scratch, out), ...args], {encoding: 'utf8'});
+  const names = readdirSync(join(scratch, out)).sort();
+  return {words, files: new Map(names.map((name) => [name, readFileSync(join(scratch, out, name))]))};
+}
+
+test('two runs give the same bytes, each below 200 KB', () => {
+  const one = pack('one', '--generate-key', key);
+  const two = pack('two', '--key', key);
+  assert.equal(statSync(key).mode & 0o777, 0o600);
+  assert.deepEqual([...one.files.keys()].map((name) => name.replace(/-?\d+(\.\d+)+/, '')),
+    ['icelock-chromium.zip', 'icelock-firefox.xpi', 'icelock.crx']);
+  for (const [name, bytes] of one.files) {
+    assert.ok(bytes.equals(/** @type {Buffer} */ (two.files.get(name))), name);
+    assert.ok(bytes.length <= 200 * 1024, `${name}: ${bytes.length}`);
+    assert.ok(bytes.length > 10_000, name);
+  }
+});
+
+test('other tools can read them', () => {
+  const script_ = 'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; ' +
+    'print("\\n".join(z.namelist()))';
+  for (const name of readdirSync(join(scratch, 'one'))) {
+    const words = execFileSync('python3', ['-c', script_, join(scratch, 'one', name)], {encoding: 'utf8'});
+    const list = words.trim().split('\n');
+    assert.ok(list.includes('manifest.json') && list.includes('_locales/ar/messages.json'), name);
+    assert.deepEqual(list, [...list].sort(), name);
+  }
+});
+
+test('each family gets the manifest that its store takes', () => {
+  const read = (/** @type {any} */ family) => JSON.parse(String(filesFor(extensionDir, family).get('manifest.json')));
+  const chromium = read('chromium');
+  const firefox = read('firefox');
+  assert.deepEqual([chromium.key, chromium.browser_specific_settings, chromium.background.scripts],
+    [undefined, undefined, undefined]);
+  assert.deepEqual([firefox.key, firefox.storage, firefox.minimum_chrome_version, firefox.background.service_worker],
+    [undefined, undefined, undefined, undefined]);
+  assert.equal(firefox.optional_permissions.includes('webRequest'), false);
+  assert.equal(chromium.optional_permissions.includes('proxy'), false);
+  assert.deepEqual(firefox.permissions, chromium.permissions);
+});
+
+test('the .crx holds the id, the key and a signature that verifies (CRX3)', () => {
+  const {words, files} = pack('one', '--key', key);
+  const bytes = /** @type {Buffer} */ ([...files].find(([name]) => name.endsWith('.crx'))?.[1]);
+  assert.equal(bytes.toString('latin1', 0, 4), 'Cr24');
+  assert.equal(bytes.readUInt32LE(4), 3);
+  const headerEnd = 12 + bytes.readUInt32LE(8);
+  const der = createPublicKey(readFileSync(key)).export({type: 'spki', format: 'der'});
+  const at = bytes.indexOf(der);
+  assert.ok(at > 0 && at < headerEnd);
+  assert.ok(words.includes(`id ${idOf(der)}`));
+  const signature = bytes.subarray(at + der.length + 3, at + der.length + 3 + 256);
+  const id = bytes.subarray(headerEnd - 18, headerEnd);
+  const size = Buffer.from([18, 0, 0, 0]);
+  assert.ok(createVerify('sha256').update('CRX3 SignedData\0').update(size).update(id)
+    .update(bytes.subarray(headerEnd)).verify(createPublicKey(readFileSync(key)), signature));
+});
+
+test('a missing key, a key of another kind and a wrong option are told, and nothing is overwritten', () => {
+  const fails = (/** @type {string[]} */ ...args) => {
+    try {
+      pack('bad', ...args);
+    } catch (error) {
+      return String(/** @type {any} */ (error).stderr);
+    }
+    return '';
+  };
+  assert.match(fails('--key', join(scratch, 'none.pem')), /^pack-extension: .*none\.pem/);
+  writeFileSync(join(scratch, 'text.pem'), 'no key');
+  assert.match(fails('--key', join(scratch, 'text.pem')), /^pack-extension: /);
+  assert.match(fails('--generate-key', key), /^pack-extension: .*exist/i);
+  assert.match(fails('--nonsense'), /^pack-extension: /);
+  assert.equal(zip(new Map()).length, 22);
+});
