@@ -6,6 +6,7 @@
 #include <fstream>
 #include <utility>
 
+#include "app/audit_json.h"
 #include "app/daemon.h"
 #include "app/policy_work.h"
 #include "app/requests.h"
@@ -38,29 +39,20 @@ policy::Wanted by_decision(const std::vector<const policy::Browser*>& browsers,
   return wanted;
 }
 
-Json audit_of(const std::filesystem::path& root, bool manages, const guard::Decision& decision) {
-  const policy::Store store(root);
-  Json rows = Json::array();
-  bool drift = false;
-  for (const policy::Browser& browser : policy::browsers()) {
-    if (!policy::is_installed(browser, root)) continue;
-    const auto installed = store.installed(browser);
-    std::vector<std::string> problems;
-    if (!installed) problems.push_back(to_string(installed.error()));
-    const Level wanted = decision.of(browser.family);
-    if (manages) {
-      for (std::string& problem : not_in_force(root, {{std::string(browser.id), wanted}})) {
-        problems.push_back(std::move(problem));
-      }
+/// What icelockd decides, or what the ledger says that an admin applied, against what is there.
+Result<Json> audited(const std::filesystem::path& root, bool manages,
+                     const guard::Decision& decision) {
+  std::optional<policy::Wanted> wanted;
+  if (manages) {
+    std::vector<const policy::Browser*> all;
+    for (const policy::Browser& browser : policy::browsers()) {
+      if (policy::is_installed(browser, root)) all.push_back(&browser);
     }
-    drift = drift || !problems.empty();
-    const std::optional<Level> level = installed.value_or(std::nullopt);
-    rows.push_back({{"id", browser.id},
-                    {"wanted", manages ? Json(name(wanted)) : Json(nullptr)},
-                    {"installed", level ? Json(name(*level)) : Json(nullptr)},
-                    {"problems", problems}});
+    wanted = by_decision(all, decision);
   }
-  return {{"drift", drift}, {"browsers", rows}};
+  const auto audit = policy::audit(root, wanted);
+  if (!audit) return std::unexpected(audit.error());
+  return audit_json(*audit);
 }
 
 std::size_t resident_bytes() {
@@ -165,7 +157,7 @@ void Daemon::do_audit(const Call&, const Done& done) {
   if (audits_.size() > 1) return;
   worker_.post([this, root = options_.root, manages = keeper_.manages(),
                 decision = live_.state().decision]() -> Worker::Finish {
-    return [this, answer = audit_of(root, manages, decision)] {
+    return [this, answer = audited(root, manages, decision)] {
       for (const Done& waiting : std::exchange(audits_, {})) waiting(answer);
     };
   });

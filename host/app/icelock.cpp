@@ -9,6 +9,7 @@
 #include <iostream>
 #include <map>
 
+#include "app/audit_verb.h"
 #include "app/policy_verbs.h"
 #include "app/verbs.h"
 #include "base/fd.h"
@@ -30,6 +31,8 @@ struct Options {
   std::vector<std::string> browsers;
   bool system = false;
   bool user = false;
+  bool sarif = false;
+  bool prometheus = false;
 };
 
 const std::vector<std::string> level_words = {"unrestricted", "default_route_only", "force_proxy",
@@ -84,6 +87,14 @@ int mode(const Options& options) {
         output);
   }
   return app::run_mode(options.root, wanted, level, output);
+}
+
+int audit(const Options& options) {
+  const auto form = options.sarif        ? app::AuditForm::sarif
+                    : options.prometheus ? app::AuditForm::metrics
+                    : options.json       ? app::AuditForm::json
+                                         : app::AuditForm::text;
+  return app::run_audit(policy_options(options), form, ICELOCK_VERSION, std::cout, std::cerr);
 }
 
 class CommandLine {
@@ -173,6 +184,12 @@ class CommandLine {
         verb("revert", "Put every policy file back as it was before apply", [](const Options& o) {
           return app::run_revert(policy_options(o), std::cout, std::cerr);
         })));
+    CLI::App* audited = with_root(
+        verb("audit", "What is really in force in each browser, why, and whose mistakes are there",
+             audit));
+    CLI::Option* sarif = audited->add_flag("--sarif", options_.sarif, "Print SARIF 2.1.0");
+    audited->add_flag("--prometheus", options_.prometheus, "Print metrics for a textfile collector")
+        ->excludes(sarif);
     for (const bool setup : {true, false}) {
       CLI::App* sub = with_browsers(with_root(
           setup ? verb("setup", "Let browsers start icelock-host (native-messaging manifests)",

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "app/machine_link.h"
+#include "app/paint.h"
 #include "app/policy_work.h"
 #include "ipc/frame_client.h"
 #include "policy/browsers.h"
@@ -38,32 +39,6 @@ int report(const PolicyOptions& options, const Error& error, std::ostream& out, 
 void print(std::ostream& out, const ordered_json& value) {
   // Policy files may hold any bytes.
   out << value.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
-}
-
-class Paint {
- public:
-  explicit Paint(bool on) : on_(on) {}
-  std::string red(std::string_view text) const { return in("\x1b[31m", text); }
-  std::string green(std::string_view text) const { return in("\x1b[32m", text); }
-  std::string cyan(std::string_view text) const { return in("\x1b[36m", text); }
-  std::string bold(std::string_view text) const { return in("\x1b[1m", text); }
-
- private:
-  std::string in(std::string_view colour, std::string_view text) const {
-    if (!on_) return std::string(text);
-    return std::string(colour) + std::string(text) + "\x1b[0m";
-  }
-  bool on_;
-};
-
-// Somebody else's file must not be able to steer the terminal.
-std::string printable(std::string_view line) {
-  std::string text;
-  for (const char c : line) {
-    const bool control = (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-    text += control ? '?' : c;
-  }
-  return text;
 }
 
 std::vector<std::string> lines_of(std::string_view text) {

@@ -5,6 +5,8 @@
 #include <array>
 #include <utility>
 
+#include "policy/audit.h"
+
 namespace icelock::app {
 namespace {
 
@@ -110,15 +112,11 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
   std::vector<std::string> problems;
   for (const auto& [id, asked] : wanted) {
     const Browser* browser = policy::find_browser(id);
-    if (browser == nullptr || asked == Level::unrestricted) continue;
-    Level least = asked;
-    if (browser->family == BrowserFamily::chromium) least = std::min(least, Level::force_proxy);
-    const std::optional<Level> level = store.installed(*browser).value_or(std::nullopt);
-    if (level && *level >= least) continue;
-    std::string text(browser->name);
-    text += level ? " obeys only " + std::string(name(*level))
-                  : std::string(": no level is in force for every page");
-    problems.push_back(std::move(text));
+    if (browser == nullptr) continue;
+    const auto level = store.installed(*browser).value_or(std::nullopt);
+    if (auto problem = policy::looser_than(*browser, level, asked)) {
+      problems.push_back(std::move(*problem));
+    }
   }
   return problems;
 }
