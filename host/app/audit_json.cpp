@@ -27,7 +27,7 @@ Json to_json(const BrowserAudit& row, const Audit& audit) {
   }
   return {{"id", row.browser->id},
           {"present", row.installed_here},
-          {"wanted", level_or_null(row.wanted)},
+          {"wanted", level_or_null(row.wanted ? std::optional(row.wanted->level) : std::nullopt)},
           {"installed", level_or_null(row.level)},
           {"problems", audit.problems_of(row.browser->id)},
           {"in_force", std::move(keys)}};
@@ -95,11 +95,13 @@ Result<Audit> audit_of(const Json& json) {
     for (const Json& row : json.at("browsers")) {
       const auto* browser = policy::find_browser(row.at("id").get<std::string>());
       if (browser == nullptr) continue;
-      audit.browsers.push_back({.browser = browser,
-                                .installed_here = row.at("present").get<bool>(),
-                                .wanted = level_at(row, "wanted"),
-                                .level = level_at(row, "installed"),
-                                .in_force = {}});
+      const auto wanted = level_at(row, "wanted");
+      audit.browsers.push_back(
+          {.browser = browser,
+           .installed_here = row.at("present").get<bool>(),
+           .wanted = wanted ? std::optional<policy::WantedPolicy>(*wanted) : std::nullopt,
+           .level = level_at(row, "installed"),
+           .in_force = {}});
       for (const Json& key : row.at("in_force")) {
         audit.browsers.back().in_force.push_back({key.at("key").get<std::string>(),
                                                   key.at("value").dump(),

@@ -60,7 +60,7 @@ void print_browser(const BrowserAudit& row, const Audit& audit, const Paint& pai
   out << paint.bold(row.browser->name) << ": "
       << (row.level ? std::string(name(*row.level)) + " by policy"
                     : "no policy sets a level for every page")
-      << (row.wanted ? ", asked for: " + std::string(name(*row.wanted)) : "")
+      << (row.wanted ? ", asked for: " + std::string(name(row.wanted->level)) : "")
       << (row.installed_here ? "" : " (not installed)") << "\n";
   for (const policy::Winner& winner : row.in_force) {
     out << "  " << printable(winner.key) << " = " << printable(winner.value) << "\n    from "

@@ -113,8 +113,8 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
   for (const auto& [id, asked] : wanted) {
     const Browser* browser = policy::find_browser(id);
     if (browser == nullptr) continue;
-    const auto level = store.installed(*browser).value_or(std::nullopt);
-    if (auto problem = policy::looser_than(*browser, level, asked)) {
+    const auto level = store.installed(*browser, asked.sites).value_or(std::nullopt);
+    if (auto problem = policy::looser_than(*browser, level, asked.level)) {
       problems.push_back(std::move(*problem));
     }
   }

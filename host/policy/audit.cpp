@@ -56,6 +56,29 @@ bool has_place_of_its_own(const Tree& tree, const Browser& browser, std::set<std
   return found;
 }
 
+/// What a file of icelock's own asks for; nullopt when it says nothing.
+std::optional<WantedPolicy> stated(const Browser& browser, const std::string& text) {
+  if (browser.family == BrowserFamily::firefox) {
+    const auto level = firefox_level(text);
+    return level ? std::optional<WantedPolicy>(*level) : std::nullopt;
+  }
+  const auto file = parse_strict(text);
+  if (!file || !file->is_object()) return std::nullopt;
+  const auto level_of = [](const nlohmann::json& handling) {
+    return chromium_level_of(handling.dump(), "");
+  };
+  const auto level = level_of(file->value(std::string(browser.level_key), nlohmann::json()));
+  if (!level) return std::nullopt;
+  WantedPolicy result(*level);
+  for (const auto& entry : file->value(std::string(chromium_url_key), nlohmann::json::array())) {
+    if (!entry.is_object() || !entry.value("url", nlohmann::json()).is_string()) continue;
+    const auto pattern = entry["url"].get<std::string>();
+    const auto site = level_of(entry.value("handling", nlohmann::json()));
+    if (pattern != "*" && site) result.sites.push_back({pattern, *site});
+  }
+  return result;
+}
+
 /// Holds what is there against what icelock wrote, and takes from it what was asked for.
 void compare_with_ledger(const Tree& tree, const Ledger& ledger, Audit& result) {
   for (BrowserAudit& row : result.browsers) {
@@ -72,18 +95,16 @@ void compare_with_ledger(const Tree& tree, const Ledger& ledger, Audit& result) 
               "it is not as icelock wrote it");
         }
       }
-      const bool firefox = row.browser->family == BrowserFamily::firefox;
-      const auto level = firefox ? firefox_level(entry->written.back())
-                                 : chromium_level(*row.browser, entry->written.back());
-      if (level && !row.wanted) row.wanted = level;
+      if (!row.wanted) row.wanted = stated(*row.browser, entry->written.back());
     }
   }
 }
 
-void compare_levels(Audit& result) {
-  for (const BrowserAudit& row : result.browsers) {
-    if (!row.wanted) continue;
-    if (const auto text = looser_than(*row.browser, row.level, *row.wanted)) {
+void compare_levels(const Store& store, Audit& result) {
+  for (BrowserAudit& row : result.browsers) {
+    const WantedPolicy asked = row.wanted.value_or(WantedPolicy(Level::unrestricted));
+    row.level = store.installed(*row.browser, asked.sites).value_or(std::nullopt);
+    if (const auto text = looser_than(*row.browser, row.level, asked.level)) {
       add(result, "level_loose", {row.browser, "", ""}, *text);
     }
   }
@@ -133,7 +154,6 @@ Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wante
     if (!row.installed_here && !has_place) continue;
     const bool firefox = browser.family == BrowserFamily::firefox;
     (firefox ? audit_firefox : audit_chromium)(*tree, browser, result, row);
-    row.level = store.installed(browser).value_or(std::nullopt);
     if (wanted && wanted->contains(std::string(browser.id))) {
       row.wanted = wanted->at(std::string(browser.id));
     }
@@ -146,7 +166,7 @@ Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wante
     add(result, "not_compared", {nullptr, tree->shown(ledger_path).string(), ""},
         to_string(ledger.error()));
   }
-  compare_levels(result);
+  compare_levels(store, result);
   find_sandboxed(*tree, result);
   return result;
 }

@@ -53,9 +53,9 @@ struct Winner {
 
 struct BrowserAudit {
   const Browser* browser;
-  bool installed_here = false;  ///< the program is there
-  std::optional<Level> wanted;  ///< empty: nothing was asked for
-  std::optional<Level> level;   ///< see Store::installed
+  bool installed_here = false;         ///< the program is there
+  std::optional<WantedPolicy> wanted;  ///< empty: nothing was asked for
+  std::optional<Level> level;          ///< see Store::installed, wanted exceptions aside
   std::vector<Winner> in_force;
 };
 

@@ -24,8 +24,7 @@ struct Browser {
   std::string_view other_policy_path;
   std::string_view level_key;  ///< Chromium family: the policy that takes the handling
   /// The level key alone does not reach a running browser, so WebRtcIPHandlingUrl says the same for
-  /// "*" (Edge: WebRtcLocalhostIpHandling is not refreshed). Nowhere else: Chromium 156 was seen to
-  /// take a changed level key at once, and a changed URL list, which outranks it, not at all.
+  /// "*" (Edge: WebRtcLocalhostIpHandling is not refreshed). Nowhere else: see chromium_url_key.
   bool needs_url_list = false;
   std::string_view system_manifests;
   std::string_view other_system_manifests;  ///< a second place, as above; empty: there is none

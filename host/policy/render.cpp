@@ -55,13 +55,20 @@ struct Handlings {
   bool catches_all = false;
 };
 
-Handlings handlings_of(const json& list) {
+Handlings handlings_of(const json& list, const std::vector<SiteException>& granted) {
+  const auto is_granted = [&](const json& entry) {
+    const auto level = level_of_handling(entry["handling"]);
+    return level && std::ranges::any_of(granted, [&](const SiteException& site) {
+             return entry["url"] == site.pattern && *level >= site.level;
+           });
+  };
   Handlings result;
   if (!list.is_array()) return result;  // a wrong type is refused as a whole
   for (const json& entry : list) {
     // Chromium drops a bad entry alone.
     if (!entry.is_object() || !entry.contains("url") || !entry.contains("handling")) continue;
     if (!entry["url"].is_string() || !entry["handling"].is_string()) continue;
+    if (is_granted(entry)) continue;
     result.of_pages.push_back(entry["handling"]);
     if (entry["url"] == "*") {
       result.catches_all = true;
@@ -73,9 +80,9 @@ Handlings handlings_of(const json& list) {
 
 // Strict: an unknown word is no level. Otherwise it is unrestricted, which is how Chromium takes
 // it.
-std::optional<Level> chromium_level_of(const json& level_value, const json& url_value,
-                                       bool strict) {
-  Handlings handlings = handlings_of(url_value);
+std::optional<Level> chromium_level_of(const json& level_value, const json& url_value, bool strict,
+                                       const std::vector<SiteException>& granted = {}) {
+  Handlings handlings = handlings_of(url_value, granted);
   const bool has_base = handlings.catches_all || level_value.is_string();
   if (!has_base && strict) return std::nullopt;
   if (!handlings.catches_all && has_base) handlings.of_pages.push_back(level_value);
@@ -130,12 +137,21 @@ std::string firefox_pref_text(bool value) {
          ", \"Status\": \"locked\", \"Type\": \"boolean\"}";
 }
 
-std::string chromium_policy_file(const Browser& browser, Level level) {
-  const std::string handling(chromium_handling(level));
-  const std::string own = "{\n  \"" + std::string(browser.level_key) + "\": \"" + handling + "\"";
-  if (!browser.needs_url_list) return own + "\n}\n";
-  return own + ",\n  \"" + std::string(chromium_url_key) +
-         "\": [\n    {\"url\": \"*\", \"handling\": \"" + handling + "\"}\n  ]\n}\n";
+std::string chromium_policy_file(const Browser& browser, Level level,
+                                 const std::vector<SiteException>& sites) {
+  std::vector<SiteException> entries = effective_sites(browser, level, sites);
+  if (browser.needs_url_list) entries.push_back({"*", level});
+  std::string text = "{\n  \"" + std::string(browser.level_key) + "\": \"" +
+                     std::string(chromium_handling(level)) + "\"";
+  if (!entries.empty()) text += ",\n  \"" + std::string(chromium_url_key) + "\": [";
+  const char* separator = "\n";
+  for (const SiteException& entry : entries) {
+    text += separator;
+    text += "    {\"url\": " + json(entry.pattern).dump() + ", \"handling\": \"" +
+            std::string(chromium_handling(entry.level)) + "\"}";
+    separator = ",\n";
+  }
+  return text + (entries.empty() ? "\n}\n" : "\n  ]\n}\n");
 }
 
 Result<std::string> firefox_policy_file(std::string_view original, Level level) {
@@ -155,10 +171,28 @@ Result<std::string> firefox_policy_file(std::string_view original, Level level) 
   return text;
 }
 
-std::optional<Level> chromium_level_of(std::string_view level_value, std::string_view url_value) {
+std::optional<Level> chromium_level_of(std::string_view level_value, std::string_view url_value,
+                                       const std::vector<SiteException>& granted) {
   const auto level = parse_lenient(level_value);
   const auto urls = parse_lenient(url_value);
-  return chromium_level_of(level.value_or(json()), urls.value_or(json()), false);
+  return chromium_level_of(level.value_or(json()), urls.value_or(json()), false, granted);
+}
+
+std::vector<SiteException> granted_in(std::string_view url_value,
+                                      const std::vector<SiteException>& granted) {
+  const auto list = parse_lenient(url_value).value_or(json());
+  std::vector<SiteException> found;
+  for (const SiteException& site : granted) {
+    const bool there = list.is_array() && std::ranges::any_of(list, [&](const json& entry) {
+                         if (!entry.is_object() || entry.value("url", json()) != site.pattern) {
+                           return false;
+                         }
+                         const auto level = level_of_handling(entry.value("handling", json()));
+                         return level && *level <= site.level;
+                       });
+    if (there) found.push_back(site);
+  }
+  return found;
 }
 
 std::optional<Level> chromium_level(const Browser& browser, std::string_view file) {

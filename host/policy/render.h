@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/level.h"
 #include "policy/browsers.h"
+#include "policy/sites.h"
 
 // How a level is said to a browser: by measured effect, not by name (policies/handling.json holds
 // the same table as data, with the source of each key; a test compares the two).
@@ -31,7 +32,9 @@ struct FirefoxPref {
 std::span<const FirefoxPref> firefox_prefs(Level level);
 
 /// The whole content of icelock's own file in a Chromium-family policy folder, ending in a newline.
-std::string chromium_policy_file(const Browser& browser, Level level);
+/// Of `sites` those that are looser than `level`.
+std::string chromium_policy_file(const Browser& browser, Level level,
+                                 const std::vector<SiteException>& sites = {});
 
 /// `original` (empty: no file) with icelock's preferences set and locked in policies.Preferences,
 /// every other byte as it was. Error: bad_policy_file when it is not JSON of the expected shape.
@@ -43,16 +46,23 @@ std::vector<std::string_view> firefox_preferences_path();
 /// One preference as icelock writes it: {"Value": true, "Status": "locked", "Type": "boolean"}.
 std::string firefox_pref_text(bool value);
 
-/// The policy that holds a handling per site. It outranks the level key, and in Edge it is the only
-/// one of the two that a running browser takes up (Microsoft Edge policy documents), so both are
-/// written.
+/// The policy that holds a handling per site: the first match wins, and it outranks the level key.
+/// In Edge it is the only one of the two that a running browser takes up (Microsoft Edge policy
+/// documents), so there it ends with an entry for "*". Nowhere else: an open tab keeps the entries
+/// that it has seen (Chromium 156 renderer_preferences_util.cc adds to its list and never clears
+/// it), so one for "*" would keep that tab from obeying the next, stricter level.
 inline constexpr std::string_view chromium_url_key = "WebRtcIPHandlingUrl";
 
-/// The loosest level that the two policies together give any page; the arguments are their values
-/// as JSON text, empty when not set. A word that is no level of ours counts as unrestricted,
-/// because Chromium takes an unknown one for `default` without any sign. nullopt: some pages are
-/// left to the browser's default.
-std::optional<Level> chromium_level_of(std::string_view level_value, std::string_view url_value);
+/// The loosest level that the two policies together give any page, entries that grant no more than
+/// `granted` aside; the first two arguments are their values as JSON text, empty when not set. A
+/// word that is no level of ours counts as unrestricted, because Chromium takes an unknown one for
+/// `default` without any sign. nullopt: some pages are left to the browser's default.
+std::optional<Level> chromium_level_of(std::string_view level_value, std::string_view url_value,
+                                       const std::vector<SiteException>& granted = {});
+
+/// Those of `granted` that this WebRtcIPHandlingUrl really grants, at least as loose as asked for.
+std::vector<SiteException> granted_in(std::string_view url_value,
+                                      const std::vector<SiteException>& granted);
 
 /// The level that these bytes alone ask for; nullopt when they are broken, leave some pages or
 /// preferences open, or use a word that is no level. In Firefox only locked preferences count.

@@ -27,20 +27,54 @@ Change::Kind kind_of(const std::optional<FileState>& before,
   return after ? Change::Kind::replace : Change::Kind::remove;
 }
 
-// Several browsers may read one file: it gets the strictest of the levels wanted for it.
-Level level_for(const Target& target, const Wanted& wanted, std::vector<std::string>& notes) {
-  Level level = wanted.at(std::string(target.browser->id));
+// Several browsers may read one file: it gets the strictest of the levels wanted for it, and the
+// exceptions that all of them are to have.
+WantedPolicy wanted_for(const Target& target, const Wanted& wanted,
+                        std::vector<std::string>& notes) {
+  WantedPolicy result = wanted.at(std::string(target.browser->id));
   for (const Target& other : targets_at(target.path)) {
     if (other.browser == target.browser) continue;
     const auto found = wanted.find(std::string(other.browser->id));
     notes.push_back(std::string(other.browser->name) + " reads the same file" +
                     (found == wanted.end() ? " and obeys it too" : ""));
-    if (found == wanted.end() || found->second <= level) continue;
-    level = found->second;
-    notes.push_back("that browser is to have " + std::string(name(level)) + ", so the file says " +
-                    std::string(name(level)));
+    if (found == wanted.end()) continue;
+    std::erase_if(result.sites, [&](const SiteException& site) {
+      const auto& others = found->second.sites;
+      return std::find(others.begin(), others.end(), site) == others.end();
+    });
+    if (found->second.level <= result.level) continue;
+    result.level = found->second.level;
+    const std::string word(name(result.level));
+    notes.push_back("that browser is to have " + word + ", so the file says " + word);
   }
-  return level;
+  return result;
+}
+
+std::string url_list_in(const InForce& view) {
+  const auto found = view.settings.find(std::string(chromium_url_key));
+  return found == view.settings.end() ? std::string() : found->second.value;
+}
+
+// A list of icelock's own would take the place of another's as a whole, also where that one is the
+// stricter.
+Result<void> leave_out_sites(const Tree& tree, const Target& target, WantedPolicy& wanted,
+                             std::vector<std::string>& notes) {
+  if (wanted.sites.empty()) return {};
+  if (target.browser->family == BrowserFamily::firefox) {
+    notes.emplace_back("Firefox has no setting per site: the exceptions are left out");
+  } else if (!target.browser->needs_url_list) {
+    auto files = read_policy_folder(tree, parent_of(target.path));
+    if (!files) return std::unexpected(files.error());
+    const InForce others = chromium_in_force(
+        *target.browser, with_file(std::move(*files), chromium_file_name, std::nullopt));
+    if (url_list_in(others).empty()) return {};
+    notes.emplace_back("the exceptions are left out: they would replace another file's " +
+                       std::string(chromium_url_key));
+  } else {
+    return {};
+  }
+  wanted.sites.clear();
+  return {};
 }
 
 void add_level_notes(const Browser& browser, Level level, std::vector<std::string>& notes) {
@@ -86,8 +120,12 @@ Result<Change> plan_target(const Tree& tree, const Target& target, const Wanted&
   auto read = tree.read(target.path);
   if (!read) return std::unexpected(read.error());
   const std::optional<FileState>& before = *read;
-  const Level level = level_for(target, wanted, change.notes);
-  Result<std::string> after = chromium_policy_file(browser, level);
+  WantedPolicy own = wanted_for(target, wanted, change.notes);
+  if (auto done = leave_out_sites(tree, target, own, change.notes); !done) {
+    return std::unexpected(done.error());
+  }
+  const Level level = own.level;
+  Result<std::string> after = chromium_policy_file(browser, level, own.sites);
   if (browser.family == BrowserFamily::firefox) {
     after = firefox_policy_file(firefox_base(tree, before, change.notes), level);
   }
@@ -149,16 +187,15 @@ bool reads(const std::vector<const Browser*>& readers, std::string_view path) {
 }
 
 Result<std::optional<Level>> level_in_folder(const Tree& tree, const Browser& browser,
-                                             const std::string& folder) {
+                                             const std::string& folder,
+                                             const std::vector<SiteException>& granted) {
   if (!tree.is_open_to_all(folder)) return std::nullopt;
   auto files = read_policy_folder(tree, folder);
   if (!files) return std::unexpected(files.error());
   const InForce view = chromium_in_force(browser, *files);
-  const auto value = [&](std::string_view key) {
-    const auto found = view.settings.find(std::string(key));
-    return found == view.settings.end() ? std::string() : found->second.value;
-  };
-  return chromium_level_of(value(browser.level_key), value(chromium_url_key));
+  const auto level = view.settings.find(std::string(browser.level_key));
+  return chromium_level_of(level == view.settings.end() ? std::string() : level->second.value,
+                           url_list_in(view), granted);
 }
 
 // Firefox uses its policies.json alone when there is one, however broken.
@@ -193,7 +230,7 @@ Result<Plan> Store::plan(const Wanted& wanted, Upkeep upkeep) const {
   if (!tree) return std::unexpected(tree.error());
   Plan plan{.upkeep = upkeep, .changes = {}};
   std::set<std::string> planned;
-  for (const auto& [id, level] : wanted) {
+  for (const auto& [id, wish] : wanted) {
     const Browser* browser = find_browser(id);
     if (browser == nullptr) return fail(Code::not_found, "no such browser", id);
     for (const Target& target : targets(*browser)) {
@@ -229,7 +266,8 @@ Result<Plan> Store::plan_revert(const std::vector<std::string>& browser_ids) con
   return plan;
 }
 
-Result<std::optional<Level>> Store::installed(const Browser& browser) const {
+Result<std::optional<Level>> Store::installed(const Browser& browser,
+                                              const std::vector<SiteException>& granted) const {
   auto tree = Tree::open(root_);
   if (!tree) return std::unexpected(tree.error());
   if (browser.family == BrowserFamily::firefox) {
@@ -237,11 +275,28 @@ Result<std::optional<Level>> Store::installed(const Browser& browser) const {
   }
   std::optional<Level> loosest;
   for (const Target& target : targets(browser)) {
-    auto level = level_in_folder(*tree, browser, parent_of(target.path));
+    auto level = level_in_folder(*tree, browser, parent_of(target.path), granted);
     if (!level || !*level) return level;
     loosest = std::min(loosest.value_or(Level::disabled), **level);
   }
   return loosest;
+}
+
+Result<std::vector<SiteException>> Store::missing_sites(
+    const Browser& browser, Level level, const std::vector<SiteException>& granted) const {
+  std::vector<SiteException> missing = effective_sites(browser, level, granted);
+  auto tree = Tree::open(root_);
+  if (!tree) return std::unexpected(tree.error());
+  for (const Target& target : targets(browser)) {
+    if (missing.empty()) break;
+    auto files = read_policy_folder(*tree, parent_of(target.path));
+    if (!files) return std::unexpected(files.error());
+    const auto given = granted_in(url_list_in(chromium_in_force(browser, *files)), missing);
+    std::erase_if(missing, [&](const SiteException& site) {
+      return std::find(given.begin(), given.end(), site) != given.end();
+    });
+  }
+  return missing;
 }
 
 }  // namespace icelock::policy

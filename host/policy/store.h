@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/level.h"
 #include "policy/browsers.h"
+#include "policy/sites.h"
 
 // The only writer of browser policy. Every path lies below one root ("/" or the --root of a test or
 // image).
@@ -66,8 +67,20 @@ struct Plan {
   bool pending() const;
 };
 
-/// The levels to install; browsers that are not in the map are left alone.
-using Wanted = std::map<std::string, Level>;
+/// What is to be installed in one browser. Firefox has no setting per site: the exceptions are left
+/// out there, and where somebody else's file has a list of sites already, which one of icelock's
+/// would replace as a whole. A note says so.
+struct WantedPolicy {
+  WantedPolicy() = default;
+  WantedPolicy(Level the_level, std::vector<SiteException> the_sites = {})  // NOLINT: a bare level
+      : level(the_level), sites(std::move(the_sites)) {}
+
+  Level level = Level::force_proxy;
+  std::vector<SiteException> sites;  ///< those that are looser than `level` are written
+};
+
+/// By browser id; browsers that are not in the map are left alone.
+using Wanted = std::map<std::string, WantedPolicy>;
 
 class Store {
  public:
@@ -100,8 +113,15 @@ class Store {
   /// and files or folders closed to other users count for nothing, a word that the browser does not
   /// know is as loose as its default. nullopt when some page is left to the browser or its
   /// extension. Never looks at a user's own files, and cannot know what a running Firefox, or a
-  /// browser in a sandbox, has read.
-  Result<std::optional<Level>> installed(const Browser& browser) const;
+  /// browser in a sandbox, has read. Site entries that loosen no more than `granted` do not count.
+  Result<std::optional<Level>> installed(const Browser& browser,
+                                         const std::vector<SiteException>& granted = {}) const;
+
+  /// Those of `granted` that the installed files of all owners together do not give this browser at
+  /// `level`, although they should: another file has its own list of sites, or they are not written
+  /// yet.
+  Result<std::vector<SiteException>> missing_sites(const Browser& browser, Level level,
+                                                   const std::vector<SiteException>& granted) const;
 
  private:
   std::filesystem::path root_;

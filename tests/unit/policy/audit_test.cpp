@@ -230,7 +230,7 @@ TEST_F(AuditTest, HoldsFilesAgainstTheLedger) {
   };
   apply();
   EXPECT_THAT(found(), IsEmpty());
-  EXPECT_EQ(audit_.browsers[0].wanted, Level::force_proxy);
+  EXPECT_EQ(audit_.browsers[0].wanted->level, Level::force_proxy);
 
   chromium("zz-icelock.json", R"({"WebRtcIPHandling":"default"})");
   EXPECT_THAT(found(), ElementsAre("own_file_changed", "level_loose"));
@@ -245,6 +245,21 @@ TEST_F(AuditTest, HoldsFilesAgainstTheLedger) {
   apply();
   chromium("zzz.json", R"({"WebRtcIPHandling":"default"})");
   EXPECT_THAT(found(), ElementsAre("level_overridden", "level_loose"));
+}
+
+TEST_F(AuditTest, TakesExceptionsThatIcelockWroteForIntended) {
+  const std::vector<SiteException> sites = {{"https://meet.example", Level::default_route_only}};
+  Store store(root_.path());
+  const Wanted asked = {{"chromium", {Level::force_proxy, sites}}};
+  ASSERT_TRUE(store.apply(store.plan(asked).value()));
+  EXPECT_THAT(found(Severity::info), ElementsAre("site_exception"));
+  EXPECT_EQ(audit_.browsers[0].level, Level::force_proxy);
+  EXPECT_EQ(audit_.browsers[0].wanted->sites, sites);
+
+  std::string text = root_.read(managed + "zz-icelock.json");
+  text.replace(text.find("meet.example"), 4, "evil");
+  chromium("zz-icelock.json", text);
+  EXPECT_THAT(found(), ElementsAre("own_file_changed", "level_loose"));
 }
 
 TEST_F(AuditTest, HoldsLevelsAgainstTheService) {
