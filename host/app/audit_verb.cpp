@@ -62,9 +62,10 @@ void print_browser(const BrowserAudit& row, const Audit& audit, const Paint& pai
                     : "no policy sets a level for every page")
       << (row.wanted ? ", asked for: " + std::string(name(row.wanted->level)) : "")
       << (row.installed_here ? "" : " (not installed)") << "\n";
+  std::string_view file;
   for (const policy::Winner& winner : row.in_force) {
-    out << "  " << printable(winner.key) << " = " << printable(winner.value) << "\n    from "
-        << printable(winner.file) << "\n";
+    if (winner.file != file) out << "  " << printable(file = winner.file) << "\n";
+    out << "    " << printable(winner.key) << " = " << printable(winner.value) << "\n";
   }
   print_findings(audit, row.browser->id, paint, out);
 }

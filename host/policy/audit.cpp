@@ -81,10 +81,16 @@ std::optional<WantedPolicy> stated(const Browser& browser, const std::string& te
 
 /// Holds what is there against what icelock wrote, and takes from it what was asked for.
 void compare_with_ledger(const Tree& tree, const Ledger& ledger, Audit& result) {
+  const auto wrote = [&](const Target& target) {
+    const LedgerFile* entry = ledger.find(target.path);
+    return entry != nullptr && !entry->written.empty();
+  };
   for (BrowserAudit& row : result.browsers) {
-    for (const Target& target : targets(*row.browser)) {
+    const auto places = targets(*row.browser);
+    // One that only shares a file with another browser was not asked for.
+    if (!std::ranges::all_of(places, wrote)) continue;
+    for (const Target& target : places) {
       const LedgerFile* entry = ledger.find(target.path);
-      if (entry == nullptr || entry->written.empty()) continue;
       const Place place{row.browser, tree.shown(target.path).string(), ""};
       const auto now = tree.read(target.path);
       if (!now || !*now) {

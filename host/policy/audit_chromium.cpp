@@ -134,8 +134,13 @@ void Folder::judge_conflict(const std::string& key, const std::vector<Value>& va
   const Value& last = values.back();
   for (const Value& value : values) {
     if (value.file == last.file || value.value == last.value) continue;
-    const bool ours = value.file == chromium_file_name;
-    add(audit_, ours ? "level_overridden" : "key_conflict", at(last.file, key),
+    std::string_view rule = "key_conflict";
+    if (value.file == chromium_file_name && key == chromium_url_key) rule = "sites_overridden";
+    if (value.file == chromium_file_name && key == browser_.level_key &&
+        chromium_level_of(last.value.dump(), "") < chromium_level_of(value.value.dump(), "")) {
+      rule = "level_overridden";
+    }
+    add(audit_, rule, at(last.file, key),
         last.file + " says " + last.value.dump() + " and wins over " + value.file + " (" +
             value.value.dump() + "), because its name comes later");
   }

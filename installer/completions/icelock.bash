@@ -26,7 +26,7 @@ _icelock() {
     --stun) return ;;
     *)
       case $verb in
-        '') words='status watch probe mode plan apply revert setup unsetup --help --version' ;;
+        '') words='status watch probe mode plan apply revert audit setup unsetup --help --version' ;;
         status | watch) words='--json --root --help' ;;
         probe) words='--json --stun --help' ;;
         mode)
@@ -35,6 +35,7 @@ _icelock() {
           ;;
         plan | apply) words='--json --root --browser --level --help' ;;
         revert) words='--json --root --browser --help' ;;
+        audit) words='--json --root --sarif --prometheus --help' ;;
         setup | unsetup) words='--json --root --browser --user --system --help' ;;
       esac
       ;;

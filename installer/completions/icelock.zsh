@@ -13,6 +13,7 @@ _icelock() {
     'plan:what apply would change'
     'apply:lock WebRTC by browser policy, for all users'
     'revert:put every policy file back as it was'
+    'audit:what is in force in each browser, why, and all mistakes'
     'setup:let browsers start icelock-host'
     'unsetup:take the native-messaging manifests away again'
   )
@@ -36,6 +37,7 @@ _icelock() {
     mode) _arguments $common $root '1:mode:(auto locked open)' "2:level:$levels" ;;
     plan | apply) _arguments $common $root $browser $level ;;
     revert) _arguments $common $root $browser ;;
+    audit) _arguments $common $root '(--prometheus)--sarif[print SARIF]' '(--sarif)--prometheus[print metrics]' ;;
     setup | unsetup) _arguments $common $root $browser $scope ;;
   esac
 }

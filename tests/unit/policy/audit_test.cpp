@@ -262,6 +262,15 @@ TEST_F(AuditTest, TakesExceptionsThatIcelockWroteForIntended) {
   EXPECT_THAT(found(), ElementsAre("own_file_changed", "level_loose"));
 }
 
+TEST_F(AuditTest, NamesAListThatReplacesIcelocks) {
+  Store store(root_.path());
+  const Wanted asked = {
+      {"chromium", {Level::force_proxy, {{"https://meet.example", Level::default_route_only}}}}};
+  ASSERT_TRUE(store.apply(store.plan(asked).value()));
+  chromium("zzz.json", R"({"WebRtcIPHandlingUrl":[]})");
+  EXPECT_THAT(found(), ElementsAre("sites_overridden"));
+}
+
 TEST_F(AuditTest, HoldsLevelsAgainstTheService) {
   chromium("x.json", R"({"WebRtcIPHandling":"default_public_interface_only"})");
   wanted_ = Wanted{{"chromium", Level::force_proxy}};
