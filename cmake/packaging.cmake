@@ -2,6 +2,8 @@
 # What `cmake --install` puts where, and the Debian package made of the same rules (`cpack -G DEB`).
 
 include(GNUInstallDirs)
+# Packing takes what was built and builds no tests for it.
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 find_program(ICELOCK_GZIP gzip REQUIRED)
 set(installer ${PROJECT_SOURCE_DIR}/installer)
 set(generated ${PROJECT_BINARY_DIR}/installed)

@@ -14,12 +14,12 @@ while [ $# -gt 0 ]; do
       cat <<'HELP'
 Usage: tests/run.sh [--quick] [ctest options]
 
-Installs what the tests need (apt, npm ci), builds the dev preset, and runs every test: unit,
-process, style, extension, and the leak lab with real tunnels and browsers in network namespaces
-(as root; a user with sudo is asked for it). Before that the unit and process tests under
-AddressSanitizer + UBSan and under ThreadSanitizer.
+Installs what the tests need (apt, npm ci), builds, and runs every test: unit and process tests under
+AddressSanitizer + UBSan and, where there are threads, ThreadSanitizer; then, as the dev preset builds
+them, process, style, extension and package tests, and the leak lab with real tunnels and browsers in
+network namespaces (as root; a user with sudo is asked for it).
 
-  --quick   leave out the sanitizer runs
+  --quick   leave out the sanitizers: all tests as the dev preset builds them
 Anything else goes to ctest, for example: tests/run.sh --quick -R guard
 Set ICELOCK_REQUIRE=1 to turn every skipped test into a failure.
 HELP
@@ -40,9 +40,8 @@ install_node
 (cd tests/extension && npm ci --silent --no-audit --no-fund) ||
   die 'npm ci failed in tests/extension; run it there to see why'
 
-say 'Building (dev)'
-cmake --preset dev >/dev/null
-cmake --build --preset dev -- --quiet
+# So that a second clone finds what the first one compiled.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 
 # The lab makes network namespaces, and the store tests mount file systems: root's work. What went
 # wrong is said again at the very end, where it is looked for.
@@ -83,7 +82,15 @@ if [ "$with_sanitizers" = yes ]; then
   done
 fi
 
-say 'Running the tests'
+# Unit tests have run under a sanitizer by now: not built and run once more.
+dev_targets=(all)
+if [ "$with_sanitizers" = yes ] && [ "${#ctest_options[@]}" -eq 0 ]; then
+  dev_targets=(icelock icelock-host icelockd installed_files gather_tool net_kernel_test store_tool)
+  ctest_options=(-E '^unit\.|_NOT_BUILT$')
+fi
+say 'Building and running the tests (dev)'
+cmake --preset dev >/dev/null
+cmake --build --preset dev --target "${dev_targets[@]}" -- --quiet
 run_ctest dev --test-dir build/dev "${ctest_options[@]}"
 if [ "$(id -u)" -ne 0 ]; then as_root chown -R "$(id -u):$(id -g)" build; fi
 if [ "${#troubles[@]}" -gt 0 ]; then

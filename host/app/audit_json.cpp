@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <map>
 
+#include "app/requests.h"
+
 namespace icelock::app {
 namespace {
 
@@ -29,6 +31,7 @@ Json to_json(const BrowserAudit& row, const Audit& audit) {
           {"present", row.installed_here},
           {"wanted", level_or_null(row.wanted ? std::optional(row.wanted->level) : std::nullopt)},
           {"installed", level_or_null(row.level)},
+          {"exceptions", sites_json(row.exceptions)},
           {"problems", audit.problems_of(row.browser->id)},
           {"in_force", std::move(keys)}};
 }
@@ -101,6 +104,7 @@ Result<Audit> audit_of(const Json& json) {
            .installed_here = row.at("present").get<bool>(),
            .wanted = wanted ? std::optional<policy::WantedPolicy>(*wanted) : std::nullopt,
            .level = level_at(row, "installed"),
+           .exceptions = {},
            .in_force = {}});
       for (const Json& key : row.at("in_force")) {
         audit.browsers.back().in_force.push_back({key.at("key").get<std::string>(),

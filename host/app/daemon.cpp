@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "app/requests.h"
 #include "app/state_json.h"
 
 namespace icelock::app {
@@ -27,6 +28,7 @@ std::string words_for(Level level) {
 Daemon::Daemon(Options options, Live live)
     : options_(std::move(options)),
       live_(std::move(live)),
+      sites_(options_.root / "var/lib/icelock/sites.json"),
       keeper_(options_.root, worker_, [this](const std::string& words, bool failed) {
         options_.log(words, failed);
         state_changed();
@@ -45,7 +47,6 @@ Result<std::unique_ptr<Daemon>> Daemon::open(Options options) {
     return std::unexpected(opened.error());
   }
   daemon->state_changed();
-  daemon->keeper_.follow(daemon->live_.state(), guard::Clock::now());
   return daemon;
 }
 
@@ -103,7 +104,7 @@ void Daemon::add_to(std::vector<pollfd>& fds) const {
 
 int Daemon::timeout(guard::Clock::time_point now) const {
   int least = live_.timeout(now);
-  for (const int other : {frames_->timeout(now), keeper_.timeout(now)}) {
+  for (const int other : {frames_->timeout(now), keeper_.timeout(now), sites_.timeout()}) {
     if (other >= 0) least = std::min(least, other);
   }
   return least;
@@ -113,6 +114,13 @@ void Daemon::handle() {
   const auto now = guard::Clock::now();
   // The network first: a tunnel that just came up must not wait behind a request.
   if (live_.handle()) state_changed();
+  const auto ended = sites_.expire();
+  for (const SiteBook::Entry& entry : ended) {
+    options_.log("the exception for " + entry.site.pattern + " ended, allowed by uid " +
+                     std::to_string(entry.uid),
+                 false);
+  }
+  if (!ended.empty()) state_changed();
   worker_.run_finished();
   keeper_.handle(now);
   frames_->handle(now);
@@ -130,6 +138,7 @@ std::string Daemon::summary() const {
                      words_for(state.decision.firefox);
   if (state.settings.problem) text += "; SETTINGS: " + to_string(*state.settings.problem);
   if (keeper_.problem()) text += "; POLICY: " + to_string(*keeper_.problem());
+  if (sites_.problem()) text += "; SITES: " + to_string(*sites_.problem());
   return text;
 }
 
@@ -158,7 +167,8 @@ void Daemon::run_operation(const ipc::Operation& operation, const Call& call, co
       Row{"report", &Daemon::do_report}, Row{"metrics", &Daemon::do_metrics},
       Row{"audit", &Daemon::do_audit},   Row{"set_mode", &Daemon::do_set_mode},
       Row{"plan", &Daemon::do_plan},     Row{"apply", &Daemon::do_apply},
-      Row{"revert", &Daemon::do_revert},
+      Row{"revert", &Daemon::do_revert}, Row{"sites", &Daemon::do_sites},
+      Row{"allow", &Daemon::do_allow},   Row{"deny", &Daemon::do_deny},
   };
   ++counters_[std::string(operation.name)];
   const auto refuse = [&](Error error) {
@@ -197,10 +207,20 @@ void Daemon::state_changed() {
   told_.clear();
   push_state();
   if (http_) http_->state_changed();
-  keeper_.follow(live_.state(), guard::Clock::now());
+  keeper_.follow(machine_state(), guard::Clock::now());
 }
 
-// Users differ in nothing but the browsers that they are told of.
+guard::State Daemon::machine_state() const {
+  guard::State state = live_.state();
+  state.serial = serial_;
+  if (!state.settings.manage_policies) return state;
+  for (const SiteBook::Entry& entry : sites_.entries()) {
+    if (entry.site.level >= least_level()) state.settings.sites.push_back(entry.site);
+  }
+  return state;
+}
+
+// Users differ in nothing but the browsers and the sites that they are told of.
 void Daemon::push_state() {
   std::map<uid_t, std::string> payloads;
   std::vector<std::pair<ipc::FrameServer::Client, const std::string*>> messages;
@@ -231,8 +251,14 @@ const Json& Daemon::state_for(const ipc::Peer& peer) {
 }
 
 Json Daemon::make_state(const ipc::Peer& peer) const {
-  guard::State state = live_.state();
-  state.serial = serial_;
+  guard::State state = machine_state();
+  if (sites_.problem()) {
+    const std::string error = to_string(*sites_.problem());
+    state.decision.reasons.push_back(
+        {"sites_broken",
+         "Exceptions for sites that cannot be read or kept are not in force: " + error,
+         {{"error", error}}});
+  }
   if (keeper_.problem()) {
     const std::string error = to_string(*keeper_.problem());
     state.decision.reasons.push_back(
@@ -240,6 +266,9 @@ Json Daemon::make_state(const ipc::Peer& peer) const {
   }
   Json json = state_json(state, browser_statuses(options_.root, state, reports_for(peer), false));
   json["service"] = {{"present", true}, {"manages_policies", keeper_.manages()}};
+  json["sites"] = {{"possible", sites_possible()},
+                   {"list", site_list(peer)},
+                   {"granted", sites_json(state.settings.sites)}};
   return {{"serial", serial_}, {"state", std::move(json)}};
 }
 

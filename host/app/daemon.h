@@ -14,6 +14,7 @@
 #include "app/policy_keeper.h"
 #include "app/policy_work.h"
 #include "app/presence.h"
+#include "app/site_book.h"
 #include "app/worker.h"
 #include "ipc/frame_server.h"
 #include "ipc/http_server.h"
@@ -66,6 +67,7 @@ class Daemon {
     std::optional<Level> level;
     bool manages = false;
     guard::Decision decision;
+    std::vector<policy::SiteException> sites;
 
     Result<policy::Wanted> wanted() const;
   };
@@ -95,6 +97,12 @@ class Daemon {
   void push_state();
   const ipc::Json& state_for(const ipc::Peer& peer);
   ipc::Json make_state(const ipc::Peer& peer) const;
+  /// The guard's, with the users' exceptions among the settings' sites.
+  guard::State machine_state() const;
+  bool sites_possible() const;
+  ipc::Json site_list(const ipc::Peer& peer) const;
+  /// What users may be allowed at most: the floor, or the admin's own lock.
+  Level least_level() const;
   std::vector<Report> reports_for(const ipc::Peer& peer) const;
 
   void do_status(const Call& call, const Done& done);
@@ -103,6 +111,9 @@ class Daemon {
   void do_metrics(const Call& call, const Done& done);
   void do_audit(const Call& call, const Done& done);
   void do_set_mode(const Call& call, const Done& done);
+  void do_sites(const Call& call, const Done& done);
+  void do_allow(const Call& call, const Done& done);
+  void do_deny(const Call& call, const Done& done);
   void do_plan(const Call& call, const Done& done);
   void do_apply(const Call& call, const Done& done);
   void do_revert(const Call& call, const Done& done);
@@ -111,6 +122,7 @@ class Daemon {
 
   Options options_;
   Live live_;
+  SiteBook sites_;
   std::uint64_t serial_ = 0;  ///< grows with each state that is told
   std::map<ipc::FrameServer::Client, Known> known_;
   std::map<uid_t, Told> told_;  ///< what each user was told last; cleared by every change

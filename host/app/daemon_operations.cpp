@@ -2,6 +2,7 @@
 // What each operation does; who may ask for it is settled before (daemon.cpp).
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <utility>
@@ -31,24 +32,26 @@ Result<std::vector<std::string>> browser_ids(const Json& body) {
 
 /// What the decision asks of each browser.
 policy::Wanted by_decision(const std::vector<const policy::Browser*>& browsers,
-                           const guard::Decision& decision) {
+                           const guard::Decision& decision,
+                           const std::vector<policy::SiteException>& sites) {
   policy::Wanted wanted;
   for (const policy::Browser* browser : browsers) {
-    wanted[std::string(browser->id)] = decision.of(browser->family);
+    wanted[std::string(browser->id)] = {decision.of(browser->family), sites};
   }
   return wanted;
 }
 
 /// What icelockd decides, or what the ledger says that an admin applied, against what is there.
 Result<Json> audited(const std::filesystem::path& root, bool manages,
-                     const guard::Decision& decision) {
+                     const guard::Decision& decision,
+                     const std::vector<policy::SiteException>& sites) {
   std::optional<policy::Wanted> wanted;
   if (manages) {
     std::vector<const policy::Browser*> all;
     for (const policy::Browser& browser : policy::browsers()) {
       if (policy::is_installed(browser, root)) all.push_back(&browser);
     }
-    wanted = by_decision(all, decision);
+    wanted = by_decision(all, decision, sites);
   }
   const auto audit = policy::audit(root, wanted);
   if (!audit) return std::unexpected(audit.error());
@@ -138,6 +141,11 @@ void Daemon::do_metrics(const Call&, const Done& done) {
       .sample("", state.settings.problem ? 1 : 0);
   out.family("icelock_policy_failed", "gauge", "1 when browser policy could not be written.")
       .sample("", keeper_.problem() ? 1 : 0);
+  out.family("icelock_site_exceptions", "gauge", "Exceptions for sites, by who allowed them.")
+      .sample(label("by", "admin"), state.settings.sites.size())
+      .sample(label("by", "users"), sites_.entries().size());
+  out.family("icelock_sites_broken", "gauge", "1 when the users' exceptions cannot be kept.")
+      .sample("", sites_.problem() ? 1 : 0);
   out.family("icelock_state_changes_total", "counter", "States told since the start.")
       .sample("", serial_);
   out.family("icelock_clients", "gauge", "Connections on the frames door.")
@@ -156,8 +164,8 @@ void Daemon::do_audit(const Call&, const Done& done) {
   audits_.push_back(done);
   if (audits_.size() > 1) return;
   worker_.post([this, root = options_.root, manages = keeper_.manages(),
-                decision = live_.state().decision]() -> Worker::Finish {
-    return [this, answer = audited(root, manages, decision)] {
+                state = machine_state()]() -> Worker::Finish {
+    return [this, answer = audited(root, manages, state.decision, state.settings.sites)] {
       for (const Done& waiting : std::exchange(audits_, {})) waiting(answer);
     };
   });
@@ -175,13 +183,99 @@ void Daemon::do_set_mode(const Call& call, const Done& done) {
   done(state_for(call.peer));
 }
 
+Level Daemon::least_level() const {
+  const guard::Settings& settings = live_.state().settings;
+  const bool admins_lock = settings.mode_fixed && settings.mode == guard::Mode::locked;
+  return admins_lock ? std::max(settings.floor, settings.mode_level) : settings.floor;
+}
+
+bool Daemon::sites_possible() const {
+  if (!keeper_.manages()) return false;
+  const auto browsers = chosen_browsers(options_.root, live_.state().settings.browsers);
+  return browsers && std::ranges::any_of(*browsers, [](const policy::Browser* browser) {
+           return browser->family == BrowserFamily::chromium;
+         });
+}
+
+Json Daemon::site_list(const ipc::Peer& peer) const {
+  Json list = Json::array();
+  const auto add = [&](const policy::SiteException& site, const Json& left, std::string_view by) {
+    list.push_back({{"pattern", site.pattern},
+                    {"level", name(site.level)},
+                    {"seconds_left", left},
+                    {"by", by}});
+  };
+  for (const auto& site : live_.state().settings.sites) add(site, nullptr, "admin");
+  for (const SiteBook::Entry& entry : sites_.entries()) {
+    const bool own = peer.uid == entry.uid;
+    if (!own && entry.uid != 0 && peer.uid != uid_t{0}) continue;
+    Json left;
+    if (entry.end)
+      left = std::chrono::ceil<std::chrono::seconds>(*entry.end - SiteBook::now()).count();
+    add(entry.site, left, own ? "you" : entry.uid == 0 ? "admin" : "other");
+  }
+  return list;
+}
+
+void Daemon::do_sites(const Call& call, const Done& done) {
+  done(Json{{"sites", site_list(call.peer)}, {"possible", sites_possible()}});
+}
+
+void Daemon::do_allow(const Call& call, const Done& done) {
+  const auto wish = parse_allow_request(call.body);
+  if (!wish) return done(std::unexpected(wish.error()));
+  if (!sites_possible()) {
+    return done(
+        fail(Code::unavailable,
+             "exceptions need the service to manage the policy of a Chromium-family browser",
+             "manage_policies in /etc/icelock/icelock.json"));
+  }
+  if (wish->site.level < least_level()) {
+    return done(fail(Code::below_floor, "looser than the admin allows",
+                     std::string(name(wish->site.level))));
+  }
+  if (!call.peer.uid) return done(fail(Code::not_permitted, "nobody knows who you are"));
+  if (auto kept = sites_.allow(*call.peer.uid, wish->site, wish->length); !kept) {
+    return done(std::unexpected(kept.error()));
+  }
+  const auto length = wish->length.count();
+  options_.log("exception for " + wish->site.pattern + " at " +
+                   std::string(name(wish->site.level)) +
+                   (length == 0 ? "" : " for " + std::to_string(length) + " s") + ", allowed by " +
+                   describe(call.peer),
+               false);
+  state_changed();
+  done(state_for(call.peer));
+}
+
+void Daemon::do_deny(const Call& call, const Done& done) {
+  const auto pattern = pattern_field(call.body);
+  if (!pattern) return done(std::unexpected(pattern.error()));
+  const bool root = call.peer.uid == uid_t{0};
+  const std::size_t before = sites_.entries().size();
+  const auto denied = sites_.deny(root ? std::nullopt : call.peer.uid, *pattern);
+  if (sites_.entries().size() < before) {
+    options_.log("exception for " + *pattern + " denied by " + describe(call.peer), false);
+    state_changed();
+  }
+  const auto& admins = live_.state().settings.sites;
+  if (!denied && denied.error().code == Code::not_found &&
+      std::ranges::find(admins, *pattern, &policy::SiteException::pattern) != admins.end()) {
+    return done(fail(Code::not_permitted,
+                     "it stands in /etc/icelock/icelock.json and is changed there", *pattern));
+  }
+  if (!denied) return done(std::unexpected(denied.error()));
+  done(state_for(call.peer));
+}
+
 void Daemon::in_background(const Call& call, const Done& done, PolicyJob job) {
   auto ids = browser_ids(call.body);
   if (!ids) return done(std::unexpected(ids.error()));
   const auto level = level_field(call.body, "level");
   if (!level) return done(std::unexpected(level.error()));
-  const PolicyOrder order{options_.root, std::move(*ids), *level, keeper_.manages(),
-                          live_.state().decision};
+  const PolicyOrder order{
+      options_.root,     std::move(*ids),        *level,
+      keeper_.manages(), live_.state().decision, machine_state().settings.sites};
   worker_.post([order, job = std::move(job), done]() -> Worker::Finish {
     auto outcome = job(order);
     return [outcome = std::move(outcome), done] {
@@ -194,7 +288,7 @@ void Daemon::in_background(const Call& call, const Done& done, PolicyJob job) {
 Result<policy::Wanted> Daemon::PolicyOrder::wanted() const {
   const auto browsers = chosen_browsers(root, ids);
   if (!browsers) return std::unexpected(browsers.error());
-  if (manages && !level) return by_decision(*browsers, decision);
+  if (manages && !level) return by_decision(*browsers, decision, sites);
   return same_level(*browsers, level.value_or(Level::force_proxy));
 }
 

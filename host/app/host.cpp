@@ -69,7 +69,8 @@ std::span<const Host::Operation> Host::operations() {
   static constexpr std::array table = {
       Operation{"status", &Host::do_status},     Operation{"subscribe", &Host::do_subscribe},
       Operation{"set_mode", &Host::do_set_mode}, Operation{"report", &Host::do_report},
-      Operation{"probe", &Host::start_probe},
+      Operation{"probe", &Host::start_probe},    Operation{"sites", &Host::pass_on_sites},
+      Operation{"allow", &Host::pass_on_sites},  Operation{"deny", &Host::pass_on_sites},
   };
   return table;
 }
@@ -160,11 +161,11 @@ int Host::timeout() const {
 }
 
 Json Host::state() const {
-  guard::State state = live_.state();
+  guard::State state = joined(live_.state(), link_.word());
   state.serial = serial_;
-  state.decision = joined(std::move(state.decision), link_.word());
   Json json = state_json(state, browser_statuses("/", state, reports_, true));
   json["service"] = {{"present", link_.word().present}};
+  json["sites"] = sites_json(link_.word());
   return {{"serial", serial_}, {"state", std::move(json)}};
 }
 
@@ -228,6 +229,24 @@ Host::Answer Host::do_report(const ipc::Request& request) {
   pass_on(*report);
   reports_ = {std::move(*report)};
   return Json::object();
+}
+
+// Exceptions are policy, so they are the service's alone.
+Host::Answer Host::pass_on_sites(const ipc::Request& request) {
+  Json arguments = Json::object();
+  for (const char* field : {"pattern", "level", "seconds"}) {
+    if (const auto found = request.body.find(field); found != request.body.end()) {
+      arguments[field] = *found;
+    }
+  }
+  const auto answer = [this, id = request.id, op = request.op](const Result<Json>& result) {
+    if (!result) return send(ipc::failure(id, result.error()));
+    if (op != "sites") return send(ipc::success(id, state()));
+    send(ipc::success(id, {{"sites", result->value("sites", Json::array())},
+                           {"possible", result->value("possible", false)}}));
+  };
+  if (link_.request(request.op, arguments, answer)) return std::nullopt;
+  return fail(Code::unavailable, "exceptions need the icelock service, and it does not run here");
 }
 
 void Host::pass_on(const Report& report) {

@@ -53,6 +53,7 @@ class Host {
   Answer do_subscribe(const ipc::Request& request);
   Answer do_set_mode(const ipc::Request& request);
   Answer do_report(const ipc::Request& request);
+  Answer pass_on_sites(const ipc::Request& request);
   Answer start_probe(const ipc::Request& request);
   void finish_probe();
   void pass_on(const Report& report);

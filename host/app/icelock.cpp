@@ -28,6 +28,8 @@ struct Options {
   std::string stun;
   std::string mode;
   std::optional<std::string> level;
+  std::string pattern;
+  std::optional<std::uint64_t> seconds;
   std::vector<std::string> browsers;
   bool system = false;
   bool user = false;
@@ -104,6 +106,7 @@ class CommandLine {
     app_.require_subcommand(1);
     app_.failure_message(CLI::FailureMessage::simple);
     add_state_verbs();
+    add_site_verbs();
     add_policy_verbs();
     app_.footer(
         "Exit codes: 0 done, 1 failed, 2 plan has changes pending, 4 applied but outranked,\n"
@@ -163,6 +166,31 @@ class CommandLine {
         ->check(CLI::IsMember({"auto", "locked", "open"}));
     sub->add_option("level", options_.level, "With locked: the least level to keep (force_proxy)")
         ->check(CLI::IsMember(level_words));
+  }
+
+  void add_site_verbs() {
+    with_root(verb("sites", "The sites that may do more than the lock allows",
+                   [](const Options& o) { return app::run_sites(o.root, output_of(o)); }));
+    CLI::App* allow = with_root(
+        verb("allow", "Let pages of one site do more than the lock allows", [](const Options& o) {
+          return app::run_allow(o.root, {o.pattern, level_of(o), o.seconds}, output_of(o));
+        }));
+    allow->add_option("--level", options_.level, "How far they may go (default_route_only)")
+        ->check(CLI::IsMember({"unrestricted", "default_route_only"}));
+    allow
+        ->add_option("--for", options_.seconds,
+                     "How long: 90s, 15m, 1h, 7d; until denied if not given")
+        ->transform(CLI::AsNumberWithUnit(
+            std::map<std::string, std::uint64_t>{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}},
+            CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"));
+    CLI::App* deny = with_root(verb("deny", "Take such an exception back", [](const Options& o) {
+      return app::run_deny(o.root, o.pattern, output_of(o));
+    }));
+    for (CLI::App* sub : {allow, deny}) {
+      sub->add_option("pattern", options_.pattern,
+                      "meet.example, http://localhost:8080, or [*.]example.com for a whole domain")
+          ->required();
+    }
   }
 
   void add_policy_verbs() {

@@ -40,6 +40,18 @@ std::vector<guard::Reason> reasons_in(const Json& state) {
   return reasons;
 }
 
+std::vector<policy::SiteException> granted_in(const Json& sites) {
+  std::vector<policy::SiteException> granted;
+  const auto list = sites.find("granted");
+  if (list == sites.end() || !list->is_array()) return granted;
+  for (const Json& item : *list) {
+    const auto pattern = ipc::string_field(item, "pattern");
+    const auto level = parse_level(ipc::string_field(item, "level").value_or(""));
+    if (pattern && level) granted.push_back({*pattern, *level});
+  }
+  return granted;
+}
+
 }  // namespace
 
 std::filesystem::path service_socket(const std::filesystem::path& root) {
@@ -56,6 +68,17 @@ guard::Decision joined(guard::Decision own, const MachineWord& word) {
         {"service_gone", "The icelock service went away; what it decided last still holds.", {}});
   }
   return own;
+}
+
+guard::State joined(guard::State own, const MachineWord& word) {
+  own.decision = joined(std::move(own.decision), word);
+  if (word.present) own.settings.sites = word.granted;
+  return own;
+}
+
+Json sites_json(const MachineWord& word) {
+  if (word.present && word.sites.is_object()) return word.sites;
+  return {{"possible", false}, {"list", Json::array()}, {"granted", Json::array()}};
 }
 
 MachineLink::MachineLink(std::filesystem::path socket)
@@ -108,7 +131,9 @@ void MachineLink::distrust(Clock::time_point now) {
            .firefox = Level::force_proxy,
            .reasons = {{"service_silent",
                         "The icelock service does not answer; WebRTC is locked until it does.",
-                        {}}}};
+                        {}}},
+           .sites = nullptr,
+           .granted = {}};
   pause_ = first_pause;
   next_attempt_ = now + pause_;
 }
@@ -152,7 +177,9 @@ bool MachineLink::take_state(const Json& message) {
            .lost = false,
            .chromium = level_in(*decision, "chromium"),
            .firefox = level_in(*decision, "firefox"),
-           .reasons = reasons_in(*state)};
+           .reasons = reasons_in(*state),
+           .sites = state->value("sites", Json()),
+           .granted = granted_in(state->value("sites", Json()))};
   return true;
 }
 

@@ -23,10 +23,17 @@ struct MachineWord {
   Level chromium = Level::unrestricted;
   Level firefox = Level::unrestricted;
   std::vector<guard::Reason> reasons;
+  ipc::Json sites = nullptr;                   ///< of its state; null: it said nothing about sites
+  std::vector<policy::SiteException> granted;  ///< what policy may hold, whoever allowed it
 };
 
 /// `own` with what the machine's service adds, and a sentence when that service went away.
 guard::Decision joined(guard::Decision own, const MachineWord& word);
+
+/// The same for a whole state: its decision, and the exceptions that are no mistake.
+guard::State joined(guard::State own, const MachineWord& word);
+/// The member `sites` of a state.
+ipc::Json sites_json(const MachineWord& word);
 
 /// A program's line to icelockd, which comes and goes: connects, subscribes, and tries again with
 /// growing pauses. For the poll loop of one thread; blocks for `patience` at most, when it

@@ -58,7 +58,14 @@ void PolicyKeeper::follow(const guard::State& state, Clock::time_point) {
   if (state.settings.manage_policies) {
     wish = {.browsers = state.settings.browsers,
             .chromium = state.decision.chromium,
-            .firefox = state.decision.firefox};
+            .firefox = state.decision.firefox,
+            .sites = state.settings.sites};
+  }
+  // Files stay as they are when they are managed no longer, but nobody would end an exception.
+  ending_ = !wish && wish_ && (ending_ || !wish_->sites.empty());
+  if (ending_) {
+    wish = wish_;
+    wish->sites.clear();
   }
   if (wish == wish_) return;
   wish_ = std::move(wish);
@@ -107,7 +114,7 @@ Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& r
     if (firefox && level == Level::unrestricted) {
       to_restore.emplace_back(browser->id);
     } else {
-      wanted[std::string(browser->id)] = level;
+      wanted[std::string(browser->id)] = {level, wish.sites};
     }
   }
   Written written;
@@ -115,8 +122,8 @@ Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& r
     return written;
   // One browser's broken file must not keep the lock from the others.
   Result<void> failure;
-  for (const auto& [id, level] : wanted) {
-    auto done = put_in_place(root, {{id, level}}, {}, again, written.files);
+  for (const auto& [id, policy] : wanted) {
+    auto done = put_in_place(root, {{id, policy}}, {}, again, written.files);
     if (!done) failure = done;
   }
   if (auto done = put_in_place(root, {}, to_restore, again, written.files); !done) failure = done;
@@ -158,7 +165,14 @@ void PolicyKeeper::finish(const Result<Written>& result, bool again) {
     if (!result->files.empty() || was_failing)
       changed_("policy: " + words_for(result->files), false);
   }
-  if (std::exchange(outdated_, false)) start(false);
+  if (std::exchange(outdated_, false)) {
+    start(false);
+  } else if (ending_ && result) {
+    ending_ = false;
+    wish_.reset();
+    next_check_.reset();
+    repeats_.clear();
+  }
 }
 
 }  // namespace icelock::app

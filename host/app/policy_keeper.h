@@ -37,7 +37,7 @@ class PolicyKeeper {
   void check();
 
   /// Whether the settings let icelockd manage policies.
-  bool manages() const { return wish_.has_value(); }
+  bool manages() const { return wish_.has_value() && !ending_; }
   /// Why the files are not as they should be, while they are not.
   const std::optional<Error>& problem() const { return problem_; }
 
@@ -46,6 +46,7 @@ class PolicyKeeper {
     std::vector<std::string> browsers;  ///< ids; empty: all that are installed
     Level chromium;
     Level firefox;
+    std::vector<policy::SiteException> sites;
     bool operator==(const Wish&) const = default;
   };
   struct Written {
@@ -60,6 +61,7 @@ class PolicyKeeper {
   Worker& worker_;
   Changed changed_;
   std::optional<Wish> wish_;
+  bool ending_ = false;  ///< no longer to manage, and exceptions are still to be taken out
   bool busy_ = false;
   bool outdated_ = false;  ///< the wish changed while the worker was at the one before
   std::optional<Error> problem_;

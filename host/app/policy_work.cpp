@@ -117,6 +117,9 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
     if (auto problem = policy::looser_than(*browser, level, asked.level)) {
       problems.push_back(std::move(*problem));
     }
+    for (const auto& site : policy::missing_exceptions(store, *browser, asked)) {
+      problems.push_back(policy::missing_text(*browser, site));
+    }
   }
   return problems;
 }

@@ -4,7 +4,8 @@
 namespace icelock::app {
 namespace {
 constexpr std::size_t longest_word = 256;
-}
+constexpr std::uint64_t longest_exception = 31'536'000;  // seconds: a year
+}  // namespace
 
 Result<std::optional<Level>> level_field(const ipc::Json& body, const char* field) {
   const auto found = body.find(field);
@@ -27,6 +28,40 @@ Result<ModeRequest> parse_mode_request(const ipc::Json& body) {
     return fail(Code::bad_request, "only with mode locked", "level");
   }
   return ModeRequest{*mode, *level};
+}
+
+Result<std::string> pattern_field(const ipc::Json& body) {
+  const auto text = ipc::string_field(body, "pattern");
+  if (!text) return text;
+  return policy::normal_pattern(*text);
+}
+
+Result<AllowRequest> parse_allow_request(const ipc::Json& body) {
+  auto pattern = pattern_field(body);
+  if (!pattern) return std::unexpected(pattern.error());
+  const auto level = level_field(body, "level");
+  if (!level) return std::unexpected(level.error());
+  AllowRequest wish{{std::move(*pattern), level->value_or(Level::default_route_only)}};
+  if (auto checked = policy::check_exception_level(wish.site.level); !checked) {
+    return std::unexpected(checked.error());
+  }
+  const auto field = body.find("seconds");
+  if (field == body.end() || field->is_null()) return wish;
+  const auto length = ipc::unsigned_field(body, "seconds");
+  if (!length) return std::unexpected(length.error());
+  if (*length == 0 || *length > longest_exception) {
+    return fail(Code::bad_request, "must be from 1 to 31536000", "seconds");
+  }
+  wish.length = std::chrono::seconds(*length);
+  return wish;
+}
+
+ipc::Json sites_json(const std::vector<policy::SiteException>& sites) {
+  ipc::Json list = ipc::Json::array();
+  for (const auto& site : sites) {
+    list.push_back({{"pattern", site.pattern}, {"level", name(site.level)}});
+  }
+  return list;
 }
 
 Result<Report> parse_report(const ipc::Json& body) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <utility>
 
 #include "app/presence.h"
 #include "guard/settings.h"
 #include "ipc/message.h"
+#include "policy/sites.h"
 
 // Arguments of operations that both icelock-host and icelockd serve.
 
@@ -19,6 +21,17 @@ struct ModeRequest {
 
 /// Error: bad_request, with the field.
 Result<ModeRequest> parse_mode_request(const ipc::Json& body);
+
+struct AllowRequest {
+  policy::SiteException site;
+  std::chrono::seconds length{0};  ///< 0: until it is denied
+};
+
+/// Error: bad_request, with the field.
+Result<AllowRequest> parse_allow_request(const ipc::Json& body);
+/// The argument `pattern` in its one spelling. Error: bad_request.
+Result<std::string> pattern_field(const ipc::Json& body);
+ipc::Json sites_json(const std::vector<policy::SiteException>& sites);
 
 /// Everything but the browser. Errors: bad_request, too_large, with the field.
 Result<Report> parse_report(const ipc::Json& body);

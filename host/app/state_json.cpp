@@ -76,7 +76,7 @@ std::vector<BrowserStatus> browser_statuses(const std::filesystem::path& root,
                          .level = {},
                          .controlled_by = "unknown",
                          .problems = {}};
-    take_policy(status, store.installed(browser), state);
+    take_policy(status, store.installed(browser, state.settings.sites), state);
     // The loosest of several running profiles is what counts; a browser's own word beats a file.
     const Report* loosest = nullptr;
     for (const Report& report : reports) {

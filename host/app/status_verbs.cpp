@@ -59,6 +59,16 @@ void print_row(std::ostream& out, std::string_view label, std::string_view text)
   out << std::left << std::setw(label_width) << label << text << '\n';
 }
 
+void print_sites(const ipc::Json& sites, std::ostream& out) {
+  std::string_view label = "Sites";
+  const auto list = sites.find("list");
+  if (list == sites.end() || !list->is_array()) return;
+  for (const ipc::Json& site : *list) print_row(out, std::exchange(label, ""), site_line(site));
+  const std::size_t all = sites.value("granted", ipc::Json::array()).size();
+  if (all <= list->size()) return;
+  print_row(out, label, std::to_string(all - list->size()) + " more that other users allowed");
+}
+
 /// The user's own guard, and the machine's service when there is one.
 struct Sight {
   Live live;
@@ -69,11 +79,7 @@ struct Sight {
     link.handle(guard::Clock::now());
   }
 
-  guard::State state() const {
-    guard::State joint = live.state();
-    joint.decision = joined(std::move(joint.decision), link.word());
-    return joint;
-  }
+  guard::State state() const { return joined(live.state(), link.word()); }
 };
 
 void print_state(const Sight& sight, const std::filesystem::path& root, const Output& output) {
@@ -83,6 +89,7 @@ void print_state(const Sight& sight, const std::filesystem::path& root, const Ou
   if (output.json) {
     ipc::Json json = state_json(state, browsers);
     json["service"] = {{"present", sight.link.word().present}};
+    json["sites"] = sites_json(sight.link.word());
     out << json.dump(-1, ' ', false, ipc::Json::error_handler_t::replace) << '\n' << std::flush;
     return;
   }
@@ -110,6 +117,7 @@ void print_state(const Sight& sight, const std::filesystem::path& root, const Ou
     if (browser.installed) print_row(out, std::exchange(label, ""), browser_line(browser));
   }
   if (label == "Browsers") print_row(out, label, "none found");
+  print_sites(sites_json(sight.link.word()), out);
   print_row(out, "Service",
             sight.link.word().present ? "icelockd guards this machine" : "icelockd is not running");
   out << std::flush;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <iosfwd>
 #include <optional>
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "base/level.h"
 #include "guard/settings.h"
+#include "ipc/message.h"
 
 // One function per verb of `icelock`. Each returns the exit code; text for people and JSON go to
 // `out`, problems to `err`.
@@ -28,6 +30,19 @@ int run_status(const std::filesystem::path& root, const Output& output);
 int run_watch(const std::filesystem::path& root, int stop_fd, const Output& output);
 int run_mode(const std::filesystem::path& root, guard::Mode mode, std::optional<Level> level,
              const Output& output);
+
+/// The exceptions of the machine's service.
+int run_sites(const std::filesystem::path& root, const Output& output);
+struct SiteWish {
+  std::string pattern;
+  std::optional<Level> level;
+  std::optional<std::uint64_t> seconds;  ///< none: until it is denied
+};
+int run_allow(const std::filesystem::path& root, const SiteWish& wish, const Output& output);
+int run_deny(const std::filesystem::path& root, const std::string& pattern, const Output& output);
+/// One Site of docs/protocol.md as a sentence.
+std::string site_line(const ipc::Json& site);
+
 /// `stun`: an address or a name, with an optional :port; empty contacts nobody.
 int run_probe(const std::string& stun, const Output& output);
 

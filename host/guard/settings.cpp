@@ -32,7 +32,17 @@ void take_key(Settings& settings, Owner owner, const std::string& key, const ord
     settings.manage_policies = value.get<bool>();
   } else if (key == "browsers") {
     settings.browsers = value.get<std::vector<std::string>>();
+  } else if (key == "sites") {
+    for (const ordered_json& site : value) {
+      auto pattern = policy::normal_pattern(site.at("pattern").get<std::string>());
+      const auto level = parse_level(site.value("level", "default_route_only"));
+      if (pattern && level) settings.sites.push_back({std::move(*pattern), *level});
+    }
   }
+}
+
+void keep_to_floor(Settings& settings) {
+  std::erase_if(settings.sites, [&](const auto& site) { return site.level < settings.floor; });
 }
 
 }  // namespace
@@ -74,6 +84,7 @@ Result<Settings> load_settings(const SettingsPaths& paths) {
   // A user may be stricter than an admin who keeps WebRTC locked, never looser.
   const bool admins_lock = settings.mode_fixed || admin->contains("level");
   settings.mode_level = admins_lock ? std::max(settings.mode_level, users_level) : users_level;
+  keep_to_floor(settings);
   return settings;
 }
 
@@ -86,6 +97,8 @@ Settings load_or_keep(const SettingsPaths& paths, const std::optional<Settings>&
   if (last) {
     kept = *last;
     if (admins) kept.floor = std::max(kept.floor, admins->floor);
+    if (admins) kept.sites = admins->sites;
+    keep_to_floor(kept);
   } else {
     if (admins) kept = *admins;
     kept.mode = Mode::locked;

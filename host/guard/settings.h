@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/level.h"
+#include "policy/sites.h"
 
 // Two small JSON files, each with a published schema. The admin's, /etc/icelock/icelock.json
 // (policies/settings.schema.json): what it states, a user cannot change. The user's,
@@ -27,7 +28,8 @@ struct Settings {
   bool mode_fixed = false;            ///< the admin chose the mode
   bool manage_policies = false;       ///< the admin wants decisions written as browser policy
   std::vector<std::string> browsers;  ///< ids to manage; empty: all that are installed
-  std::optional<Error> problem;       ///< a file that could not be used, for the user to see
+  std::vector<policy::SiteException> sites;  ///< for the whole machine; none looser than `floor`
+  std::optional<Error> problem;              ///< a file that could not be used, for the user to see
 
   bool operator==(const Settings&) const = default;
 };

@@ -11,6 +11,7 @@
 #include <valijson/validator.hpp>
 
 #include "base/file.h"
+#include "policy/sites.h"
 
 namespace icelock::guard {
 namespace {
@@ -105,6 +106,12 @@ Result<void> check(const Parsed& parsed, const json& schema_text, const Place& p
   valijson::ValidationResults results;
   const json object = parsed.object;
   if (validator.validate(schema, valijson::adapters::NlohmannJsonAdapter(object), &results)) {
+    for (const json& site : object.value("sites", json::array())) {
+      const auto pattern = policy::normal_pattern(site.at("pattern").get<std::string>());
+      if (pattern) continue;
+      return place.wrong("\"sites\": " + site.at("pattern").dump() + ": " + pattern.error().what,
+                         parsed.lines.at("sites"));
+    }
     return {};
   }
   valijson::ValidationResults::Error error;

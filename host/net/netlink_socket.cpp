@@ -21,6 +21,19 @@ bool set(const Fd& fd, int level, int option, const auto& value) {
 
 }  // namespace
 
+Datagram read_datagram(int socket, std::span<std::byte> buffer, int flags) {
+  sockaddr_nl sender{};
+  iovec part{buffer.data(), buffer.size()};
+  msghdr message{};
+  message.msg_name = &sender;
+  message.msg_namelen = sizeof sender;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  const ssize_t size = recvmsg(socket, &message, flags);
+  return {size, message.msg_namelen == sizeof sender && sender.nl_pid == 0,
+          (message.msg_flags & MSG_TRUNC) != 0};
+}
+
 Result<std::unique_ptr<Wire>> Socket::open(std::size_t datagram) {
   Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!fd) return system_error("opening a netlink socket");
@@ -53,24 +66,15 @@ Result<void> Socket::send(std::span<const std::byte> bytes) {
 Result<std::span<const std::byte>> Socket::receive() {
   // Bounded, so that a flood from a privileged sender ends in an error and not in a hang.
   for (int attempt = 0; attempt < 1000; ++attempt) {
-    sockaddr_nl sender{};
-    iovec part{buffer_.data(), buffer_.size()};
-    msghdr message{};
-    message.msg_name = &sender;
-    message.msg_namelen = sizeof sender;
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    const ssize_t size = recvmsg(fd_.get(), &message, 0);
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0 && errno == EAGAIN) {
+    const Datagram datagram = read_datagram(fd_.get(), buffer_, 0);
+    if (datagram.size < 0 && errno == EINTR) continue;
+    if (datagram.size < 0 && errno == EAGAIN) {
       return fail(Code::probe_failed, "the kernel gave no answer within a second");
     }
-    if (size < 0) return system_error("reading from the kernel");
-    if (message.msg_namelen != sizeof sender || sender.nl_pid != 0) continue;
-    if ((message.msg_flags & MSG_TRUNC) != 0) {
-      return fail(Code::probe_failed, "the kernel's message is too large");
-    }
-    return std::span<const std::byte>(buffer_.data(), static_cast<std::size_t>(size));
+    if (datagram.size < 0) return system_error("reading from the kernel");
+    if (!datagram.from_kernel) continue;
+    if (datagram.cut) return fail(Code::probe_failed, "the kernel's message is too large");
+    return std::span<const std::byte>(buffer_.data(), static_cast<std::size_t>(datagram.size));
   }
   return fail(Code::probe_failed, "another program floods the netlink socket");
 }

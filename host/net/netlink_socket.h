@@ -10,6 +10,14 @@
 
 namespace icelock::net::netlink {
 
+/// One datagram as recvmsg(2) gave it; `size` is below 0 when there was none, with errno set.
+struct Datagram {
+  ssize_t size = -1;
+  bool from_kernel = false;  ///< the sender is port 0
+  bool cut = false;          ///< it was longer than the buffer
+};
+Datagram read_datagram(int socket, std::span<std::byte> buffer, int flags);
+
 /// A rtnetlink socket with strict checking, extended errors and a receive timeout of 1 s. Not for
 /// two threads at once. Datagrams whose sender is not the kernel (port 0) are dropped: a process
 /// with CAP_NET_ADMIN in the network's user namespace could send some.

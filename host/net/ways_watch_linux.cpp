@@ -58,28 +58,22 @@ bool WaysWatch::changed(const Snapshot& surveyed) {
 }
 
 bool WaysWatch::next(const Snapshot& surveyed, bool& changed) {
-  sockaddr_nl sender{};
-  iovec part{buffer_.data(), buffer_.size()};
-  msghdr header{};
-  header.msg_name = &sender;
-  header.msg_namelen = sizeof sender;
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  const ssize_t size = recvmsg(socket_.get(), &header, MSG_DONTWAIT);
-  if (size < 0 && errno == EINTR) return true;
-  if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
-  if (size < 0) {
+  const auto datagram = netlink::read_datagram(socket_.get(), buffer_, MSG_DONTWAIT);
+  if (datagram.size < 0 && errno == EINTR) return true;
+  if (datagram.size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+  if (datagram.size < 0) {
     changed = true;
     return errno == ENOBUFS;
   }
-  if (header.msg_namelen != sizeof sender || sender.nl_pid != 0) return true;
+  if (!datagram.from_kernel) return true;
   if (changed) return true;  // no need to read on; only the queue is to be emptied
-  const std::span<const std::byte> datagram(buffer_.data(), static_cast<std::size_t>(size));
-  const bool whole = netlink::for_each_message(datagram, [&](const nlmsghdr& message) {
+  const auto messages =
+      std::span<const std::byte>(buffer_).first(static_cast<std::size_t>(datagram.size));
+  const bool whole = netlink::for_each_message(messages, [&](const nlmsghdr& message) {
     changed = changed || concerns(surveyed, message);
     return true;
   });
-  changed = changed || !whole || (header.msg_flags & MSG_TRUNC) != 0;
+  changed = changed || !whole || datagram.cut;
   return true;
 }
 

@@ -113,6 +113,12 @@ void compare_levels(const Store& store, Audit& result) {
     if (const auto text = looser_than(*row.browser, row.level, asked.level)) {
       add(result, "level_loose", {row.browser, "", ""}, *text);
     }
+    row.exceptions = store.sites_in_force(*row.browser, asked.level, asked.sites)
+                         .value_or(std::vector<SiteException>());
+    for (const SiteException& site : missing_exceptions(store, *row.browser, asked)) {
+      add(result, "exception_missing", {row.browser, "", std::string(chromium_url_key)},
+          missing_text(*row.browser, site));
+    }
   }
 }
 
@@ -156,6 +162,7 @@ Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wante
                      .installed_here = is_installed(browser, root),
                      .wanted = {},
                      .level = {},
+                     .exceptions = {},
                      .in_force = {}};
     if (!row.installed_here && !has_place) continue;
     const bool firefox = browser.family == BrowserFamily::firefox;
@@ -187,6 +194,21 @@ std::optional<std::string> looser_than(const Browser& browser, std::optional<Lev
   text += installed ? " obeys only " + std::string(name(*installed))
                     : std::string(": no level is in force for every page");
   return text;
+}
+
+std::vector<SiteException> missing_exceptions(const Store& store, const Browser& browser,
+                                              const WantedPolicy& asked) {
+  const auto there = store.sites_in_force(browser, asked.level, asked.sites);
+  auto missing = effective_sites(browser, asked.level, asked.sites);
+  std::erase_if(missing, [&](const SiteException& site) {
+    return !there || std::ranges::find(*there, site) != there->end();
+  });
+  return missing;
+}
+
+std::string missing_text(const Browser& browser, const SiteException& site) {
+  return std::string(browser.name) + ": the exception for " + site.pattern +
+         " is not in force: another policy file has its own list of sites";
 }
 
 }  // namespace icelock::policy

@@ -53,9 +53,10 @@ struct Winner {
 
 struct BrowserAudit {
   const Browser* browser;
-  bool installed_here = false;         ///< the program is there
-  std::optional<WantedPolicy> wanted;  ///< empty: nothing was asked for
-  std::optional<Level> level;          ///< see Store::installed, wanted exceptions aside
+  bool installed_here = false;            ///< the program is there
+  std::optional<WantedPolicy> wanted;     ///< empty: nothing was asked for
+  std::optional<Level> level;             ///< see Store::installed, wanted exceptions aside
+  std::vector<SiteException> exceptions;  ///< the wanted ones that are in force
   std::vector<Winner> in_force;
 };
 
@@ -82,5 +83,11 @@ void add_running(Audit& audit, const std::filesystem::path& home);
 /// In words, when `installed` is looser than `asked` for this browser, as far as it can obey.
 std::optional<std::string> looser_than(const Browser& browser, std::optional<Level> installed,
                                        Level asked);
+
+/// The exceptions asked for that this browser is not given, because another file has a list.
+std::vector<SiteException> missing_exceptions(const Store& store, const Browser& browser,
+                                              const WantedPolicy& asked);
+/// A missing exception in words.
+std::string missing_text(const Browser& browser, const SiteException& site);
 
 }  // namespace icelock::policy

@@ -24,6 +24,8 @@ constexpr std::array table = {
          "Run icelock apply again, or icelock revert.", true},
     Rule{"level_overridden", Severity::error, "Another file outranks icelock's, and is looser",
          "Remove the key from that file."},
+    Rule{"exception_missing", Severity::warning, "A wanted site exception is not in force",
+         "Add it to the list of the file that wins.", true},
     Rule{"url_undoes_level", Severity::error, "A site list loosens the level",
          "Remove the entry, or make it an exception of icelock's."},
     Rule{"file_broken", Severity::error, "A policy file cannot be parsed, so it fails open",

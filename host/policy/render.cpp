@@ -49,48 +49,44 @@ std::optional<Level> level_of_handling(const json& handling) {
   return std::nullopt;
 }
 
-// Every handling that some page may get; `catches_all` when no page is left to the level key.
-struct Handlings {
-  std::vector<json> of_pages;
-  bool catches_all = false;
+struct UrlEntry {
+  std::string url;
+  std::optional<Level> level;  // nullopt: a word that is no level
 };
 
-Handlings handlings_of(const json& list, const std::vector<SiteException>& granted) {
-  const auto is_granted = [&](const json& entry) {
-    const auto level = level_of_handling(entry["handling"]);
-    return level && std::ranges::any_of(granted, [&](const SiteException& site) {
-             return entry["url"] == site.pattern && *level >= site.level;
-           });
-  };
-  Handlings result;
-  if (!list.is_array()) return result;  // a wrong type is refused as a whole
+std::vector<UrlEntry> url_entries(const json& list) {
+  std::vector<UrlEntry> entries;
+  if (!list.is_array()) return entries;  // a wrong type is refused as a whole
   for (const json& entry : list) {
     // Chromium drops a bad entry alone.
     if (!entry.is_object() || !entry.contains("url") || !entry.contains("handling")) continue;
     if (!entry["url"].is_string() || !entry["handling"].is_string()) continue;
-    if (is_granted(entry)) continue;
-    result.of_pages.push_back(entry["handling"]);
-    if (entry["url"] == "*") {
-      result.catches_all = true;
-      break;  // first match wins: nothing after it counts
-    }
+    entries.push_back({entry["url"].get<std::string>(), level_of_handling(entry["handling"])});
+    if (entries.back().url == "*") break;  // first match wins: nothing after it counts
   }
-  return result;
+  return entries;
 }
 
 // Strict: an unknown word is no level. Otherwise it is unrestricted, which is how Chromium takes
 // it.
 std::optional<Level> chromium_level_of(const json& level_value, const json& url_value, bool strict,
                                        const std::vector<SiteException>& granted = {}) {
-  Handlings handlings = handlings_of(url_value, granted);
-  const bool has_base = handlings.catches_all || level_value.is_string();
+  std::map<std::string_view, Level> grants;
+  for (const SiteException& site : granted) {
+    const auto [place, fresh] = grants.try_emplace(site.pattern, site.level);
+    place->second = std::min(place->second, site.level);
+  }
+  std::vector<UrlEntry> entries = url_entries(url_value);
+  const bool catches_all = !entries.empty() && entries.back().url == "*";
+  const bool has_base = catches_all || level_value.is_string();
   if (!has_base && strict) return std::nullopt;
-  if (!handlings.catches_all && has_base) handlings.of_pages.push_back(level_value);
+  if (!catches_all && has_base) entries.push_back({"*", level_of_handling(level_value)});
   Level loosest = Level::disabled;
-  for (const json& handling : handlings.of_pages) {
-    const auto level = level_of_handling(handling);
-    if (!level && strict) return std::nullopt;
-    loosest = std::min(loosest, level.value_or(Level::unrestricted));
+  for (const UrlEntry& entry : entries) {
+    if (!entry.level && strict) return std::nullopt;
+    const Level level = entry.level.value_or(Level::unrestricted);
+    const auto grant = grants.find(entry.url);
+    if (grant == grants.end() || level < grant->second) loosest = std::min(loosest, level);
   }
   // Nothing is said about most pages: no level, unless what is said about some of them loosens
   // these.
@@ -180,18 +176,15 @@ std::optional<Level> chromium_level_of(std::string_view level_value, std::string
 
 std::vector<SiteException> granted_in(std::string_view url_value,
                                       const std::vector<SiteException>& granted) {
-  const auto list = parse_lenient(url_value).value_or(json());
-  std::vector<SiteException> found;
-  for (const SiteException& site : granted) {
-    const bool there = list.is_array() && std::ranges::any_of(list, [&](const json& entry) {
-                         if (!entry.is_object() || entry.value("url", json()) != site.pattern) {
-                           return false;
-                         }
-                         const auto level = level_of_handling(entry.value("handling", json()));
-                         return level && *level <= site.level;
-                       });
-    if (there) found.push_back(site);
+  std::map<std::string, Level> given;
+  for (const UrlEntry& entry : url_entries(parse_lenient(url_value).value_or(json()))) {
+    given.try_emplace(entry.url, entry.level.value_or(Level::unrestricted));
   }
+  std::vector<SiteException> found;
+  std::ranges::copy_if(granted, std::back_inserter(found), [&](const SiteException& site) {
+    const auto entry = given.find(site.pattern);
+    return entry != given.end() && entry->second <= site.level;
+  });
   return found;
 }
 

@@ -141,6 +141,7 @@ std::vector<SiteException> effective_sites(const Browser& browser, Level level,
     if (!fresh) place->second = std::min(place->second, site.level);
   }
   std::vector<SiteException> effective;
+  effective.reserve(loosest.size());
   for (const auto& [pattern, its_level] : loosest) {
     effective.push_back({std::string(pattern), its_level});
   }

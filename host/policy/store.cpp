@@ -282,21 +282,18 @@ Result<std::optional<Level>> Store::installed(const Browser& browser,
   return loosest;
 }
 
-Result<std::vector<SiteException>> Store::missing_sites(
+Result<std::vector<SiteException>> Store::sites_in_force(
     const Browser& browser, Level level, const std::vector<SiteException>& granted) const {
-  std::vector<SiteException> missing = effective_sites(browser, level, granted);
+  std::vector<SiteException> in_force = effective_sites(browser, level, granted);
   auto tree = Tree::open(root_);
   if (!tree) return std::unexpected(tree.error());
   for (const Target& target : targets(browser)) {
-    if (missing.empty()) break;
+    if (in_force.empty()) break;
     auto files = read_policy_folder(*tree, parent_of(target.path));
     if (!files) return std::unexpected(files.error());
-    const auto given = granted_in(url_list_in(chromium_in_force(browser, *files)), missing);
-    std::erase_if(missing, [&](const SiteException& site) {
-      return std::find(given.begin(), given.end(), site) != given.end();
-    });
+    in_force = granted_in(url_list_in(chromium_in_force(browser, *files)), in_force);
   }
-  return missing;
+  return in_force;
 }
 
 }  // namespace icelock::policy

@@ -117,11 +117,11 @@ class Store {
   Result<std::optional<Level>> installed(const Browser& browser,
                                          const std::vector<SiteException>& granted = {}) const;
 
-  /// Those of `granted` that the installed files of all owners together do not give this browser at
-  /// `level`, although they should: another file has its own list of sites, or they are not written
-  /// yet.
-  Result<std::vector<SiteException>> missing_sites(const Browser& browser, Level level,
-                                                   const std::vector<SiteException>& granted) const;
+  /// Those of `granted` that loosen anything at `level` and that the installed files of all owners
+  /// together do give this browser. The others are not written yet, or another file has its own
+  /// list of sites.
+  Result<std::vector<SiteException>> sites_in_force(
+      const Browser& browser, Level level, const std::vector<SiteException>& granted) const;
 
  private:
   std::filesystem::path root_;

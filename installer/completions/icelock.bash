@@ -22,17 +22,22 @@ _icelock() {
       return
       ;;
     --browser) words='chrome chromium edge brave vivaldi firefox' ;;
-    --level) words=$levels ;;
-    --stun) return ;;
+    --level)
+      words=$levels
+      [ "$verb" != allow ] || words='default_route_only unrestricted'
+      ;;
+    --stun | --for) return ;;
     *)
       case $verb in
-        '') words='status watch probe mode plan apply revert audit setup unsetup --help --version' ;;
+        '') words='status watch probe mode sites allow deny plan apply revert audit setup unsetup --help --version' ;;
         status | watch) words='--json --root --help' ;;
         probe) words='--json --stun --help' ;;
         mode)
           words='auto locked open --json --root --help'
           [ "$before" != locked ] || words=$levels
           ;;
+        sites | deny) words='--json --root --help' ;;
+        allow) words='--json --root --level --for --help' ;;
         plan | apply) words='--json --root --browser --level --help' ;;
         revert) words='--json --root --browser --help' ;;
         audit) words='--json --root --sarif --prometheus --help' ;;

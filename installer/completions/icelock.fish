@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of icelock(1) for fish. tests/install/words.py holds the words against `icelock --help`.
 
-set -l verbs status watch probe mode plan apply revert audit setup unsetup
+set -l verbs status watch probe mode sites allow deny plan apply revert audit setup unsetup
 set -l levels 'unrestricted default_route_only force_proxy disabled'
 
 complete -c icelock -f
@@ -12,6 +12,9 @@ complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a status -d 'Ne
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a watch -d 'The same as a stream'
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a probe -d 'Links and the ICE candidates on them'
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a mode -d 'Follow the network, lock, or leave open'
+complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a sites -d 'Sites that may do more than the lock allows'
+complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a allow -d 'Let one site do more than the lock allows'
+complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a deny -d 'Take such an exception back'
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a plan -d 'What apply would change'
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a apply -d 'Lock WebRTC by browser policy'
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a revert -d 'Put every policy file back'
@@ -20,7 +23,7 @@ complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a setup -d 'Let
 complete -c icelock -n "not __fish_seen_subcommand_from $verbs" -a unsetup -d 'Take the manifests away again'
 
 complete -c icelock -n "__fish_seen_subcommand_from $verbs" -l json -d 'Print JSON'
-complete -c icelock -n '__fish_seen_subcommand_from status watch mode plan apply revert audit setup unsetup' \
+complete -c icelock -n '__fish_seen_subcommand_from status watch mode sites allow deny plan apply revert audit setup unsetup' \
   -l root -x -a '(__fish_complete_directories)' -d 'Use the system files below this folder'
 complete -c icelock -n '__fish_seen_subcommand_from probe' -l stun -x -d 'STUN server to ask'
 complete -c icelock -n '__fish_seen_subcommand_from mode; and not __fish_seen_subcommand_from auto locked open' \
@@ -28,6 +31,8 @@ complete -c icelock -n '__fish_seen_subcommand_from mode; and not __fish_seen_su
 complete -c icelock -n '__fish_seen_subcommand_from mode; and __fish_seen_subcommand_from locked' -a $levels
 complete -c icelock -n '__fish_seen_subcommand_from plan apply revert setup unsetup' \
   -l browser -x -a 'chrome chromium edge brave vivaldi firefox' -d 'Only this browser'
+complete -c icelock -n '__fish_seen_subcommand_from allow' -l level -x -a 'default_route_only unrestricted' -d 'How far'
+complete -c icelock -n '__fish_seen_subcommand_from allow' -l for -x -d 'How long: 90s, 15m, 1h, 7d'
 complete -c icelock -n '__fish_seen_subcommand_from plan apply' -l level -x -a $levels -d 'The level to set'
 complete -c icelock -n '__fish_seen_subcommand_from setup unsetup' -l user -d 'For this user only'
 complete -c icelock -n '__fish_seen_subcommand_from setup unsetup' -l system -d 'For all users of this machine'

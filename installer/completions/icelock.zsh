@@ -10,6 +10,9 @@ _icelock() {
     'watch:the same as a stream'
     'probe:each link, and the ICE candidates gathered on it'
     'mode:follow the network, keep WebRTC locked, or leave it open'
+    'sites:the sites that may do more than the lock allows'
+    'allow:let pages of one site do more than the lock allows'
+    'deny:take such an exception back'
     'plan:what apply would change'
     'apply:lock WebRTC by browser policy, for all users'
     'revert:put every policy file back as it was'
@@ -35,6 +38,12 @@ _icelock() {
     status | watch) _arguments $common $root ;;
     probe) _arguments $common '--stun[STUN server to ask]:server:_hosts' ;;
     mode) _arguments $common $root '1:mode:(auto locked open)' "2:level:$levels" ;;
+    sites) _arguments $common $root ;;
+    allow)
+      _arguments $common $root '--level[how far they may go]:level:(default_route_only unrestricted)' \
+        '--for[how long: 90s, 15m, 1h, 7d]:time:' '1:pattern:_hosts'
+      ;;
+    deny) _arguments $common $root '1:pattern:_hosts' ;;
     plan | apply) _arguments $common $root $browser $level ;;
     revert) _arguments $common $root $browser ;;
     audit) _arguments $common $root '(--prometheus)--sarif[print SARIF]' '(--sarif)--prometheus[print metrics]' ;;

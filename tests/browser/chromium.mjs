@@ -19,19 +19,21 @@ function load_puppeteer() {
 }
 
 export class Chromium {
-  /// extension: its folder; granted: origins that hold the microphone and camera permission.
-  static async launch({extension, granted = [pages.granted], args = [], accept_insecure = false} = {}) {
+  /// extension: its folder; granted: origins that hold the microphone and camera permission; starter: a program that
+  /// starts Chromium, with config as its user's folder for settings.
+  static async launch({extension, granted = [pages.granted], args = [], accept_insecure = false, starter = program,
+                       config = process.env.XDG_CONFIG_HOME} = {}) {
     if (!existsSync(program)) skip(`${program} is not installed`);
     const browser = new Chromium();
     const begin = Date.now();
     browser.browser = await load_puppeteer().launch({
-      executablePath: program,
+      executablePath: starter,
       headless: true,
       pipe: true,
       acceptInsecureCerts: accept_insecure,
       enableExtensions: extension ? [path.resolve(extension)] : false,
       // The user-level manifests of native messaging live in the user-data folder.
-      userDataDir: path.join(process.env.XDG_CONFIG_HOME, 'chromium'),
+      userDataDir: path.join(config, 'chromium'),
       // Never --use-fake-ui-for-media-stream: it grants the microphone to every page at once.
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', ...args],
     });

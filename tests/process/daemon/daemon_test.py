@@ -22,7 +22,8 @@ ARGUMENTS = {"set_mode": {"mode": "auto"},
              "report": {"browser": "firefox", "serial": 1, "value": "default",
                         "level_of_control": "controlled_by_this_extension", "level": None},
              "plan": {"browsers": ["chromium"]}, "apply": {"browsers": ["chromium"]},
-             "revert": {}}
+             "revert": {}, "allow": {"pattern": "https://meet.example"},
+             "deny": {"pattern": "https://meet.example"}}
 
 
 def documented_operations():
@@ -36,14 +37,21 @@ def documented_operations():
 class Doors(unittest.TestCase):
     def test_the_table_holds_for_everybody_through_both_doors(self):
         operations = documented_operations()
-        self.assertGreater(len(operations), 8)
+        self.assertGreater(len(operations), 11)
+        exceptions = {name: operations.pop(name) for name in ("sites", "allow", "deny")}
+        self.walk({}, operations)
+        self.walk(MANAGED, exceptions)
+
+    def walk(self, settings, operations):
         ranks = {"read": 0, "mode": 1, "root": 2}
-        with d.Daemon():
+        with d.Daemon(settings):
             for who, rank in ((d.ROOT, 2), (d.MEMBER, 1), (d.NOBODY, 0)):
                 for name, (right, method, path) in operations.items():
                     with self.subTest(who=who, operation=name):
                         allowed = rank >= ranks[right]
                         arguments = ARGUMENTS.get(name, {})
+                        if name == "deny":  # of one's own, through each door
+                            self.allow_once(who)
                         answer = d.as_user(who, lambda: d.Frames().call(name, **arguments))
                         self.assertEqual(answer["ok"], allowed, answer)
                         if not allowed:
@@ -51,10 +59,15 @@ class Doors(unittest.TestCase):
                         if not method or name == "subscribe":
                             continue
                         body = json.dumps(arguments).encode() if method == "POST" else b""
+                        if name == "deny":
+                            self.allow_once(who)
                         status, _, content = d.as_user(who, lambda: d.http(method, path, body))
                         self.assertEqual(status, 200 if allowed else 403, content)
                         if name != "metrics":
                             self.assertEqual(json.loads(content)["ok"], allowed)
+
+    def allow_once(self, who):
+        d.as_user(who, lambda: d.Frames().call("allow", **ARGUMENTS["allow"]))
 
     def test_the_program_serves_what_the_document_lists(self):
         with open(os.path.join(SOURCE, "host/ipc/operations.cpp"), encoding="utf-8") as file:

@@ -83,6 +83,11 @@ TEST_F(SettingsFiles, AnErrorNamesTheLineAndTheKey) {
            Case{"{\n\n\n\"hold_seconds\":\n-1}", "icelock.json:4",
                 "\"hold_seconds\" must be a whole"},
            Case{"{\n\"browsers\": [\"lynx\"]}", "icelock.json:2", "\"browsers\" must be a list"},
+           Case{"{\n\"sites\": [{}]}", "icelock.json:2", "\"sites\" must be a list"},
+           Case{"{\n\"sites\": [{\"pattern\": \"a.example\", \"level\": \"force_proxy\"}]}",
+                "icelock.json:2", "\"sites\" must be a list"},
+           Case{"{\n\"sites\": [{\"pattern\": \"*.a.example\"}]}", "icelock.json:2",
+                "write [*.]a.example"},
            Case{"{\n\"mode\": \"auto\",\n\"mode\": \"open\"}", "icelock.json:3",
                 "\"mode\" stands twice"},
            Case{"{\n\"mode\": \"auto\",\n\n}", "icelock.json:4", "not JSON"},
@@ -103,6 +108,22 @@ TEST_F(SettingsFiles, OnlyAnAdminManagesPolicies) {
   EXPECT_THAT(settings->browsers, testing::ElementsAre("chromium", "firefox"));
   user(R"({"manage_policies":true})");
   EXPECT_FALSE(load_settings(paths_));
+}
+
+TEST_F(SettingsFiles, OnlyAnAdminHasExceptionsForSitesAndNoneBelowTheFloor) {
+  admin(R"({"floor":"default_route_only","sites":[{"pattern":"Meet.example"},
+      {"pattern":"a.example","level":"unrestricted"}]})");
+  const std::vector<policy::SiteException> meet = {
+      {"https://meet.example", Level::default_route_only}};
+  const auto settings = load_settings(paths_);
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->sites, meet);
+  user(R"({"sites":[]})");
+  EXPECT_FALSE(load_settings(paths_));
+  EXPECT_EQ(load_or_keep(paths_, std::nullopt).sites, meet);
+  admin(R"({"floor":"force_proxy","sites":[{"pattern":"meet.example"}]})");
+  EXPECT_TRUE(load_or_keep(paths_, *settings).sites.empty())
+      << "a user's broken file hides nothing";
 }
 
 TEST_F(SettingsFiles, ABrokenFileLocksOrKeepsWhatWas) {

@@ -268,7 +268,7 @@ TEST_F(AuditTest, NamesAListThatReplacesIcelocks) {
       {"chromium", {Level::force_proxy, {{"https://meet.example", Level::default_route_only}}}}};
   ASSERT_TRUE(store.apply(store.plan(asked).value()));
   chromium("zzz.json", R"({"WebRtcIPHandlingUrl":[]})");
-  EXPECT_THAT(found(), ElementsAre("sites_overridden"));
+  EXPECT_THAT(found(), ElementsAre("sites_overridden", "exception_missing"));
 }
 
 TEST_F(AuditTest, HoldsLevelsAgainstTheService) {
