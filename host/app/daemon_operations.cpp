@@ -273,9 +273,19 @@ void Daemon::in_background(const Call& call, const Done& done, PolicyJob job) {
   if (!ids) return done(std::unexpected(ids.error()));
   const auto level = level_field(call.body, "level");
   if (!level) return done(std::unexpected(level.error()));
-  const PolicyOrder order{
-      options_.root,     std::move(*ids),        *level,
-      keeper_.manages(), live_.state().decision, machine_state().settings.sites};
+  auto policy = wanted_field(call.body);
+  if (!policy) return done(std::unexpected(policy.error()));
+  const auto fingerprint = call.body.value("fingerprint", Json(""));
+  if (!fingerprint.is_string())
+    return done(fail(Code::bad_request, "must be a text", "fingerprint"));
+  const PolicyOrder order{.root = options_.root,
+                          .ids = std::move(*ids),
+                          .level = *level,
+                          .policy = std::move(*policy),
+                          .fingerprint = fingerprint.get<std::string>(),
+                          .manages = keeper_.manages(),
+                          .decision = live_.state().decision,
+                          .sites = machine_state().settings.sites};
   worker_.post([order, job = std::move(job), done]() -> Worker::Finish {
     auto outcome = job(order);
     return [outcome = std::move(outcome), done] {
@@ -286,6 +296,7 @@ void Daemon::in_background(const Call& call, const Done& done, PolicyJob job) {
 }
 
 Result<policy::Wanted> Daemon::PolicyOrder::wanted() const {
+  if (policy) return *policy;
   const auto browsers = chosen_browsers(root, ids);
   if (!browsers) return std::unexpected(browsers.error());
   if (manages && !level) return by_decision(*browsers, decision, sites);
@@ -314,7 +325,7 @@ void Daemon::do_apply(const Call& call, const Done& done) {
   in_background(call, done, [](const PolicyOrder& order) -> Result<Outcome> {
     const auto wanted = order.wanted();
     if (!wanted) return std::unexpected(wanted.error());
-    return apply_policies(order.root, *wanted);
+    return apply_policies(order.root, *wanted, order.fingerprint);
   });
 }
 

@@ -33,6 +33,8 @@ struct Options {
   std::vector<std::string> browsers;
   bool system = false;
   bool user = false;
+  std::filesystem::path document;
+  std::string plan;
   bool sarif = false;
   bool prometheus = false;
 };
@@ -57,6 +59,8 @@ app::PolicyOptions policy_options(const Options& options) {
   result.root = options.root;
   result.browsers = options.browsers;
   result.level = level_of(options);
+  result.document = options.document;
+  result.fingerprint = options.plan;
   result.json = options.json;
   result.colour = !options.json && on_colour_terminal();
   result.scope = options.system ? policy::Scope::system : policy::Scope::user;
@@ -140,7 +144,8 @@ class CommandLine {
 
   CLI::App* with_browsers(CLI::App* sub) {
     sub->add_option("--browser", options_.browsers,
-                    "Only this browser (may be repeated); default: those installed");
+                    "Only this browser (may be repeated); default: those installed")
+        ->allow_extra_args(false);  // what follows may be the policy document
     return sub;
   }
 
@@ -196,18 +201,25 @@ class CommandLine {
   void add_policy_verbs() {
     constexpr const char* level_help =
         "The level to set; force_proxy if not given, because a policy cannot follow the network";
-    with_level(with_browsers(
-                   with_root(verb("plan", "What apply would change (exit 2), or nothing (exit 0)",
-                                  [](const Options& o) {
-                                    return app::run_plan(policy_options(o), std::cout, std::cerr);
-                                  }))),
-               level_help);
-    with_level(with_browsers(with_root(verb("apply", "Lock WebRTC by browser policy, for all users",
-                                            [](const Options& o) {
-                                              return app::run_apply(policy_options(o), std::cout,
-                                                                    std::cerr);
-                                            }))),
-               level_help);
+    for (const bool apply : {false, true}) {
+      CLI::App* sub = with_browsers(
+          with_root(apply ? verb("apply", "Lock WebRTC by browser policy, for all users",
+                                 [](const Options& o) {
+                                   return app::run_apply(policy_options(o), std::cout, std::cerr);
+                                 })
+                          : verb("plan", "What apply would change (exit 2), or nothing (exit 0)",
+                                 [](const Options& o) {
+                                   return app::run_plan(policy_options(o), std::cout, std::cerr);
+                                 })));
+      CLI::Option* document = sub->add_option("file", options_.document,
+                                              "A policy document (policies/policy.schema.json)")
+                                  ->check(CLI::ExistingFile);
+      with_level(sub, level_help)->get_option("--level")->excludes(document);
+      if (apply) {
+        sub->add_option("--plan", options_.plan,
+                        "Only if the plan still has this fingerprint, as plan printed it");
+      }
+    }
     with_browsers(with_root(
         verb("revert", "Put every policy file back as it was before apply", [](const Options& o) {
           return app::run_revert(policy_options(o), std::cout, std::cerr);

@@ -26,7 +26,7 @@ _icelock() {
       words=$levels
       [ "$verb" != allow ] || words='default_route_only unrestricted'
       ;;
-    --stun | --for) return ;;
+    --stun | --for | --plan) return ;;
     *)
       case $verb in
         '') words='status watch probe mode sites allow deny plan apply revert audit setup unsetup --help --version' ;;
@@ -38,7 +38,14 @@ _icelock() {
           ;;
         sites | deny) words='--json --root --help' ;;
         allow) words='--json --root --level --for --help' ;;
-        plan | apply) words='--json --root --browser --level --help' ;;
+        plan)
+          compopt -o default
+          words='--json --root --browser --level --help'
+          ;;
+        apply)
+          compopt -o default
+          words='--json --root --browser --level --plan --help'
+          ;;
         revert) words='--json --root --browser --help' ;;
         audit) words='--json --root --sarif --prometheus --help' ;;
         setup | unsetup) words='--json --root --browser --user --system --help' ;;

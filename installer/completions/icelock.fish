@@ -38,3 +38,5 @@ complete -c icelock -n '__fish_seen_subcommand_from setup unsetup' -l user -d 'F
 complete -c icelock -n '__fish_seen_subcommand_from setup unsetup' -l system -d 'For all users of this machine'
 complete -c icelock -n '__fish_seen_subcommand_from audit' -l sarif -d 'Print SARIF'
 complete -c icelock -n '__fish_seen_subcommand_from audit' -l prometheus -d 'Print metrics'
+complete -c icelock -n '__fish_seen_subcommand_from apply' -l plan -x -d 'Only the plan with this fingerprint'
+complete -c icelock -n '__fish_seen_subcommand_from plan apply' -F

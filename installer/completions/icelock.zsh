@@ -44,7 +44,8 @@ _icelock() {
         '--for[how long: 90s, 15m, 1h, 7d]:time:' '1:pattern:_hosts'
       ;;
     deny) _arguments $common $root '1:pattern:_hosts' ;;
-    plan | apply) _arguments $common $root $browser $level ;;
+    plan) _arguments $common $root $browser $level '1:policy document:_files' ;;
+    apply) _arguments $common $root $browser $level '--plan[only this plan]:fingerprint:' '1:policy document:_files' ;;
     revert) _arguments $common $root $browser ;;
     audit) _arguments $common $root '(--prometheus)--sarif[print SARIF]' '(--sarif)--prometheus[print metrics]' ;;
     setup | unsetup) _arguments $common $root $browser $scope ;;
