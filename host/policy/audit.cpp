@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <utility>
 
 #include "policy/audit_rules.h"
 #include "policy/manifest.h"
@@ -92,11 +93,12 @@ void compare_with_ledger(const Tree& tree, const Ledger& ledger, Audit& result) 
     for (const Target& target : places) {
       const LedgerFile* entry = ledger.find(target.path);
       const Place place{row.browser, tree.shown(target.path).string(), ""};
-      const auto now = tree.read(target.path);
-      if (!now || !*now) {
+      auto read = tree.read(target.path);
+      const std::optional<FileState> now = read ? std::move(*read) : std::nullopt;
+      if (!now) {
         add(result, "own_file_missing", place, "icelock wrote this file, and it cannot be read");
       } else {
-        for (const std::string& key : changed_keys(*entry, *row.browser, (*now)->bytes)) {
+        for (const std::string& key : changed_keys(*entry, *row.browser, now->bytes)) {
           add(result, "own_file_changed", {row.browser, place.file, key},
               "it is not as icelock wrote it");
         }

@@ -31,6 +31,7 @@ struct Rule {
   std::string_view fix;    ///< what to do, unless the finding says it closer
   /// It means that what was asked for does not hold, not only that something is unwise.
   bool drift = false;
+  // NOLINTNEXTLINE(readability-redundant-member-init): most rows leave it out
   std::string_view maps_to = {};  ///< the item of a public benchmark that asks for the same
 };
 std::span<const Rule> audit_rules();
