@@ -65,6 +65,8 @@ class Daemon {
     std::filesystem::path root;
     std::vector<std::string> ids;
     std::optional<Level> level;
+    std::optional<policy::Wanted> policy;  ///< said by browser instead
+    std::string fingerprint;               ///< of the plan to be applied; empty: any
     bool manages = false;
     guard::Decision decision;
     std::vector<policy::SiteException> sites;

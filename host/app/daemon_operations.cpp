@@ -7,6 +7,7 @@
 #include <fstream>
 #include <utility>
 
+#include "app/audit_json.h"
 #include "app/daemon.h"
 #include "app/policy_work.h"
 #include "app/requests.h"
@@ -40,33 +41,21 @@ policy::Wanted by_decision(const std::vector<const policy::Browser*>& browsers,
   return wanted;
 }
 
-Json audit_of(const std::filesystem::path& root, bool manages, const guard::Decision& decision,
-              const std::vector<policy::SiteException>& sites) {
-  const policy::Store store(root);
-  Json rows = Json::array();
-  bool drift = false;
-  for (const policy::Browser& browser : policy::browsers()) {
-    if (!policy::is_installed(browser, root)) continue;
-    const auto installed = store.installed(browser, sites);
-    std::vector<std::string> problems;
-    if (!installed) problems.push_back(to_string(installed.error()));
-    const Level wanted = decision.of(browser.family);
-    if (manages) {
-      const policy::WantedPolicy asked{wanted, sites};
-      for (std::string& problem : not_in_force(root, {{std::string(browser.id), asked}})) {
-        problems.push_back(std::move(problem));
-      }
+/// What icelockd decides, or what the ledger says that an admin applied, against what is there.
+Result<Json> audited(const std::filesystem::path& root, bool manages,
+                     const guard::Decision& decision,
+                     const std::vector<policy::SiteException>& sites) {
+  std::optional<policy::Wanted> wanted;
+  if (manages) {
+    std::vector<const policy::Browser*> all;
+    for (const policy::Browser& browser : policy::browsers()) {
+      if (policy::is_installed(browser, root)) all.push_back(&browser);
     }
-    drift = drift || !problems.empty();
-    const std::optional<Level> level = installed.value_or(std::nullopt);
-    rows.push_back({{"id", browser.id},
-                    {"wanted", manages ? Json(name(wanted)) : Json(nullptr)},
-                    {"installed", level ? Json(name(*level)) : Json(nullptr)},
-                    {"exceptions", sites_json(store.sites_in_force(browser, wanted, sites)
-                                                  .value_or(policy::WantedPolicy().sites))},
-                    {"problems", problems}});
+    wanted = by_decision(all, decision, sites);
   }
-  return {{"drift", drift}, {"browsers", rows}};
+  const auto audit = policy::audit(root, wanted);
+  if (!audit) return std::unexpected(audit.error());
+  return audit_json(*audit);
 }
 
 std::size_t resident_bytes() {
@@ -176,7 +165,7 @@ void Daemon::do_audit(const Call&, const Done& done) {
   if (audits_.size() > 1) return;
   worker_.post([this, root = options_.root, manages = keeper_.manages(),
                 state = machine_state()]() -> Worker::Finish {
-    return [this, answer = audit_of(root, manages, state.decision, state.settings.sites)] {
+    return [this, answer = audited(root, manages, state.decision, state.settings.sites)] {
       for (const Done& waiting : std::exchange(audits_, {})) waiting(answer);
     };
   });
@@ -284,9 +273,19 @@ void Daemon::in_background(const Call& call, const Done& done, PolicyJob job) {
   if (!ids) return done(std::unexpected(ids.error()));
   const auto level = level_field(call.body, "level");
   if (!level) return done(std::unexpected(level.error()));
-  const PolicyOrder order{
-      options_.root,     std::move(*ids),        *level,
-      keeper_.manages(), live_.state().decision, machine_state().settings.sites};
+  auto policy = wanted_field(call.body);
+  if (!policy) return done(std::unexpected(policy.error()));
+  const auto fingerprint = call.body.value("fingerprint", Json(""));
+  if (!fingerprint.is_string())
+    return done(fail(Code::bad_request, "must be a text", "fingerprint"));
+  const PolicyOrder order{.root = options_.root,
+                          .ids = std::move(*ids),
+                          .level = *level,
+                          .policy = std::move(*policy),
+                          .fingerprint = fingerprint.get<std::string>(),
+                          .manages = keeper_.manages(),
+                          .decision = live_.state().decision,
+                          .sites = machine_state().settings.sites};
   worker_.post([order, job = std::move(job), done]() -> Worker::Finish {
     auto outcome = job(order);
     return [outcome = std::move(outcome), done] {
@@ -297,6 +296,7 @@ void Daemon::in_background(const Call& call, const Done& done, PolicyJob job) {
 }
 
 Result<policy::Wanted> Daemon::PolicyOrder::wanted() const {
+  if (policy) return *policy;
   const auto browsers = chosen_browsers(root, ids);
   if (!browsers) return std::unexpected(browsers.error());
   if (manages && !level) return by_decision(*browsers, decision, sites);
@@ -325,7 +325,7 @@ void Daemon::do_apply(const Call& call, const Done& done) {
   in_background(call, done, [](const PolicyOrder& order) -> Result<Outcome> {
     const auto wanted = order.wanted();
     if (!wanted) return std::unexpected(wanted.error());
-    return apply_policies(order.root, *wanted);
+    return apply_policies(order.root, *wanted, order.fingerprint);
   });
 }
 

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <map>
 
+#include "app/audit_verb.h"
 #include "app/policy_verbs.h"
 #include "app/verbs.h"
 #include "base/fd.h"
@@ -34,6 +35,10 @@ struct Options {
   std::vector<std::string> browsers;
   bool system = false;
   bool user = false;
+  std::filesystem::path document;
+  std::string plan;
+  bool sarif = false;
+  bool prometheus = false;
 };
 
 const std::vector<std::string> level_words = {"unrestricted", "default_route_only", "force_proxy",
@@ -56,6 +61,8 @@ app::PolicyOptions policy_options(const Options& options) {
   result.root = options.root;
   result.browsers = options.browsers;
   result.level = level_of(options);
+  result.document = options.document;
+  result.fingerprint = options.plan;
   result.json = options.json;
   result.colour = !options.json && on_colour_terminal();
   result.scope = options.system ? policy::Scope::system : policy::Scope::user;
@@ -88,6 +95,14 @@ int mode(const Options& options) {
         output);
   }
   return app::run_mode(options.root, wanted, level, output);
+}
+
+int audit(const Options& options) {
+  const auto form = options.sarif        ? app::AuditForm::sarif
+                    : options.prometheus ? app::AuditForm::metrics
+                    : options.json       ? app::AuditForm::json
+                                         : app::AuditForm::text;
+  return app::run_audit(policy_options(options), form, ICELOCK_VERSION, std::cout, std::cerr);
 }
 
 class CommandLine {
@@ -132,7 +147,8 @@ class CommandLine {
 
   CLI::App* with_browsers(CLI::App* sub) {
     sub->add_option("--browser", options_.browsers,
-                    "Only this browser (may be repeated); default: those installed");
+                    "Only this browser (may be repeated); default: those installed")
+        ->allow_extra_args(false);  // what follows may be the policy document
     return sub;
   }
 
@@ -211,22 +227,35 @@ class CommandLine {
   void add_policy_verbs() {
     constexpr const char* level_help =
         "The level to set; force_proxy if not given, because a policy cannot follow the network";
-    with_level(with_browsers(
-                   with_root(verb("plan", "What apply would change (exit 2), or nothing (exit 0)",
-                                  [](const Options& o) {
-                                    return app::run_plan(policy_options(o), std::cout, std::cerr);
-                                  }))),
-               level_help);
-    with_level(with_browsers(with_root(verb("apply", "Lock WebRTC by browser policy, for all users",
-                                            [](const Options& o) {
-                                              return app::run_apply(policy_options(o), std::cout,
-                                                                    std::cerr);
-                                            }))),
-               level_help);
+    for (const bool apply : {false, true}) {
+      CLI::App* sub = with_browsers(
+          with_root(apply ? verb("apply", "Lock WebRTC by browser policy, for all users",
+                                 [](const Options& o) {
+                                   return app::run_apply(policy_options(o), std::cout, std::cerr);
+                                 })
+                          : verb("plan", "What apply would change (exit 2), or nothing (exit 0)",
+                                 [](const Options& o) {
+                                   return app::run_plan(policy_options(o), std::cout, std::cerr);
+                                 })));
+      CLI::Option* document = sub->add_option("file", options_.document,
+                                              "A policy document (policies/policy.schema.json)")
+                                  ->check(CLI::ExistingFile);
+      with_level(sub, level_help)->get_option("--level")->excludes(document);
+      if (apply) {
+        sub->add_option("--plan", options_.plan,
+                        "Only if the plan still has this fingerprint, as plan printed it");
+      }
+    }
     with_browsers(with_root(
         verb("revert", "Put every policy file back as it was before apply", [](const Options& o) {
           return app::run_revert(policy_options(o), std::cout, std::cerr);
         })));
+    CLI::App* audited = with_root(
+        verb("audit", "What is really in force in each browser, why, and whose mistakes are there",
+             audit));
+    CLI::Option* sarif = audited->add_flag("--sarif", options_.sarif, "Print SARIF 2.1.0");
+    audited->add_flag("--prometheus", options_.prometheus, "Print metrics for a textfile collector")
+        ->excludes(sarif);
     for (const bool setup : {true, false}) {
       CLI::App* sub = with_browsers(with_root(
           setup ? verb("setup", "Let browsers start icelock-host (native-messaging manifests)",

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "app/machine_link.h"
+#include "app/paint.h"
 #include "app/policy_work.h"
+#include "guard/settings_document.h"
 #include "ipc/frame_client.h"
 #include "policy/browsers.h"
 
@@ -38,32 +40,6 @@ int report(const PolicyOptions& options, const Error& error, std::ostream& out, 
 void print(std::ostream& out, const ordered_json& value) {
   // Policy files may hold any bytes.
   out << value.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
-}
-
-class Paint {
- public:
-  explicit Paint(bool on) : on_(on) {}
-  std::string red(std::string_view text) const { return in("\x1b[31m", text); }
-  std::string green(std::string_view text) const { return in("\x1b[32m", text); }
-  std::string cyan(std::string_view text) const { return in("\x1b[36m", text); }
-  std::string bold(std::string_view text) const { return in("\x1b[1m", text); }
-
- private:
-  std::string in(std::string_view colour, std::string_view text) const {
-    if (!on_) return std::string(text);
-    return std::string(colour) + std::string(text) + "\x1b[0m";
-  }
-  bool on_;
-};
-
-// Somebody else's file must not be able to steer the terminal.
-std::string printable(std::string_view line) {
-  std::string text;
-  for (const char c : line) {
-    const bool control = (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-    text += control ? '?' : c;
-  }
-  return text;
 }
 
 std::vector<std::string> lines_of(std::string_view text) {
@@ -146,7 +122,27 @@ void print_outcome(const PolicyOptions& options, const Outcome& outcome, std::st
   for (const std::string& problem : outcome.problems) err << "icelock: " << problem << "\n";
 }
 
+// A document is for the browsers that are installed, and for those that it names.
+Result<policy::Wanted> wanted_by_document(const PolicyOptions& options) {
+  const auto document = guard::load_policy_document(options.document);
+  if (!document) return std::unexpected(document.error());
+  std::vector<const Browser*> browsers;
+  for (const Browser& browser : policy::browsers()) {
+    const bool chosen = std::ranges::find(options.browsers, browser.id) != options.browsers.end();
+    const bool meant = document->browsers.contains(std::string(browser.id)) ||
+                       policy::is_installed(browser, options.root);
+    if (options.browsers.empty() ? meant : chosen) browsers.push_back(&browser);
+  }
+  policy::Wanted wanted = document->wanted(browsers);
+  if (wanted.empty()) {
+    return fail(Code::not_found, "the document is about no browser that is installed",
+                options.document.string());
+  }
+  return wanted;
+}
+
 Result<policy::Wanted> wanted(const PolicyOptions& options) {
+  if (!options.document.empty()) return wanted_by_document(options);
   const auto browsers = chosen_browsers(options.root, options.browsers);
   if (!browsers) return std::unexpected(browsers.error());
   return same_level(*browsers, options.level.value_or(default_level));
@@ -155,10 +151,10 @@ Result<policy::Wanted> wanted(const PolicyOptions& options) {
 // Policy has one writer: the service, when it is there. It takes the time that disks take.
 constexpr std::chrono::seconds service_limit{30};
 
-std::optional<Result<Outcome>> by_service(const PolicyOptions& options, std::string_view op) {
+std::optional<Result<Outcome>> by_service(const PolicyOptions& options, std::string_view op,
+                                          ipc::Json arguments = ipc::Json::object()) {
   auto service = ipc::FrameClient::connect(service_socket(options.root));
   if (!service) return std::nullopt;
-  ipc::Json arguments = ipc::Json::object();
   if (!options.browsers.empty()) arguments["browsers"] = options.browsers;
   if (options.level) arguments["level"] = name(*options.level);
   const auto answer = service->call(op, arguments, service_limit);
@@ -167,10 +163,16 @@ std::optional<Result<Outcome>> by_service(const PolicyOptions& options, std::str
 }
 
 Result<Outcome> apply(const PolicyOptions& options) {
-  if (auto outcome = by_service(options, "apply")) return std::move(*outcome);
+  ipc::Json arguments = {{"fingerprint", options.fingerprint}};
+  if (!options.document.empty()) {
+    const auto said = wanted_by_document(options);
+    if (!said) return std::unexpected(said.error());
+    arguments["policy"] = wanted_json(*said);
+  }
+  if (auto outcome = by_service(options, "apply", arguments)) return std::move(*outcome);
   const auto levels = wanted(options);
   if (!levels) return std::unexpected(levels.error());
-  return apply_policies(options.root, *levels);
+  return apply_policies(options.root, *levels, options.fingerprint);
 }
 
 Result<Outcome> revert(const PolicyOptions& options) {
@@ -236,8 +238,9 @@ int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err)
   auto plan = policy::Store(options.root).plan(*levels);
   if (!plan) return report(options, plan.error(), out, err);
   const bool pending = plan->pending();
-  print_outcome(options, {std::move(*plan), false, {}},
-                pending ? "Changes pending: icelock apply makes them." : "Nothing to do.", out,
+  const std::string verdict = "Changes pending: icelock apply makes them, and with --plan " +
+                              plan->fingerprint() + " these alone.";
+  print_outcome(options, {std::move(*plan), false, {}}, pending ? verdict : "Nothing to do.", out,
                 err);
   return pending ? changes_pending : 0;
 }

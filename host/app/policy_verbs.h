@@ -23,6 +23,8 @@ struct PolicyOptions {
   std::filesystem::path root = "/";
   std::vector<std::string> browsers;  ///< ids; empty: all that are installed
   std::optional<Level> level;         ///< empty: default_level
+  std::filesystem::path document;     ///< a policy document instead of `level`; empty: none
+  std::string fingerprint;            ///< apply only a plan with this one; empty: any
   bool json = false;
   bool colour = false;                        ///< for the terminal; never used with json
   policy::Scope scope = policy::Scope::user;  ///< setup and unsetup

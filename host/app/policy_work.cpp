@@ -5,6 +5,9 @@
 #include <array>
 #include <utility>
 
+#include "app/requests.h"
+#include "policy/audit.h"
+
 namespace icelock::app {
 namespace {
 
@@ -86,10 +89,14 @@ policy::Wanted same_level(const std::vector<const Browser*>& browsers, Level lev
   return wanted;
 }
 
-Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::Wanted& wanted) {
+Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::Wanted& wanted,
+                               const std::string& expected) {
   policy::Store store(root);
   auto plan = store.plan(wanted);
   if (!plan) return std::unexpected(plan.error());
+  if (!expected.empty() && plan->fingerprint() != expected) {
+    return fail(Code::changed, "the plan is another one now", plan->fingerprint());
+  }
   if (const auto done = store.apply(*plan); !done) return std::unexpected(done.error());
   return Outcome{std::move(*plan), true, not_in_force(root, wanted)};
 }
@@ -110,31 +117,60 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
   std::vector<std::string> problems;
   for (const auto& [id, asked] : wanted) {
     const Browser* browser = policy::find_browser(id);
-    if (browser == nullptr || asked.level == Level::unrestricted) continue;
-    Level least = asked.level;
-    if (browser->family == BrowserFamily::chromium) least = std::min(least, Level::force_proxy);
-    const std::optional<Level> level =
-        store.installed(*browser, asked.sites).value_or(std::nullopt);
-    if (!level || *level < least) {
-      std::string text(browser->name);
-      text += level ? " obeys only " + std::string(name(*level))
-                    : std::string(": no level is in force for every page");
-      problems.push_back(std::move(text));
+    if (browser == nullptr) continue;
+    const auto level = store.installed(*browser, asked.sites).value_or(std::nullopt);
+    if (auto problem = policy::looser_than(*browser, level, asked.level)) {
+      problems.push_back(std::move(*problem));
     }
-    const auto sites = store.sites_in_force(*browser, asked.level, asked.sites);
-    for (const auto& site : policy::effective_sites(*browser, asked.level, asked.sites)) {
-      if (!sites || std::ranges::find(*sites, site) != sites->end()) continue;
-      problems.push_back(std::string(browser->name) + ": the exception for " + site.pattern +
-                         " is not in force: another policy file has its own list of sites");
+    for (const auto& site : policy::missing_exceptions(store, *browser, asked)) {
+      problems.push_back(policy::missing_text(*browser, site));
     }
   }
   return problems;
+}
+
+Json wanted_json(const policy::Wanted& wanted) {
+  Json result = Json::object();
+  for (const auto& [id, asked] : wanted) {
+    result[id] = {{"level", name(asked.level)}, {"sites", sites_json(asked.sites)}};
+  }
+  return result;
+}
+
+Result<std::optional<policy::Wanted>> wanted_field(const Json& body) {
+  const auto found = body.find("policy");
+  if (found == body.end()) return std::nullopt;
+  policy::Wanted wanted;
+  try {
+    for (const auto& [id, asked] : found->items()) {
+      if (policy::find_browser(id) == nullptr) {
+        return fail(Code::not_found, "no such browser", id);
+      }
+      const auto level = parse_level(asked.at("level").get<std::string>());
+      if (!level) return fail(Code::bad_request, "no level", "policy");
+      policy::WantedPolicy& one = wanted[id] = *level;
+      for (const Json& site : asked.at("sites")) {
+        auto pattern = policy::normal_pattern(site.at("pattern").get<std::string>());
+        if (!pattern) return std::unexpected(pattern.error());
+        const auto loose = parse_level(site.at("level").get<std::string>());
+        if (!loose) return fail(Code::bad_request, "no level", "policy");
+        if (auto fits = policy::check_exception_level(*loose); !fits) {
+          return std::unexpected(fits.error());
+        }
+        one.sites.push_back({std::move(*pattern), *loose});
+      }
+    }
+  } catch (const Json::exception&) {
+    return fail(Code::bad_request, "not levels and sites by browser", "policy");
+  }
+  return wanted;
 }
 
 Json outcome_json(const Outcome& outcome) {
   Json changes = Json::array();
   for (const Change& change : outcome.plan.changes) changes.push_back(to_json(change));
   return {{"pending", outcome.plan.pending() && !outcome.done},
+          {"fingerprint", outcome.plan.fingerprint()},
           {"done", outcome.done},
           {"changes", changes},
           {"problems", outcome.problems}};

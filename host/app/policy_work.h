@@ -30,7 +30,10 @@ Result<std::vector<const policy::Browser*>> chosen_browsers(const std::filesyste
 policy::Wanted same_level(const std::vector<const policy::Browser*>& browsers, Level level);
 
 /// Plans and applies, and reads back what is in force then.
-Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::Wanted& wanted);
+/// `expected`: the fingerprint of the plan that was looked at; error `changed` when this one is not
+/// the same.
+Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::Wanted& wanted,
+                               const std::string& expected = {});
 /// Plans and reverts these browsers (none given: all that icelock changed).
 Result<Outcome> revert_policies(const std::filesystem::path& root,
                                 const std::vector<std::string>& ids);
@@ -39,6 +42,12 @@ Result<Outcome> revert_policies(const std::filesystem::path& root,
 /// all owners count.
 std::vector<std::string> not_in_force(const std::filesystem::path& root,
                                       const policy::Wanted& wanted);
+
+/// What is wanted, as the argument `policy` of an operation carries it: {"chromium": {"level": ...,
+/// "sites": [...]}}.
+ipc::Json wanted_json(const policy::Wanted& wanted);
+/// The other way round; nullopt when there is none. Error bad_request.
+Result<std::optional<policy::Wanted>> wanted_field(const ipc::Json& body);
 
 /// The members of docs/protocol.md, "Plan".
 ipc::Json outcome_json(const Outcome& outcome);

@@ -15,6 +15,7 @@ namespace icelock::guard {
 /// JSON Schema (draft 7), the text of policies/*.schema.json.
 extern const std::string_view admin_schema;
 extern const std::string_view user_schema;
+extern const std::string_view policy_schema;
 
 /// The file's object, valid by the schema; an empty one when there is no file or `path` is empty.
 /// Error bad_settings: what is wrong, with the key, and the path with the line as object; a key

@@ -65,6 +65,9 @@ struct Plan {
   Upkeep upkeep;
   std::vector<Change> changes;  ///< one per browser and file, kind none included
   bool pending() const;
+  /// The same for the same changes to the same files, so that apply can be held to a plan that
+  /// somebody has looked at: 16 hexadecimal digits. No protection against who can choose the files.
+  std::string fingerprint() const;
 };
 
 /// By browser id; browsers that are not in the map are left alone. Firefox has no setting per site:

@@ -211,6 +211,18 @@ Result<Restoration> restoration(const Tree& tree, const LedgerFile& file) {
   return result;
 }
 
+std::vector<std::string> changed_keys(const LedgerFile& file, const Browser& browser,
+                                      const std::string& bytes) {
+  std::vector<std::string> changed;
+  if (std::ranges::find(file.written, bytes) != file.written.end()) return changed;
+  for (const Key& key : keys_of(browser)) {
+    const auto ours = member_of(file.written.back(), key);
+    const auto now = member_of(bytes, key);
+    if (ours && (!now || !same_value(*ours, *now))) changed.emplace_back(key.name);
+  }
+  return changed;
+}
+
 Result<void> describe(const Tree& tree, const Target& target,
                       const std::optional<std::string>& before,
                       const std::optional<std::string>& after, Change& change) {

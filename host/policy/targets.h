@@ -41,6 +41,10 @@ struct Restoration {
 /// stays. Taken away by somebody: stays away. Errors: bad_policy_file, and those of Tree::read.
 Result<Restoration> restoration(const Tree& tree, const LedgerFile& file);
 
+/// The keys of icelock's that are not, in `bytes`, as icelock wrote them last.
+std::vector<std::string> changed_keys(const LedgerFile& file, const Browser& browser,
+                                      const std::string& bytes);
+
 /// The keys and notes of a change from `before` to `after`, as `target`'s browser would see it.
 Result<void> describe(const Tree& tree, const Target& target,
                       const std::optional<std::string>& before,

@@ -26,10 +26,10 @@ _icelock() {
       words=$levels
       [ "$verb" != allow ] || words='default_route_only unrestricted'
       ;;
-    --stun | --for | --timeout) return ;;
+    --stun | --for | --timeout | --plan) return ;;
     *)
       case $verb in
-        '') words='status watch predict check probe mode sites allow deny plan apply revert setup unsetup --help --version' ;;
+        '') words='status watch predict check probe mode sites allow deny plan apply revert audit setup unsetup --help --version' ;;
         status | watch) words='--json --root --help' ;;
         predict) words='--json --root --stun --help' ;;
         check) words='--json --root --browser --stun --timeout --help' ;;
@@ -40,8 +40,16 @@ _icelock() {
           ;;
         sites | deny) words='--json --root --help' ;;
         allow) words='--json --root --level --for --help' ;;
-        plan | apply) words='--json --root --browser --level --help' ;;
+        plan)
+          compopt -o default
+          words='--json --root --browser --level --help'
+          ;;
+        apply)
+          compopt -o default
+          words='--json --root --browser --level --plan --help'
+          ;;
         revert) words='--json --root --browser --help' ;;
+        audit) words='--json --root --sarif --prometheus --help' ;;
         setup | unsetup) words='--json --root --browser --user --system --help' ;;
       esac
       ;;

@@ -18,6 +18,7 @@ _icelock() {
     'plan:what apply would change'
     'apply:lock WebRTC by browser policy, for all users'
     'revert:put every policy file back as it was'
+    'audit:what is in force in each browser, why, and all mistakes'
     'setup:let browsers start icelock-host'
     'unsetup:take the native-messaging manifests away again'
   )
@@ -51,8 +52,10 @@ _icelock() {
         '--for[how long: 90s, 15m, 1h, 7d]:time:' '1:pattern:_hosts'
       ;;
     deny) _arguments $common $root '1:pattern:_hosts' ;;
-    plan | apply) _arguments $common $root $browser $level ;;
+    plan) _arguments $common $root $browser $level '1:policy document:_files' ;;
+    apply) _arguments $common $root $browser $level '--plan[only this plan]:fingerprint:' '1:policy document:_files' ;;
     revert) _arguments $common $root $browser ;;
+    audit) _arguments $common $root '(--prometheus)--sarif[print SARIF]' '(--sarif)--prometheus[print metrics]' ;;
     setup | unsetup) _arguments $common $root $browser $scope ;;
   esac
 }

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "policy/store.h"
+
+namespace icelock::guard {
+
+/// An admin's policy for every browser (policies/policy.schema.json): what `icelock plan`, `apply`
+/// and `export` are given.
+struct PolicyDocument {
+  std::optional<Level> level;             ///< for browsers that are not named
+  std::map<std::string, Level> browsers;  ///< by id
+  std::vector<policy::SiteException> sites;
+
+  /// What it asks of these browsers; those that it says nothing about are left out.
+  policy::Wanted wanted(const std::vector<const policy::Browser*>& browsers) const;
+};
+
+/// Errors: not_found; bad_settings, with the key and the line; those of read_file.
+Result<PolicyDocument> load_policy_document(const std::filesystem::path& path);
+
+}  // namespace icelock::guard

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/audit.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
+
+#include "policy/audit_rules.h"
+#include "policy/manifest.h"
+#include "policy/render.h"
+#include "policy/targets.h"
+
+namespace icelock::policy {
+namespace {
+
+struct Sandbox {
+  std::string_view browser;
+  std::string_view place;
+  std::string_view reads;
+};
+
+// Flathub's application ids; snap names as in the store.
+constexpr std::array sandboxes = {
+    Sandbox{"chrome", "var/lib/flatpak/app/com.google.Chrome", "a flatpak extension's policies"},
+    Sandbox{"chromium", "var/lib/flatpak/app/org.chromium.Chromium",
+            "the flatpak extension point org.chromium.Chromium.Extension"},
+    Sandbox{"chromium", "snap/chromium", "what snapd lets through of /etc"},
+    Sandbox{"edge", "var/lib/flatpak/app/com.microsoft.Edge", "a flatpak extension's policies"},
+    Sandbox{"brave", "var/lib/flatpak/app/com.brave.Browser", "a flatpak extension's policies"},
+    Sandbox{"brave", "snap/brave", "what snapd lets through of /etc"},
+    Sandbox{"vivaldi", "var/lib/flatpak/app/com.vivaldi.Vivaldi", "a flatpak extension's policies"},
+    Sandbox{"firefox", "var/lib/flatpak/app/org.mozilla.firefox",
+            "the flatpak extension point org.mozilla.firefox.systemconfig"},
+    Sandbox{"firefox", "snap/firefox", "what snapd lets through of /etc"},
+};
+
+void find_sandboxed(const Tree& tree, Audit& result) {
+  for (const Sandbox& sandbox : sandboxes) {
+    if (!tree.has_folder(sandbox.place)) continue;
+    add(result, "sandboxed",
+        {find_browser(sandbox.browser), tree.shown(sandbox.place).string(), ""},
+        "this one reads " + std::string(sandbox.reads) + ", which is not looked at here");
+  }
+}
+
+// Places that no browser earlier in the table reads: Vivaldi may read Chromium's.
+bool has_place_of_its_own(const Tree& tree, const Browser& browser, std::set<std::string>& seen) {
+  bool found = false;
+  for (const Target& target : targets(browser)) {
+    const std::string folder = parent_of(target.path);
+    const auto opened = tree.folder(folder);
+    // One that is unsafe is there too.
+    const bool there = opened || opened.error().code != Code::not_found;
+    if (seen.insert(folder).second && there) found = true;
+  }
+  return found;
+}
+
+/// What a file of icelock's own asks for; nullopt when it says nothing.
+std::optional<WantedPolicy> stated(const Browser& browser, const std::string& text) {
+  if (browser.family == BrowserFamily::firefox) {
+    const auto level = firefox_level(text);
+    return level ? std::optional<WantedPolicy>(*level) : std::nullopt;
+  }
+  const auto file = parse_strict(text);
+  if (!file || !file->is_object()) return std::nullopt;
+  const auto level_of = [](const nlohmann::json& handling) {
+    return chromium_level_of(handling.dump(), "");
+  };
+  const auto level = level_of(file->value(std::string(browser.level_key), nlohmann::json()));
+  if (!level) return std::nullopt;
+  WantedPolicy result(*level);
+  for (const auto& entry : file->value(std::string(chromium_url_key), nlohmann::json::array())) {
+    if (!entry.is_object() || !entry.value("url", nlohmann::json()).is_string()) continue;
+    const auto pattern = entry["url"].get<std::string>();
+    const auto site = level_of(entry.value("handling", nlohmann::json()));
+    if (pattern != "*" && site) result.sites.push_back({pattern, *site});
+  }
+  return result;
+}
+
+/// Holds what is there against what icelock wrote, and takes from it what was asked for.
+void compare_with_ledger(const Tree& tree, const Ledger& ledger, Audit& result) {
+  const auto wrote = [&](const Target& target) {
+    const LedgerFile* entry = ledger.find(target.path);
+    return entry != nullptr && !entry->written.empty();
+  };
+  for (BrowserAudit& row : result.browsers) {
+    const auto places = targets(*row.browser);
+    // One that only shares a file with another browser was not asked for.
+    if (!std::ranges::all_of(places, wrote)) continue;
+    for (const Target& target : places) {
+      const LedgerFile* entry = ledger.find(target.path);
+      const Place place{row.browser, tree.shown(target.path).string(), ""};
+      auto read = tree.read(target.path);
+      const std::optional<FileState> now = read ? std::move(*read) : std::nullopt;
+      if (!now) {
+        add(result, "own_file_missing", place, "icelock wrote this file, and it cannot be read");
+      } else {
+        for (const std::string& key : changed_keys(*entry, *row.browser, now->bytes)) {
+          add(result, "own_file_changed", {row.browser, place.file, key},
+              "it is not as icelock wrote it");
+        }
+      }
+      if (!row.wanted) row.wanted = stated(*row.browser, entry->written.back());
+    }
+  }
+}
+
+void compare_levels(const Store& store, Audit& result) {
+  for (BrowserAudit& row : result.browsers) {
+    const WantedPolicy asked = row.wanted.value_or(WantedPolicy(Level::unrestricted));
+    row.level = store.installed(*row.browser, asked.sites).value_or(std::nullopt);
+    if (const auto text = looser_than(*row.browser, row.level, asked.level)) {
+      add(result, "level_loose", {row.browser, "", ""}, *text);
+    }
+    row.exceptions = store.sites_in_force(*row.browser, asked.level, asked.sites)
+                         .value_or(std::vector<SiteException>());
+    for (const SiteException& site : missing_exceptions(store, *row.browser, asked)) {
+      add(result, "exception_missing", {row.browser, "", std::string(chromium_url_key)},
+          missing_text(*row.browser, site));
+    }
+  }
+}
+
+void add_edge_limits(Audit& result, const BrowserAudit& row) {
+  const Place place{row.browser, "", std::string(row.browser->level_key)};
+  add(result, "edge_limits", place,
+      "profiles signed in with a personal Microsoft account ignore these policies, the level key "
+      "needs a restart, and Microsoft lists neither for Linux",
+      "Use the extension in such profiles.");
+}
+
+}  // namespace
+
+std::vector<std::string> Audit::problems_of(std::string_view browser) const {
+  std::vector<std::string> problems;
+  for (const Finding& finding : findings) {
+    if (finding.browser != browser || !finding.rule->drift) continue;
+    problems.push_back((finding.file.empty() ? "" : finding.file + ": ") + finding.text);
+  }
+  return problems;
+}
+
+bool Audit::drift() const {
+  return std::ranges::any_of(findings, [](const Finding& each) { return each.rule->drift; });
+}
+
+bool Audit::clean() const {
+  return std::ranges::all_of(
+      findings, [](const Finding& each) { return each.rule->severity == Severity::info; });
+}
+
+Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wanted>& wanted) {
+  auto tree = Tree::open(root);
+  if (!tree) return std::unexpected(tree.error());
+  const Store store(root);
+  Audit result;
+  std::set<std::string> seen;
+  for (const Browser& browser : browsers()) {
+    const bool has_place = has_place_of_its_own(*tree, browser, seen);
+    BrowserAudit row{.browser = &browser,
+                     .installed_here = is_installed(browser, root),
+                     .wanted = {},
+                     .level = {},
+                     .exceptions = {},
+                     .in_force = {}};
+    if (!row.installed_here && !has_place) continue;
+    const bool firefox = browser.family == BrowserFamily::firefox;
+    (firefox ? audit_firefox : audit_chromium)(*tree, browser, result, row);
+    if (wanted && wanted->contains(std::string(browser.id))) {
+      row.wanted = wanted->at(std::string(browser.id));
+    }
+    if (browser.id == "edge") add_edge_limits(result, row);
+    result.browsers.push_back(std::move(row));
+  }
+  if (const auto ledger = read_ledger(*tree)) {
+    compare_with_ledger(*tree, *ledger, result);
+  } else {
+    add(result, "not_compared", {nullptr, tree->shown(ledger_path).string(), ""},
+        to_string(ledger.error()));
+  }
+  compare_levels(store, result);
+  find_sandboxed(*tree, result);
+  return result;
+}
+
+std::optional<std::string> looser_than(const Browser& browser, std::optional<Level> installed,
+                                       Level asked) {
+  if (asked == Level::unrestricted) return std::nullopt;
+  Level least = asked;
+  if (browser.family == BrowserFamily::chromium) least = std::min(least, Level::force_proxy);
+  if (installed && *installed >= least) return std::nullopt;
+  std::string text(browser.name);
+  text += installed ? " obeys only " + std::string(name(*installed))
+                    : std::string(": no level is in force for every page");
+  return text;
+}
+
+std::vector<SiteException> missing_exceptions(const Store& store, const Browser& browser,
+                                              const WantedPolicy& asked) {
+  const auto there = store.sites_in_force(browser, asked.level, asked.sites);
+  auto missing = effective_sites(browser, asked.level, asked.sites);
+  std::erase_if(missing, [&](const SiteException& site) {
+    return !there || std::ranges::find(*there, site) != there->end();
+  });
+  return missing;
+}
+
+std::string missing_text(const Browser& browser, const SiteException& site) {
+  return std::string(browser.name) + ": the exception for " + site.pattern +
+         " is not in force: another policy file has its own list of sites";
+}
+
+}  // namespace icelock::policy

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`icelock audit` through the outer door: its forms, its exit codes, running browsers and profiles.
+
+(ICELOCK_BIN: where the programs are)
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import trees
+
+PROGRAM = os.path.abspath(os.path.join(os.environ.get("ICELOCK_BIN", "build/dev/bin"), "icelock"))
+SAMPLE = re.compile(r'^[a-z_]+(\{[a-z]+="[^"\\]*"(,[a-z]+="[^"\\]*")*\})? -?\d+$')
+
+
+def audit(*words, **more):
+    return subprocess.run([PROGRAM, "audit", *words], capture_output=True, text=True, timeout=60,
+                          check=False, **more)
+
+
+class Audit(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.mkdtemp(prefix="icelock-audit-")
+        self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
+        os.chmod(self.root, 0o755)
+        self.machine = trees.Machine(self.root)
+
+    def test_exit_codes(self):
+        self.assertEqual(audit("--root", self.root).returncode, 0)
+        self.machine.chromium("a.json", '{"WebRtcIPHandlingPolicy": "default"}')
+        self.assertEqual(audit("--root", self.root).returncode, 4)
+
+    def test_text_names_file_key_and_cure_and_steers_no_terminal(self):
+        self.machine.chromium("\x1b[2J.json", '{"WebRtcIPHandling": "proxy_only\\u001b[2J"}')
+        ran = audit("--root", self.root)
+        self.assertNotIn("\x1b", ran.stdout)
+        self.assertIn("WebRtcIPHandling", ran.stdout)
+        self.assertIn("value_unknown", ran.stdout)
+
+    def test_sarif_is_whole(self):
+        self.machine.chromium("a ü.json", "{")
+        log = json.loads(audit("--root", self.root, "--sarif").stdout)
+        self.assertEqual(log["version"], "2.1.0")
+        run = log["runs"][0]
+        rules = run["tool"]["driver"]["rules"]
+        self.assertEqual(len({rule["id"] for rule in rules}), len(rules))
+        for result in run["results"]:
+            self.assertEqual(rules[result["ruleIndex"]]["id"], result["ruleId"])
+            self.assertIn(result["level"], ("note", "warning", "error"))
+            self.assertTrue(result["message"]["text"])
+        broken = next(r for r in run["results"] if r["ruleId"] == "file_broken")
+        uri = broken["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        self.assertTrue(uri.startswith("file:///") and uri.endswith("/a%20%C3%BC.json"), uri)
+
+    def test_metrics_are_prometheus_text(self):
+        self.machine.chromium("a.json", "{")
+        text = audit("--root", self.root, "--prometheus").stdout
+        self.assertTrue(text.endswith("\n"))
+        for line in text.splitlines():
+            self.assertTrue(line.startswith("# ") or SAMPLE.match(line), line)
+        self.assertIn('rule="file_broken",severity="error",browser="chromium"} 1\n', text)
+        self.assertIn("icelock_audit_drift 0\n", text)
+
+    def test_every_odd_machine_gets_an_answer(self):
+        for number, (name, make) in enumerate(trees.ODD.items()):
+            with self.subTest(name):
+                root = os.path.join(self.root, str(number))
+                os.mkdir(root, 0o755)
+                make(trees.Machine(root))
+                ran = audit("--root", root, "--json")
+                self.assertIn(ran.returncode, (0, 4), ran.stderr)
+                found = json.loads(ran.stdout)
+                self.assertEqual(found["clean"], ran.returncode == 0)
+
+    def test_running_browsers_and_profiles(self):
+        """A program in a browser's place with a browser's switches, and a home with its profiles."""
+        home = os.path.join(self.root, "home")
+        profile = trees.Machine(home, ())
+        profile.write(".config/google-chrome/Default/Preferences", json.dumps(
+            {"webrtc": {"ip_handling_policy": "default"},
+             "extensions": {"settings": {
+                 "a" * 32: {"preferences": {"webrtc.ip_handling_policy": "default"}},
+                 "b" * 32: {"disable_reasons": [1],
+                            "preferences": {"webrtc.ip_handling_policy": "default"}}}}}))
+        profile.write(".config/google-chrome/Local State", json.dumps(
+            {"browser": {"enabled_labs_experiments": ["enable-webrtc-hide-local-ips-with-mdns@2"]}}))
+        profile.write(".mozilla/firefox/x.default/prefs.js",
+                      'user_pref("media.peerconnection.ice.no_host", true);\n')
+        profile.write(".mozilla/firefox/x.default/extension-settings.json", json.dumps(
+            {"prefs": {"network.webRTCIPHandlingPolicy": {"precedenceList": [
+                {"id": "other@x", "value": "default", "enabled": True},
+                {"id": "off@x", "value": "default", "enabled": False}]}}}))
+        script = """
+            mount -t tmpfs none /opt && mkdir -p /opt/google/chrome &&
+            cp "$(readlink -f "$(command -v python3)")" /opt/google/chrome/chrome || exit 77
+            /opt/google/chrome/chrome -c 'print(flush=True); import time; time.sleep(60)' \
+              --webrtc-ip-handling-policy=default --disable-features=A,WebRtcHideLocalIpsWithMdns \
+              >"$HOME/ready" & browser=$!
+            until [ -s "$HOME/ready" ]; do sleep 0.05; done
+            "$0" audit --json; kill $browser"""
+        ran = subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script, PROGRAM],
+                             capture_output=True, text=True, timeout=60, check=False,
+                             env=os.environ | {"HOME": home})
+        found = json.loads(ran.stdout)["findings"]
+        mine = [each for each in found
+                if each["browser"] in ("chrome", "firefox") and
+                (each["file"].startswith(home) or "process" in each["file"])]
+        count = {rule: sum(each["id"] == rule for each in mine)
+                 for rule in ("switch_overrides", "profile_preference", "other_extension", "profile_flag")}
+        self.assertEqual(count, {"switch_overrides": 2, "profile_preference": 2,
+                                 "other_extension": 2, "profile_flag": 1}, mine)
+        self.assertFalse([each for each in mine if "b" * 32 in each["text"] or "off@x" in each["text"]])
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("skipped: needs root, for a mount of its own")
+        sys.exit(1 if os.environ.get("ICELOCK_REQUIRE") == "1" else 77)
+    unittest.main()
