@@ -85,7 +85,7 @@ fi
 # Unit tests have run under a sanitizer by now: not built and run once more.
 dev_targets=(all)
 if [ "$with_sanitizers" = yes ] && [ "${#ctest_options[@]}" -eq 0 ]; then
-  dev_targets=(icelock icelock-host icelockd installed_files gather_tool net_kernel_test store_tool)
+  dev_targets=(icelock icelock-host icelockd installed_files net_kernel_test store_tool netlink_fuzz_replay)
   ctest_options=(-E '^unit\.|_NOT_BUILT$')
 fi
 say 'Building and running the tests (dev)'
