@@ -94,6 +94,8 @@ class Sites(unittest.TestCase):
         self.assertEqual(answer["sites"], [site])
         wait_for_rules(MEET)
         self.assertIn(b'icelock_site_exceptions{by="users"} 1', d.http("GET", "/metrics")[2])
+        # Firefox's file may come a moment later.
+        d.wait_for(lambda: not json.loads(d.http("GET", "/v1/audit")[2])["drift"], "every file")
         audit = json.loads(d.http("GET", "/v1/audit")[2])
         row = {row["id"]: row for row in audit["browsers"]}["chromium"]
         self.assertEqual(row["exceptions"], [{"pattern": MEET, "level": "unrestricted"}])
