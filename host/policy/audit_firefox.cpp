@@ -40,6 +40,7 @@ class File {
   const Browser& browser_;
   std::string shown_;
   Audit& audit_;
+  bool for_extension_ = false;  ///< open on purpose
 };
 
 void File::judge(const std::optional<std::string>& bytes, BrowserAudit& row) {
@@ -60,6 +61,7 @@ void File::judge(const std::optional<std::string>& bytes, BrowserAudit& row) {
            "Lock the preferences of media.peerconnection.ice instead.");
     }
   }
+  for_extension_ = firefox_leaves_to_extension(*bytes);
   const json* preferences = member(*policies, "Preferences");
   if (preferences == nullptr || !preferences->is_object()) return;
   for (const auto& [pref, entry] : preferences->items()) {
@@ -76,7 +78,7 @@ void File::judge_preference(const std::string& pref, const json& entry) {
   const std::string said = status && status->is_string() ? status->get<std::string>() : "";
   if (said == "user") {
     note("firefox_status_user", pref, "Status \"user\" writes it into every profile for good");
-  } else if (said != "locked") {
+  } else if (said != "locked" && !for_extension_) {
     note("firefox_not_locked", pref,
          said.empty() ? "no Status, so the user can change it"
                       : "Status \"" + said + "\" lets the user change it");

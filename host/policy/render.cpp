@@ -108,10 +108,26 @@ std::optional<bool> locked_value(const json& entry) {
   return std::nullopt;
 }
 
-bool is_as_written(const json& entry, bool value) {
+std::string_view status_of(FirefoxHold hold) {
+  return hold == FirefoxHold::locked ? "locked" : "default";
+}
+
+// No setting of the extension is made of this one.
+FirefoxHold hold_of(std::string_view pref, FirefoxHold wanted) {
+  return pref == obfuscate ? FirefoxHold::locked : wanted;
+}
+
+bool is_as_written(const json& entry, bool value, FirefoxHold hold) {
   if (!entry.is_object() || entry.size() > 3) return false;
   if (entry.size() == 3 && entry.value("Type", json()) != "boolean") return false;
-  return entry.value("Value", json()) == value && entry.value("Status", json()) == "locked";
+  return entry.value("Value", json()) == value && entry.value("Status", json()) == status_of(hold);
+}
+
+Result<std::optional<json>> preference_in(std::string_view file, std::string_view pref) {
+  auto text = member_text(file, firefox_preferences_path(), pref);
+  if (!text) return std::unexpected(text.error());
+  const std::optional<std::string>& spelt = *text;
+  return spelt ? parse_strict(*spelt) : std::nullopt;
 }
 
 }  // namespace
@@ -128,9 +144,9 @@ std::vector<std::string_view> firefox_preferences_path() {
   return {"policies", "Preferences"};
 }
 
-std::string firefox_pref_text(bool value) {
-  return std::string("{\"Value\": ") + (value ? "true" : "false") +
-         ", \"Status\": \"locked\", \"Type\": \"boolean\"}";
+std::string firefox_pref_text(bool value, FirefoxHold hold) {
+  return std::string("{\"Value\": ") + (value ? "true" : "false") + ", \"Status\": \"" +
+         std::string(status_of(hold)) + "\", \"Type\": \"boolean\"}";
 }
 
 std::string chromium_policy_file(const Browser& browser, Level level,
@@ -150,17 +166,16 @@ std::string chromium_policy_file(const Browser& browser, Level level,
   return text + (entries.empty() ? "\n}\n" : "\n  ]\n}\n");
 }
 
-Result<std::string> firefox_policy_file(std::string_view original, Level level) {
+Result<std::string> firefox_policy_file(std::string_view original, Level level, FirefoxHold hold) {
   std::string text(original.empty() ? std::string_view("{}\n") : original);
-  const ObjectPath path = firefox_preferences_path();
   for (const FirefoxPref& pref : firefox_prefs(level)) {
-    auto now = member_text(text, path, pref.pref);
+    const FirefoxHold its_hold = hold_of(pref.pref, hold);
+    const auto now = preference_in(text, pref.pref);
     if (!now) return std::unexpected(now.error());
-    if (const std::optional<std::string>& spelt = *now) {
-      const auto entry = parse_strict(*spelt);
-      if (entry && is_as_written(*entry, pref.value)) continue;
-    }
-    auto edited = with_member(text, path, pref.pref, firefox_pref_text(pref.value));
+    const std::optional<json>& entry = *now;
+    if (entry && is_as_written(*entry, pref.value, its_hold)) continue;
+    auto edited = with_member(text, firefox_preferences_path(), pref.pref,
+                              firefox_pref_text(pref.value, its_hold));
     if (!edited) return std::unexpected(edited.error());
     text = std::move(*edited);
   }
@@ -208,16 +223,23 @@ std::optional<Level> chromium_level(const Browser& browser, std::string_view fil
                            parsed->value(std::string(chromium_url_key), json()), true);
 }
 
+bool firefox_leaves_to_extension(std::string_view file) {
+  return std::ranges::all_of(firefox_prefs(Level::default_route_only), [&](const auto& pref) {
+    const auto found = preference_in(file, pref.pref).value_or(std::nullopt);
+    return found && is_as_written(*found, pref.value, hold_of(pref.pref, FirefoxHold::as_default));
+  });
+}
+
 std::optional<Level> firefox_level(std::string_view file) {
   if (!check_object_text(file)) return std::nullopt;
   std::map<std::string_view, std::optional<bool>> locked;
   for (const FirefoxPref& pref : firefox_prefs(Level::unrestricted)) {
-    auto text = member_text(file, firefox_preferences_path(), pref.pref);
-    if (!text) return std::nullopt;
-    const std::optional<std::string>& spelt = *text;
-    const auto entry = spelt ? parse_strict(*spelt) : std::nullopt;
+    const auto found = preference_in(file, pref.pref);
+    if (!found) return std::nullopt;
+    const std::optional<json>& entry = *found;
     locked[pref.pref] = entry ? locked_value(*entry) : std::nullopt;
   }
+  if (firefox_leaves_to_extension(file)) return Level::default_route_only;
   if (locked[enabled] == false) return Level::disabled;
   // A level that keeps the interface holds only when everything that could loosen it is locked too.
   if (locked[no_host] != false || locked[obfuscate] != true) return std::nullopt;

@@ -36,15 +36,26 @@ std::span<const FirefoxPref> firefox_prefs(Level level);
 std::string chromium_policy_file(const Browser& browser, Level level,
                                  const std::vector<SiteException>& sites = {});
 
+/// How firmly Firefox holds a preference that policy sets. What is locked stays until Firefox
+/// starts again, because it reads policy only then, and the extension cannot even make it stricter.
+/// A default is what holds while nobody says otherwise: the extension may
+/// (mozilla/policy-templates, "Preferences"; Firefox ext-privacy.js), and so may the user.
+enum class FirefoxHold { locked, as_default };
+
 /// `original` (empty: no file) with icelock's preferences set and locked in policies.Preferences,
 /// every other byte as it was. Error: bad_policy_file when it is not JSON of the expected shape.
-Result<std::string> firefox_policy_file(std::string_view original, Level level);
+/// `as_default` leaves what the extension's settings are made of open to it, and locks the rest.
+Result<std::string> firefox_policy_file(std::string_view original, Level level,
+                                        FirefoxHold hold = FirefoxHold::locked);
+
+/// Whether this file says default_route_only as a service writes it, for the extension to tighten.
+bool firefox_leaves_to_extension(std::string_view file);
 
 /// Where Firefox keeps them in policies.json: {"policies", "Preferences"}.
 std::vector<std::string_view> firefox_preferences_path();
 
 /// One preference as icelock writes it: {"Value": true, "Status": "locked", "Type": "boolean"}.
-std::string firefox_pref_text(bool value);
+std::string firefox_pref_text(bool value, FirefoxHold hold = FirefoxHold::locked);
 
 /// The policy that holds a handling per site: the first match wins, and it outranks the level key.
 /// In Edge it is the only one of the two that a running browser takes up (Microsoft Edge policy
@@ -69,7 +80,8 @@ std::vector<SiteException> granted_in(std::string_view url_value,
 std::optional<WantedPolicy> chromium_policy(const Browser& browser, std::string_view file);
 
 /// The level that these bytes alone ask for; nullopt when they are broken, leave some pages or
-/// preferences open, or use a word that is no level. In Firefox only locked preferences count.
+/// preferences open, or use a word that is no level. In Firefox only locked preferences
+/// count, and what firefox_leaves_to_extension().
 std::optional<Level> chromium_level(const Browser& browser, std::string_view file);
 std::optional<Level> firefox_level(std::string_view file);
 

@@ -128,7 +128,10 @@ Result<Change> plan_target(const Tree& tree, const Target& target, const Wanted&
   const Level level = own.level;
   Result<std::string> after = chromium_policy_file(browser, level, own.sites);
   if (browser.family == BrowserFamily::firefox) {
-    after = firefox_policy_file(firefox_base(tree, before, change.notes), level);
+    // The extension must be able to tighten when the network changes under a running Firefox.
+    const bool yields = upkeep.service && level == Level::default_route_only;
+    after = firefox_policy_file(firefox_base(tree, before, change.notes), level,
+                                yields ? FirefoxHold::as_default : FirefoxHold::locked);
   }
   if (!after) return at_file(after.error(), change.path.string());
   const bool service_file = is_service_file(browser, upkeep);

@@ -259,7 +259,7 @@ TEST_F(AuditTest, TakesExceptionsThatIcelockWroteForIntended) {
   std::string text = root_.read(managed + "zz-icelock.json");
   text.replace(text.find("meet.example"), 4, "evil");
   chromium("zz-icelock.json", text);
-  EXPECT_THAT(found(), ElementsAre("own_file_changed", "level_loose"));
+  EXPECT_THAT(found(), ElementsAre("own_file_changed", "level_loose", "exception_missing"));
 }
 
 TEST_F(AuditTest, NamesAListThatReplacesIcelocks) {

@@ -144,6 +144,28 @@ TEST(Render, FirefoxKeepsOthersSettingsAndReplacesIcelocksOwn) {
   EXPECT_EQ(*firefox_policy_file(*after, Level::force_proxy), *after);
 }
 
+// What is locked, the extension cannot tighten when the tunnel drops.
+TEST(Render, FirefoxsDefaultRouteCanBeLeftToTheExtension) {
+  const auto file = *firefox_policy_file("", Level::default_route_only, FirefoxHold::as_default);
+  EXPECT_TRUE(firefox_leaves_to_extension(file));
+  EXPECT_EQ(firefox_level(file), Level::default_route_only);
+  for (const FirefoxPref& pref : firefox_prefs(Level::default_route_only)) {
+    const bool extensions = !pref.pref.ends_with("obfuscate_host_addresses");
+    const std::string entry =
+        "\"" + std::string(pref.pref) + "\": " +
+        firefox_pref_text(pref.value, extensions ? FirefoxHold::as_default : FirefoxHold::locked);
+    EXPECT_NE(file.find(entry), std::string::npos) << entry;
+  }
+  EXPECT_EQ(*firefox_policy_file(file, Level::default_route_only, FirefoxHold::as_default), file);
+  const auto tightened = *firefox_policy_file(file, Level::force_proxy);
+  EXPECT_EQ(tightened.find("default\""), std::string::npos);
+  EXPECT_EQ(firefox_level(tightened), Level::force_proxy);
+  // Another's default binds nobody.
+  const auto other = *firefox_policy_file("", Level::unrestricted, FirefoxHold::as_default);
+  EXPECT_FALSE(firefox_leaves_to_extension(other));
+  EXPECT_EQ(firefox_level(other), std::nullopt);
+}
+
 TEST(Render, FirefoxLeavesAValueThatIsRightAsItIsSpelt) {
   const std::string spelt = R"({ "Status" : "locked" , "Value" : true })";
   const auto after = firefox_policy_file(

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the background takes from its storage and from the administrator when it starts, and what it does while
+// nothing happens.
+
+import assert from 'node:assert/strict';
+import {afterEach, beforeEach, test} from 'node:test';
+import {createControl} from '../../../extension/control.js';
+import {begin} from '../lib/background.mjs';
+import {createBrowser, stateAt} from '../lib/fake_browser.mjs';
+import {createClock, flush} from '../lib/fake_clock.mjs';
+
+const locked = 'disable_non_proxied_udp';
+/** @type {ReturnType<typeof createClock>} */
+let clock;
+beforeEach(() => { clock = createClock(); });
+afterEach(async () => {
+  await flush();  // what a test left under way must not begin real timers
+  clock.restore();
+});
+
+/** The values that the browser was set to. @param {import('../lib/fake_browser.mjs').Browser} browser */
+const values = (browser) => browser.log.filter(([what]) => what === 'set').map(([, , value]) => value);
+
+test('a background that starts again is locked until the host has spoken again', async () => {
+  const first = await begin({state: stateAt('unrestricted')});
+  const session = first.browser.session.content;
+  const {browser} = await begin({session, state: stateAt('unrestricted')});
+  assert.deepEqual(values(browser), [locked]);
+  assert.equal(browser.policy.value, 'default');
+});
+
+test('one that starts again without a host stays locked', async () => {
+  const session = {wish: 'unrestricted', spoken: true, serial: 1, state: stateAt('unrestricted')};
+  const {browser} = await begin({session, installed: false});
+  assert.equal(browser.policy.value, locked);
+  await clock.pass(5000);
+  assert.equal(browser.policy.value, locked);
+});
+
+test('one that starts again with a silent host does not wait for it to time out', async () => {
+  const session = {wish: 'unrestricted', spoken: true, serial: 1, state: stateAt('unrestricted')};
+  const {browser} = await begin({session, installed: true});
+  await clock.pass(2100);
+  assert.equal(browser.policy.value, locked);
+});
+
+test('the wish is stored before the browser is asked for it', async () => {
+  const {browser} = await begin({state: stateAt('unrestricted')});
+  browser.log.length = 0;
+  browser.port.say({v: 1, event: 'state', serial: 2, state: stateAt('force_proxy')});
+  await flush();
+  assert.deepEqual(browser.log.map(([what]) => what).slice(0, 2), ['store', 'set']);
+  assert.equal(browser.session.content.wish, 'force_proxy');
+});
+
+test('storage that cannot be read or holds nonsense: locked', async () => {
+  for (const session of [{wish: 'toString'}, {wish: 3}, null]) {
+    const browser = createBrowser({session: session ?? {wish: 'unrestricted'}, local: {hand: 'perhaps'}});
+    browser.session.broken = browser.local.broken = session === null;
+    browser.installed = false;
+    createControl(browser.ext);
+    await clock.pass(5000);
+    assert.equal(browser.policy.value, locked);
+    assert.ok(values(browser).every((value) => value === locked));
+  }
+});
+
+test('an administrator\'s mode counts without a host, over what was chosen by hand', async () => {
+  for (const mode of ['auto', 'locked', 'nonsense']) {
+    const {browser} = await begin({installed: false, local: {hand: 'open'}, managed: {mode}});
+    await clock.pass(3000);
+    const popup = browser.openPopup();
+    popup.onMessage.fire({mode: 'open'});
+    await clock.pass(3000);
+    assert.equal(browser.policy.value, locked, mode);
+  }
+  const {browser} = await begin({installed: false, managed: {mode: 'open'}});
+  await clock.pass(3000);
+  assert.equal(browser.policy.value, 'default');
+});
+
+test('an administrator\'s mode is asked of the host, once', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy', {mode: 'auto'}), managed: {mode: 'locked'}});
+  await clock.pass(1000);
+  assert.deepEqual(browser.port.asked('set_mode').map(({mode}) => mode), ['locked']);
+});
+
+test('idle and locked: no alarm and no timer', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy')});
+  assert.deepEqual([...browser.alarms.set.keys()], []);
+  browser.log.length = 0;
+  await clock.pass(24 * 3_600_000);
+  assert.deepEqual(browser.log, []);
+});
