@@ -9,6 +9,8 @@ import {pathToFileURL} from 'node:url';
 const types = {'.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8'};
 
 function answer(folder, request, response) {
+  // A connection that was kept through a tunnel is dead after a drop, and a browser would wait for it.
+  response.shouldKeepAlive = false;
   if (request.url === '/address') {
     const address = request.socket.remoteAddress.replace(/^::ffff:/, '');
     response.writeHead(200, {'content-type': 'text/plain', 'cache-control': 'no-store'}).end(address);
