@@ -116,8 +116,8 @@ class CommandLine {
     add_policy_verbs();
     app_.footer(
         "Exit codes: 0 done, 1 failed, 2 plan has changes pending, 3 check found a leak,\n"
-        "4 applied but outranked, 5 not permitted, 6 something unsafe or broken was found and\n"
-        "left alone, 64 usage.");
+        "4 applied but outranked, or audit found mistakes, 5 not permitted, 6 something unsafe or\n"
+        "broken was found and left alone, 64 usage.");
   }
 
   int run(int argc, char** argv) {
