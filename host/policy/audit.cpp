@@ -80,13 +80,15 @@ std::optional<WantedPolicy> stated(const Browser& browser, const std::string& te
   return result;
 }
 
-/// Holds what is there against what icelock wrote, and takes from it what was asked for.
-void compare_with_ledger(const Tree& tree, const Ledger& ledger, Audit& result) {
+/// Holds what is there against what icelock wrote. Unless it is `decided` what every browser is to
+/// have, what it wrote last is also what was asked for.
+void compare_with_ledger(const Tree& tree, const Ledger& ledger, bool decided, Audit& result) {
   const auto wrote = [&](const Target& target) {
     const LedgerFile* entry = ledger.find(target.path);
     return entry != nullptr && !entry->written.empty();
   };
   for (BrowserAudit& row : result.browsers) {
+    if (decided && !row.wanted) continue;
     const auto places = targets(*row.browser);
     // One that only shares a file with another browser was not asked for.
     if (!std::ranges::all_of(places, wrote)) continue;
@@ -176,7 +178,7 @@ Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wante
     result.browsers.push_back(std::move(row));
   }
   if (const auto ledger = read_ledger(*tree)) {
-    compare_with_ledger(*tree, *ledger, result);
+    compare_with_ledger(*tree, *ledger, wanted.has_value(), result);
   } else {
     add(result, "not_compared", {nullptr, tree->shown(ledger_path).string(), ""},
         to_string(ledger.error()));

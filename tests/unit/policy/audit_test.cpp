@@ -262,6 +262,14 @@ TEST_F(AuditTest, TakesExceptionsThatIcelockWroteForIntended) {
   EXPECT_THAT(found(), ElementsAre("own_file_changed", "level_loose", "exception_missing"));
 }
 
+TEST_F(AuditTest, JudgesOnlyTheBrowsersThatAreDecided) {
+  Store store(root_.path());
+  ASSERT_TRUE(store.apply(store.plan({{"firefox", {Level::force_proxy, {}}}}).value()));
+  std::filesystem::remove(root_ / firefox_file);
+  EXPECT_TRUE(audit(root_.path())->drift());
+  EXPECT_FALSE(audit(root_.path(), Wanted{})->drift()) << "left from when it was managed";
+}
+
 TEST_F(AuditTest, NamesAListThatReplacesIcelocks) {
   Store store(root_.path());
   const Wanted asked = {
