@@ -328,5 +328,20 @@ TEST(Store, VivaldiIsBelievedOnlyWhenBothPlacesAgree) {
   EXPECT_EQ(*Store(root.path()).installed(*find_browser("vivaldi")), std::nullopt);
 }
 
+// What policy locked, the extension of a running Firefox cannot tighten when the tunnel drops.
+TEST(Store, OnlyTheServiceLeavesFirefoxsDefaultRouteToTheExtension) {
+  const TempRoot root;
+  const auto firefox_at = [&](Level level, bool service) {
+    return Store(root.path())
+        .plan({{"firefox", level}}, {.service = service, .again = false})
+        ->changes.at(0)
+        .after;
+  };
+  EXPECT_TRUE(firefox_leaves_to_extension(firefox_at(Level::default_route_only, true)));
+  EXPECT_FALSE(firefox_leaves_to_extension(firefox_at(Level::default_route_only, false)));
+  EXPECT_EQ(firefox_at(Level::force_proxy, true), firefox_at(Level::force_proxy, false));
+  EXPECT_EQ(firefox_at(Level::force_proxy, true).find("\"default\""), std::string::npos);
+}
+
 }  // namespace
 }  // namespace icelock::policy
