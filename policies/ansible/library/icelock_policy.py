@@ -28,6 +28,7 @@ options:
 
 STATE = "/var/lib/icelock-ansible/state.json"
 LEDGER = "/var/lib/icelock/ledger.json"
+NEW = (0o644, os.geteuid(), os.getegid())  # mode and owner of a file that was not there
 READABLE = 0o444  # a file that the browser's user cannot read does nothing, without any sign
 
 
@@ -42,12 +43,11 @@ class File:
         self.data, self.mode, self.uid, self.gid, self.mtime_ns = data, mode, uid, gid, mtime_ns
 
     def kept(self):
-        return {"data": base64.b64encode(self.data).decode("ascii"), "mode": self.mode, "uid": self.uid,
-                "gid": self.gid, "mtime_ns": self.mtime_ns}
+        return dict(vars(self), data=base64.b64encode(self.data).decode("ascii"))
 
 
 def from_kept(kept):
-    return kept and File(base64.b64decode(kept["data"]), kept["mode"], kept["uid"], kept["gid"], kept["mtime_ns"])
+    return kept and File(**dict(kept, data=base64.b64decode(kept["data"])))
 
 
 def check_way(path):
@@ -159,17 +159,23 @@ def merged(data, ours, path):
 def start_of(target):
     """What a new Firefox file begins with: its mere existence switches the distribution's file off."""
     for other in target.get("instead_of", []):
-        if os.path.isfile(other):
+        try:
             with open(other, "rb") as file:
-                return file.read()
+                data = file.read()
+            parse(data, other)
+            return data
+        except (Trouble, OSError):
+            continue  # Firefox has nothing of it either
     return b"{}\n"
 
 
-def wanted(target, now):
-    content = target["content"].encode("utf-8")
+def wanted(target, now, known):
+    content, path = target["content"], target["path"]
     if not target.get("merge"):
-        return content
-    return merged(now.data if now else start_of(target), json.loads(content), target["path"])
+        return content.encode("utf-8")
+    if known and known["content"] != content:  # keys that the policy no longer has go first
+        now = restored(known, now, path)
+    return merged(now.data if now else start_of(target), json.loads(content), path)
 
 
 def restored(entry, now, path):
@@ -190,8 +196,7 @@ def restored(entry, now, path):
             drop_key(value, way, then)
     if not value and before is None:
         return None
-    same_text = same(value, parse(now.data, path))
-    return now if same_text else File(text_of(value), now.mode, now.uid, now.gid)
+    return now if same(value, parse(now.data, path)) else File(text_of(value), now.mode, now.uid, now.gid)
 
 
 def has_drifted(entry, now, path):
@@ -231,10 +236,8 @@ def rivals(target):
 
 def sync_folder(folder):
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    os.fsync(fd)
+    os.close(fd)
 
 
 def put(path, file):
@@ -284,7 +287,7 @@ def save_state(state):
     made = []
     make_folders(os.path.dirname(STATE), made, 0o700)
     state["folders"] += [folder for folder in made if folder not in state["folders"]]
-    put(STATE, File(text_of(state), 0o600, os.geteuid(), os.getegid()))
+    put(STATE, File(text_of(state), 0o600, *NEW[1:]))
 
 
 class Run:
@@ -297,20 +300,19 @@ class Run:
     def want(self, target):
         path, known = target["path"], self.state["files"].get(target["path"])
         now = read(path)
-        data = wanted(target, now)
+        data = wanted(target, now, known)
         if known and has_drifted(known, now, path):
             self.drift.append(path)
         if now and now.data == data and now.mode & READABLE == READABLE:
             return
-        to_be = File(data, now.mode | READABLE, now.uid, now.gid) if now else File(data, 0o644, os.geteuid(),
-                                                                                   os.getegid())
         before = now
-        if known:  # an edit of others in a shared file becomes part of what is put back one day
+        if known:  # an edit of others in a shared file is put back one day
             before = restored(known, now, path) if known["merge"] and now else from_kept(known["before"])
         self.state["files"][path] = {"before": before and before.kept(), "content": target["content"],
                                      "merge": bool(target.get("merge")),
                                      "written": base64.b64encode(data).decode("ascii")}
-        self.changes.append((path, now, to_be))
+        how = (now.mode | READABLE, now.uid, now.gid) if now else NEW
+        self.changes.append((path, now, File(data, *how)))
 
     def give_back(self, path):
         now = read(path)
@@ -325,8 +327,8 @@ class Run:
         if present and os.path.lexists(LEDGER):
             raise Trouble("icelock itself writes policies on this host (%s): revert it, or leave this host out" % LEDGER)
         paths = [target["path"] for target in self.files] if present else []
-        self.gone = [path for path in sorted(self.state["files"]) if path not in paths]
-        for path in self.gone:
+        self.gone = {path: entry for path, entry in self.state["files"].items() if path not in paths}
+        for path in sorted(self.gone):
             self.give_back(path)
         for target in self.files if present else []:
             self.want(target)
@@ -339,8 +341,8 @@ class Run:
             return
         done = []
         try:
-            if self.state["files"]:  # before anything changes
-                save_state(self.state)
+            # Before anything changes, and with what is put back below still in it: a killed run loses nothing.
+            save_state(dict(self.state, files=dict(self.gone, **self.state["files"])))
             for path, now, to_be in self.changes:
                 if to_be is not None:
                     made = []
