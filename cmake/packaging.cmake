@@ -31,7 +31,8 @@ install(TARGETS icelock icelock-host RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
 install(TARGETS icelock-check icelock-gather RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/icelock)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/extension DESTINATION ${CMAKE_INSTALL_DATADIR}/icelock)
 install(FILES ${PROJECT_SOURCE_DIR}/policies/settings.schema.json
-  ${PROJECT_SOURCE_DIR}/policies/user-settings.schema.json ${PROJECT_SOURCE_DIR}/policies/handling.json
+  ${PROJECT_SOURCE_DIR}/policies/user-settings.schema.json ${PROJECT_SOURCE_DIR}/policies/policy.schema.json
+  ${PROJECT_SOURCE_DIR}/policies/handling.json
   DESTINATION ${CMAKE_INSTALL_DATADIR}/icelock/policies)
 install(FILES ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs
