@@ -2,6 +2,7 @@
 // Brings host, lock and popup together. Locked from when the background starts until the host has spoken, and
 // never looser because it went. (Before that the browser has what the last session left.)
 
+import {createClosing} from './closing.js';
 import {createConnections} from './connections.js';
 import {createDoors} from './doors.js';
 import {alarmName as exceptionsAlarm, createExceptions} from './exceptions.js';
@@ -28,6 +29,17 @@ export function createControl(ext) {
   const host = createHost(ext, {onState, onDown});
   const exceptions = createExceptions(ext, known, host.request, settle);
   const connections = createConnections(ext, lookForStale);
+  createClosing(ext, {
+    shut() {
+      known.closing = true;
+      if (isLooser(known.reading?.level ?? null, 'force_proxy')) lock.shut();
+      settle();
+    },
+    reopen() {
+      known.closing = false;
+      settle();
+    },
+  });
   const proxy = createProxy(ext, known.family, () => ready.then(follow));
   const pages = registerPages(ext, {probe});
   const doors = createDoors(ext, {
@@ -206,7 +218,8 @@ export function createControl(ext) {
   });
 
   /** The host hears of it first; the rest is for people.
-   * @param {import('./lock.js').Reading} reading @param {boolean} asked whether it is waited for, changed or not */
+   * @param {import('./lock.js').Reading} reading
+   * @param {boolean} asked whether it is waited for, changed or not */
   function isNow(reading, asked) {
     const changed = JSON.stringify(reading) !== JSON.stringify(known.reading);
     if (!known.reading) performance.mark('locked');
@@ -307,8 +320,8 @@ export function createControl(ext) {
     painting = painting.then(paint);
   }
 
-  /** The toolbar button. Loading an icon takes longer than all else here, so that is done when it changes, and in
-   * turn, or an older one could come last. */
+  /** The toolbar button. Loading an icon takes longer than all else here, so that is done when it changes, and
+   * in turn, or an older one could come last. */
   async function paint() {
     const {icon, tip, badge} = view(known, Date.now());
     const path = Object.fromEntries([16, 32, 48].map((size) => [size, `icons/${icon}-${size}.png`]));

@@ -23,8 +23,8 @@ export function createLock(ext, family) {
   const policy = network.webRTCIPHandlingPolicy;
   const api = family === 'firefox' ? network.peerConnectionEnabled : null;
 
-  /** Locks before anything is known. Never looser than what is in force: Firefox without the API has this value
-   * beside. Never rejects. */
+  /** Locks before anything is known. Never looser than what is in force: Firefox without the API has this
+   * value beside. Never rejects. */
   async function shut() {
     try {
       await policy.set({value: handlings[family].force_proxy.policy});
