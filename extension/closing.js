@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A browser begins with the setting that its last session left, before any background runs, and a page that
-// it opens by itself can be quicker. So the last window locks as it closes. Which one is the last is known for
-// certain only when it is gone, and then nothing can be set any more; so each that closes locks, and where
-// others are open it is loosened again at once. A browser that is killed, or ended by a signal, leaves what it
-// had: Chromium has no value that ends with the session (`regular_only` is kept, too: measured in 156).
+// it opens by itself can be quicker. So the last window locks as it closes. Which one is the last is known
+// for certain only when it is gone, and then nothing can be set any more; so each that closes locks, and
+// where others are open it is loosened again at once. A browser that is killed, or ended by a signal,
+// leaves what it had: Chromium has no value that ends with the session (`regular_only` is kept, too:
+// measured in 156).
 
 /** @param {import('./ext.js').Api} ext
  * @param {{shut: () => void, reopen: () => void}} to `shut`: this may be the end; `reopen`: it was not */

@@ -320,8 +320,8 @@ export function createControl(ext) {
     painting = painting.then(paint);
   }
 
-  /** The toolbar button. Loading an icon takes longer than all else here, so that is done when it changes, and
-   * in turn, or an older one could come last. */
+  /** The toolbar button. Loading an icon takes longer than all else here, so it is done when that changes,
+   * and in turn, or an older one could come last. */
   async function paint() {
     const {icon, tip, badge} = view(known, Date.now());
     const path = Object.fromEntries([16, 32, 48].map((size) => [size, `icons/${icon}-${size}.png`]));
