@@ -8,8 +8,8 @@ import {isLooser, levels, stricter} from './handling.js';
 /** @typedef {import('./view.js').Words} Words */
 /** @typedef {import('./view.js').View} View */
 /** @typedef {'locked' | 'route' | 'open'} Hand  what the person chose while no host was there to ask */
-/** @typedef {'connecting' | 'connected' | 'absent' | 'forbidden' | 'lost' | 'unusable' | 'older' | 'newer'}
- *   HostIs */
+/** @typedef {'connecting' | 'connected' | 'absent' | 'forbidden' | 'lost' | 'silent' | 'unusable' |
+ *  'older' | 'newer'} HostIs */
 /** @typedef {'none' | 'set' | 'declared' | 'unreadable'} ProxyIs  `declared`: the person says so, where the
  *  browser would not tell; `unreadable`: it should tell and does not */
 

@@ -55,13 +55,13 @@ test('locks without waiting for its storage', async () => {
   assert.equal(browser.policy.value, locked);
 });
 
-test('a silent host: locked, called unusable after the answer time, tried again', async () => {
+test('a silent host: locked, called silent after the answer time, tried again', async () => {
   const {browser} = await begin();
   const popup = browser.openPopup();
   await clock.pass(4900);
   assert.equal(browser.ports.length, 1);
   await clock.pass(200);
-  assert.equal(popup.sent.at(-1).notes[0].key, 'host_unusable');
+  assert.equal(popup.sent.at(-1).notes[0].key, 'host_silent');
   assert.equal(browser.ports[0].closed, true);
   await clock.pass(500);
   assert.equal(browser.ports.length, 2);
@@ -413,7 +413,7 @@ test('a choice that is not answered is said, and the host is given up', async ()
   browser.answer = null;
   popup.onMessage.fire({mode: 'open'});
   await clock.pass(5100);
-  assert.deepEqual(popup.sent.at(-1).notes.map((/** @type {any} */ {key}) => key), ['error_timeout', 'host_unusable']);
+  assert.deepEqual(popup.sent.at(-1).notes.map((/** @type {any} */ {key}) => key), ['host_silent']);
   assert.equal(browser.policy.value, locked);
 });
 
