@@ -180,7 +180,7 @@ function main(args) {
   console.log(`id ${idOf(publicKey)}`);
   const wanted = idOf(Buffer.from(known, 'base64'));
   if (idOf(publicKey) !== wanted) {
-    console.error(`pack-extension: warning: another key than icelock's: icelock-host knows ${wanted} and refuses this id`);
+    console.error(`pack-extension: warning: not icelock's key: icelock-host refuses this id, it knows ${wanted}`);
   }
 }
 
