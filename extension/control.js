@@ -55,6 +55,7 @@ export function createControl(ext) {
     opened: () => {
       known.refusal = null;
       ready.then(check).then(host.connect);
+      ready.then(proxy.look);
     },
     connections: connections.attach,
     shown,
@@ -251,7 +252,9 @@ export function createControl(ext) {
   function ring(name) {
     if (name === retryAlarm) host.connect();
     if (name === exceptionsAlarm) return exceptions.tick();
-    if (name === heartbeat && known.host === 'connected') host.request('status').catch(() => {});
+    if (name !== heartbeat) return;
+    proxy.look();
+    if (known.host === 'connected') host.request('status').catch(() => {});
   }
 
   function report() {

@@ -62,7 +62,7 @@ const createTabs = (addresses) => {
   /** @type {any[][]} */
   const asked = [];
   const [onCreated, onRemoved] = [new FakeEvent(), new FakeEvent()];
-  return {open, asked, onCreated, onRemoved,
+  return {open, asked, onCreated, onRemoved, onActivated: new FakeEvent(), onUpdated: new FakeEvent(),
     async get(/** @type {number} */ id) {
       if (!open.has(id)) throw new Error(`No tab with id: ${id}.`);
       return open.get(id);
