@@ -162,7 +162,7 @@ function main(args) {
   }
   const folder = join(here, '../extension');
   const out = values.out ?? join(here, '../build/extension/packages');
-  const {version} = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+  const {version, key: known} = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
   const keyFile = values.key ?? values['generate-key'];
   const key = keyFile && createPrivateKey(readFileSync(keyFile));
   if (key && key.asymmetricKeyType !== 'rsa') throw new Error(`${keyFile}: Chromium wants an RSA key`);
@@ -178,6 +178,10 @@ function main(args) {
   const publicKey = createPublicKey(key).export({type: 'spki', format: 'der'});
   write(`icelock-${version}.crx`, crx(zip(filesFor(folder, 'chromium', publicKey)), key, publicKey));
   console.log(`id ${idOf(publicKey)}`);
+  const wanted = idOf(Buffer.from(known, 'base64'));
+  if (idOf(publicKey) !== wanted) {
+    console.error(`pack-extension: warning: not icelock's key: icelock-host refuses this id, it knows ${wanted}`);
+  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
