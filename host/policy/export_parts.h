@@ -56,8 +56,8 @@ struct RegistryValue {
   std::string key;
   std::string name;
   Type type = Type::text;
-  std::string text = {};  ///< UTF-8; for `lines` a single line
-  unsigned number = 0;    ///< for `number`
+  std::string text;     ///< UTF-8; for `lines` a single line
+  unsigned number = 0;  ///< for `number`
 };
 std::vector<RegistryValue> registry_values(const Rendered& one);
 

@@ -184,7 +184,8 @@ std::string intune_value(const Browser& browser, const std::string& policy,
     id += "Desc";
     for (std::size_t i = 0; i < value.size(); ++i) {
       if (i > 0) text += "&#xF000;";
-      text += std::to_string(i + 1) + "&#xF000;" + xml_escaped(value[i].get<std::string>());
+      text += std::to_string(i + 1) + "&#xF000;";
+      text += xml_escaped(value[i].get<std::string>());
     }
   } else {
     if (browser.family == BrowserFamily::firefox && value.is_structured()) id = "JSON";
@@ -195,7 +196,9 @@ std::string intune_value(const Browser& browser, const std::string& policy,
 
 void add_values(std::vector<RegistryValue>& found, const std::string& key, const std::string& name,
                 const OrderedJson& value, bool firefox) {
-  RegistryValue one{.key = key, .name = name};
+  RegistryValue one;
+  one.key = key;
+  one.name = name;
   if (value.is_boolean()) {
     one.type = Type::number;
     one.number = value.get<bool>() ? 1 : 0;
