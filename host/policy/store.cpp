@@ -2,10 +2,10 @@
 #include "policy/store.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <set>
 #include <utility>
 
+#include "policy/fingerprint.h"
 #include "policy/in_force.h"
 #include "policy/ledger.h"
 #include "policy/render.h"
@@ -228,25 +228,13 @@ bool Plan::pending() const {
 }
 
 std::string Plan::fingerprint() const {
-  std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a
-  const auto add = [&](std::string_view text) {
-    for (const char c : text) {
-      hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    }
-    hash = (hash ^ 0xffU) * 0x100000001b3U;  // no UTF-8 text holds this byte
-  };
+  Fingerprint hash;
   for (const Change& change : changes) {
     if (change.kind == Change::Kind::none) continue;
-    add(change.path.string());
-    add(std::to_string(static_cast<int>(change.kind)));
-    add(change.before);
-    add(change.after);
+    hash.add(change.path.string()).add(std::to_string(static_cast<int>(change.kind)));
+    hash.add(change.before).add(change.after);
   }
-  std::string digits(16, '0');
-  for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, hash >>= 4) {
-    *digit = "0123456789abcdef"[hash & 15];
-  }
-  return digits;
+  return hash.digits();
 }
 
 Store::Store(std::filesystem::path root) : root_(std::move(root)) {}

@@ -61,7 +61,7 @@ class Document(unittest.TestCase):
         self.assertEqual((code, audit["drift"]), (0, False), audit)
         self.assertEqual(self.run_verb("plan", DOCUMENT)[0], 0)
         self.assertEqual(self.run_verb("revert")[0], 0)
-        self.assertEqual(trees.snapshot(self.root), start)
+        self.assertEqual(trees.left(self.root), start)
 
     def test_apply_is_held_to_the_plan(self):
         _, plan = self.run_verb("plan", DOCUMENT)

@@ -82,6 +82,14 @@ def snapshot(root):
     return found
 
 
+def left(root):
+    """The same without the history, which is kept on purpose, and its folder."""
+    found = snapshot(root)
+    if found.pop("var/lib/icelock/history.jsonl", None):
+        found.pop("var/lib/icelock")
+    return found
+
+
 def policies(preferences=None, **others):
     return json.dumps({"policies": {**others, "Preferences": preferences or {}}}, indent=2)
 
