@@ -122,7 +122,7 @@ class Daemon {
   void do_apply(const Call& call, const Done& done);
   void do_revert(const Call& call, const Done& done);
   void in_background(const Call& call, const Done& done, PolicyJob job);
-  bool refuse_when_managed(const Done& done) const;
+  bool refuse_when_managed(const Call& call, const Done& done) const;
 
   Options options_;
   Live live_;

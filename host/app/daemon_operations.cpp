@@ -326,15 +326,20 @@ void Daemon::do_plan(const Call& call, const Done& done) {
   });
 }
 
-bool Daemon::refuse_when_managed(const Done& done) const {
+bool Daemon::refuse_when_managed(const Call& call, const Done& done) const {
   if (!keeper_.manages()) return false;
+  // The guard's own settings are not what it manages.
+  const auto policy = call.body.value("policy", Json());
+  const auto ids = call.body.value("browsers", Json());
+  if (policy.is_object() && policy.size() == 1 && policy.contains(policy::settings_id)) return false;
+  if (ids == Json::array({policy::settings_id})) return false;
   done(fail(Code::busy, "icelockd manages the policies itself",
             "manage_policies in /etc/icelock/icelock.json"));
   return true;
 }
 
 void Daemon::do_apply(const Call& call, const Done& done) {
-  if (refuse_when_managed(done)) return;
+  if (refuse_when_managed(call, done)) return;
   in_background(call, done, [](const PolicyOrder& order) -> Result<Outcome> {
     const auto wanted = order.wanted();
     if (!wanted) return std::unexpected(wanted.error());
@@ -343,7 +348,7 @@ void Daemon::do_apply(const Call& call, const Done& done) {
 }
 
 void Daemon::do_revert(const Call& call, const Done& done) {
-  if (refuse_when_managed(done)) return;
+  if (refuse_when_managed(call, done)) return;
   in_background(call, done, [](const PolicyOrder& order) {
     return revert_policies(order.root, order.ids, order.asked);
   });

@@ -14,6 +14,7 @@
 #include "app/machine_link.h"
 #include "app/paint.h"
 #include "app/policy_work.h"
+#include "guard/settings.h"
 #include "guard/settings_document.h"
 #include "ipc/frame_client.h"
 #include "policy/browsers.h"
@@ -99,7 +100,9 @@ void print_diff(const Change& change, const Paint& paint, std::ostream& out) {
 }
 
 void print_change(const Change& change, const Paint& paint, std::ostream& out) {
-  const Browser* browser = policy::find_browser(change.browser);
+  const Browser* browser = change.browser == policy::settings_id
+                               ? &policy::settings_owner()
+                               : policy::find_browser(change.browser);
   out << paint.bold(browser == nullptr ? change.browser : browser->name);
   if (change.kind == Change::Kind::none) out << ": " << change.path.string() << " stays as it is";
   out << "\n";
@@ -142,6 +145,10 @@ Result<policy::Wanted> wanted_by_document(const PolicyOptions& options) {
     if (options.browsers.empty() ? meant : chosen) browsers.push_back(&browser);
   }
   policy::Wanted wanted = document->wanted(browsers);
+  // The guard's settings are for the machine, not for a browser.
+  if (options.browsers.empty() && !document->settings.empty()) {
+    wanted[std::string(policy::settings_id)].settings = document->settings;
+  }
   if (wanted.empty()) {
     return fail(Code::not_found, "the document is about no browser that is installed",
                 options.document.string());
@@ -335,8 +342,12 @@ int run_history(const PolicyOptions& options, std::ostream& out, std::ostream& e
 int run_setup(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
   const auto browsers = chosen_browsers(options.root, options.browsers);
   if (!browsers) return report(options, browsers.error(), out, err);
-  const auto changes = policy::install_manifests(*browsers, options.scope, options.root,
-                                                 options.home, options.host_program);
+  const auto admins =
+      guard::load_settings({.admin = options.root / "etc/icelock/icelock.json", .user = {}});
+  if (!admins) return report(options, admins.error(), out, err);
+  const auto changes =
+      policy::install_manifests(*browsers, options.scope, options.root, options.home,
+                                {options.host_program, admins->extensions});
   if (!changes) return report(options, changes.error(), out, err);
   print_manifests(options, *changes, hints_for(*browsers), out);
   return 0;

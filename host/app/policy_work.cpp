@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "app/requests.h"
+#include "guard/settings.h"
 #include "policy/audit.h"
 
 namespace icelock::app {
@@ -56,6 +57,54 @@ Change to_change(const Json& json) {
         {key.at("key").get<std::string>(), text_of(key.at("before")), text_of(key.at("after"))});
   }
   return change;
+}
+
+Result<void> add_sites(const Json& list, policy::WantedPolicy& wanted) {
+  for (const Json& site : list) {
+    auto pattern = policy::normal_pattern(site.at("pattern").get<std::string>());
+    if (!pattern) return std::unexpected(pattern.error());
+    const auto level = parse_level(site.at("level").get<std::string>());
+    if (!level) return fail(Code::bad_request, "no level", "policy");
+    if (auto fits = policy::check_exception_level(*level); !fits) return fits;
+    wanted.sites.push_back({std::move(*pattern), *level});
+  }
+  return {};
+}
+
+Result<policy::WantedPolicy> one_wanted(const std::string& id, const Json& asked) {
+  if (policy::find_browser(id) == nullptr) return fail(Code::not_found, "no such browser", id);
+  policy::WantedPolicy wanted(Level::unrestricted);
+  wanted.states_level = asked.contains("level");
+  if (wanted.states_level) {
+    const auto level = parse_level(asked.at("level").get<std::string>());
+    if (!level) return fail(Code::bad_request, "no level", "policy");
+    wanted.level = *level;
+    if (auto done = add_sites(asked.at("sites"), wanted); !done) {
+      return std::unexpected(done.error());
+    }
+  }
+  wanted.private_windows = asked.value("private_windows", false);
+  if (asked.contains("extension")) {
+    const Json& extension = asked.at("extension");
+    wanted.extension = {.id = extension.at("id").get<std::string>(),
+                        .url = extension.at("url").get<std::string>(),
+                        .settings = extension.at("settings").dump(),
+                        .beside = {}};
+    if (!extension.at("settings").is_object()) {
+      return fail(Code::bad_request, "the extension's settings are no object", "policy");
+    }
+  }
+  return wanted;
+}
+
+// Held against the schema of the settings file, as when they are read.
+Result<policy::WantedPolicy> settings_of(const Json& asked) {
+  if (auto checked = guard::check_settings(asked.dump()); !checked) {
+    return std::unexpected(checked.error());
+  }
+  policy::WantedPolicy wanted(Level::unrestricted);
+  for (const auto& [key, value] : asked.items()) wanted.settings[key] = value.dump();
+  return wanted;
 }
 
 // A history that cannot be written is no reason to take back what was done, but must be said.
@@ -135,6 +184,9 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
     for (const auto& site : policy::missing_exceptions(store, *browser, asked)) {
       problems.push_back(policy::missing_text(*browser, site));
     }
+    if (auto problem = policy::missing_extension(store, *browser, asked)) {
+      problems.push_back(std::move(*problem));
+    }
   }
   return problems;
 }
@@ -142,7 +194,19 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
 Json wanted_json(const policy::Wanted& wanted) {
   Json result = Json::object();
   for (const auto& [id, asked] : wanted) {
-    result[id] = {{"level", name(asked.level)}, {"sites", sites_json(asked.sites)}};
+    Json& row = result[id] = Json::object();
+    if (id == policy::settings_id) {
+      for (const auto& [key, value] : asked.settings) row[key] = value_of(value);
+      continue;
+    }
+    if (asked.states_level)
+      row = {{"level", name(asked.level)}, {"sites", sites_json(asked.sites)}};
+    if (asked.private_windows) row["private_windows"] = true;
+    if (const auto& extension = asked.extension) {
+      row["extension"] = {{"id", extension->id},
+                          {"url", extension->url},
+                          {"settings", value_of(extension->settings)}};
+    }
   }
   return result;
 }
@@ -152,26 +216,14 @@ Result<std::optional<policy::Wanted>> wanted_field(const Json& body) {
   if (found == body.end()) return std::nullopt;
   policy::Wanted wanted;
   try {
+    if (!found->is_object()) return fail(Code::bad_request, "must be an object", "policy");
     for (const auto& [id, asked] : found->items()) {
-      if (policy::find_browser(id) == nullptr) {
-        return fail(Code::not_found, "no such browser", id);
-      }
-      const auto level = parse_level(asked.at("level").get<std::string>());
-      if (!level) return fail(Code::bad_request, "no level", "policy");
-      policy::WantedPolicy& one = wanted[id] = *level;
-      for (const Json& site : asked.at("sites")) {
-        auto pattern = policy::normal_pattern(site.at("pattern").get<std::string>());
-        if (!pattern) return std::unexpected(pattern.error());
-        const auto loose = parse_level(site.at("level").get<std::string>());
-        if (!loose) return fail(Code::bad_request, "no level", "policy");
-        if (auto fits = policy::check_exception_level(*loose); !fits) {
-          return std::unexpected(fits.error());
-        }
-        one.sites.push_back({std::move(*pattern), *loose});
-      }
+      auto one = id == policy::settings_id ? settings_of(asked) : one_wanted(id, asked);
+      if (!one) return std::unexpected(one.error());
+      wanted[id] = std::move(*one);
     }
   } catch (const Json::exception&) {
-    return fail(Code::bad_request, "not levels and sites by browser", "policy");
+    return fail(Code::bad_request, "not what browsers are to have, by id", "policy");
   }
   return wanted;
 }

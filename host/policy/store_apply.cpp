@@ -39,7 +39,7 @@ FileState new_state(std::string bytes, const std::optional<FileState>& before) {
 // The target that a change of a plan is about. A plan is a plain value that anybody may make, so
 // its path must be one that the table of browsers knows.
 Result<Target> target_of(const Tree& tree, const Change& change) {
-  const Browser* browser = find_browser(change.browser);
+  const Browser* browser = find_target_browser(change.browser);
   if (browser == nullptr) return fail(Code::not_found, "no such browser", change.browser);
   for (Target& target : targets(*browser)) {
     if (tree.shown(target.path) == change.path) return std::move(target);

@@ -117,7 +117,12 @@ class Machines(unittest.TestCase):
                 root = self.root(f"r{seed}")
                 _, _, rng = trees.random_machine(root, seed)
                 level = rng.choice(["unrestricted", "default_route_only", "force_proxy", "disabled"])
-                outcomes.append(self.go_round(root, "--level", level))
+                words = ["--level", level]
+                if seed % 2:
+                    words = [os.path.join(self.folder, "policy.json")]
+                    with open(words[0], "w", encoding="utf-8") as file:
+                        json.dump(trees.random_document(rng), file)
+                outcomes.append(self.go_round(root, *words))
                 shutil.rmtree(root)
         print(f"{len(outcomes)} random machines, {outcomes.count('restored')} restored")
         self.assertGreater(outcomes.count("restored"), RANDOM // 3)
