@@ -2,6 +2,7 @@
 // Brings host, lock and popup together. Locked from when the background starts until the host has spoken, and
 // never looser because it went. (Before that the browser has what the last session left.)
 
+import {createClosing} from './closing.js';
 import {createConnections} from './connections.js';
 import {createDoors} from './doors.js';
 import {alarmName as exceptionsAlarm, createExceptions} from './exceptions.js';
@@ -28,6 +29,17 @@ export function createControl(ext) {
   const host = createHost(ext, {onState, onDown});
   const exceptions = createExceptions(ext, known, host.request, settle);
   const connections = createConnections(ext, lookForStale);
+  createClosing(ext, {
+    shut() {
+      known.closing = true;
+      if (isLooser(known.reading?.level ?? null, 'force_proxy')) lock.shut();
+      settle();
+    },
+    reopen() {
+      known.closing = false;
+      settle();
+    },
+  });
   const proxy = createProxy(ext, known.family, () => ready.then(follow));
   const pages = registerPages(ext, {probe});
   const doors = createDoors(ext, {
@@ -43,6 +55,7 @@ export function createControl(ext) {
     opened: () => {
       known.refusal = null;
       ready.then(check).then(host.connect);
+      ready.then(proxy.look);
     },
     connections: connections.attach,
     shown,
@@ -55,8 +68,12 @@ export function createControl(ext) {
   let looks = 0;
   /** @type {import('./handling.js').Level | null} */
   let applied = null;
+  let serial = 0;  // of the state that `applied` is from
+  let painted = '';
   /** @type {Promise<unknown>} */
   let work = Promise.resolve();
+  /** @type {Promise<unknown>} */
+  let painting = Promise.resolve();
 
   lock.onChange(() => ready.then(check));
   onSettings(ext, () => ready.then(follow));
@@ -68,6 +85,7 @@ export function createControl(ext) {
   const ready = start();
 
   async function start() {
+    lock.shut();
     const [session, local] = await Promise.all([stored(ext.storage.session), stored(ext.storage.local)]);
     if (local.hand === 'open' || local.hand === 'route') known.hand = local.hand;
     if (isLevel(session.wish)) {
@@ -176,31 +194,38 @@ export function createControl(ext) {
 
   /** Makes the browser obey, and says what came of it. */
   function settle() {
-    // Written before the browser is asked, so that a background that dies here wakes up with this wish.
-    const {wish, spoken, serial, state, at} = known;
-    ext.storage.session.set({wish, spoken, serial, state, at}).catch(() => {});
     return enqueue(async () => {
       applied = target(known);
-      isNow(await lock.apply(applied));
-      report();
+      serial = known.serial;
+      const obeyed = lock.apply(applied);
+      // In the turn of the set() that is under way, and behind it: a background that dies here wakes up with
+      // this wish, and the lock does not wait for the storage.
+      remember();
+      isNow(await obeyed, true);
     });
+  }
+
+  function remember() {
+    const {wish, spoken, state, at} = known;
+    ext.storage.session.set({wish, spoken, serial: known.serial, state, at}).catch(() => {});
   }
 
   /** Somebody may have changed the setting: look, and take it back where the browser lets icelock. */
   const check = () => enqueue(async () => {
-    const before = JSON.stringify(known.reading);
-    let reading = await lock.read();
+    const reading = await lock.read();
     const ours = reading.control.endsWith('_by_this_extension');
-    if (ours && isLooser(reading.level, reachable(known.family, target(known)))) {
-      reading = await lock.apply(target(known));
-    }
-    isNow(reading);
-    if (JSON.stringify(known.reading) !== before) report();
+    const loose = ours && isLooser(reading.level, reachable(known.family, target(known)));
+    isNow(loose ? await lock.apply(target(known)) : reading, false);
   });
 
-  /** @param {import('./lock.js').Reading} reading */
-  function isNow(reading) {
+  /** The host hears of it first; the rest is for people.
+   * @param {import('./lock.js').Reading} reading
+   * @param {boolean} asked whether it is waited for, changed or not */
+  function isNow(reading, asked) {
+    const changed = JSON.stringify(reading) !== JSON.stringify(known.reading);
+    if (!known.reading) performance.mark('locked');
     known.reading = reading;
+    if (asked || changed) report();
     connections.levelIs(reading.level);
     publish();
     lookForStale();
@@ -227,14 +252,15 @@ export function createControl(ext) {
   function ring(name) {
     if (name === retryAlarm) host.connect();
     if (name === exceptionsAlarm) return exceptions.tick();
-    if (name === heartbeat && known.host === 'connected') host.request('status').catch(() => {});
+    if (name !== heartbeat) return;
+    proxy.look();
+    if (known.host === 'connected') host.request('status').catch(() => {});
   }
 
   function report() {
     if (known.host !== 'connected' || !known.reading) return;
     const {value, control, level} = known.reading;
-    host.request('report', {serial: known.serial, value, level_of_control: control, level})
-      .catch(() => {});
+    host.request('report', {serial, value, level_of_control: control, level}).catch(() => {});
   }
 
   /** @param {import('./host.js').Refusal} refusal */
@@ -292,13 +318,22 @@ export function createControl(ext) {
   }
 
   function publish() {
-    const now = view(known, Date.now());
     doors.publish();
     pages.changed(raw(known));
-    const path = Object.fromEntries([16, 32, 48].map((size) => [size, `icons/${now.icon}-${size}.png`]));
-    const title = `icelock: ${words(ext, now.tip.key, now.tip.args)}`;
-    for (const done of [ext.action.setIcon({path}), ext.action.setTitle({title}),
-      ext.action.setBadgeText({text: now.badge})]) done.catch(() => {});
+    painting = painting.then(paint);
+  }
+
+  /** The toolbar button. Loading an icon takes longer than all else here, so it is done when that changes,
+   * and in turn, or an older one could come last. */
+  async function paint() {
+    const {icon, tip, badge} = view(known, Date.now());
+    const path = Object.fromEntries([16, 32, 48].map((size) => [size, `icons/${icon}-${size}.png`]));
+    const title = `icelock: ${words(ext, tip.key, tip.args)}`;
+    const now = JSON.stringify([icon, title, badge]);
+    if (now === painted) return;
+    painted = now;
+    await Promise.all([ext.action.setIcon({path}), ext.action.setTitle({title}),
+      ext.action.setBadgeText({text: badge})]).catch(() => { painted = ''; });
   }
 
   return {ready};

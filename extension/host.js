@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The port to icelock-host: docs/protocol.md, version 1. Keeps it open, tries again for ever, and calls a
-// host that is silent, malformed or of another version unusable.
+// host that is silent, malformed or of another version no use.
 
 import {closeReason} from './ext.js';
 import {isLevel} from './handling.js';
@@ -26,7 +26,7 @@ export const times = {answer: 5000, probe: 12_000, firstRetry: 500, lastTimer: 1
 /** @typedef {{code: string, what: string, object: string}} Refusal  a request that the host refused */
 /** @typedef {{onState: (serial: number, state: HostState) => void,
  *   onDown: (why: Down, detail: string) => void}} Listener */
-/** @typedef {'closed' | 'unusable' | 'older' | 'newer'} Down  the last three: what it says is of no use */
+/** @typedef {'closed' | 'silent' | 'unusable' | 'older' | 'newer'} Down  all but the first: no use */
 
 /** @param {any} sites @returns {boolean} */
 const carriesSites = (sites) => typeof sites?.possible === 'boolean' && Array.isArray(sites.list) &&
@@ -133,7 +133,7 @@ export function createHost(ext, listener) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         done(null);
-        down('unusable', 'timeout');
+        down('silent', '');
       }, op === 'probe' ? times.probe : times.answer);
       /** @param {any} frame null when no answer will come */
       const done = (frame) => {

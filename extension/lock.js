@@ -23,6 +23,16 @@ export function createLock(ext, family) {
   const policy = network.webRTCIPHandlingPolicy;
   const api = family === 'firefox' ? network.peerConnectionEnabled : null;
 
+  /** Locks before anything is known. Never looser than what is in force: Firefox without the API has this
+   * value beside. Never rejects. */
+  async function shut() {
+    try {
+      await policy.set({value: handlings[family].force_proxy.policy});
+    } catch {
+      // apply() comes next, and says what is in force.
+    }
+  }
+
   /** Sets the level and says what the browser then has. Never rejects.
    * @param {Level} level @returns {Promise<Reading>} */
   async function apply(level) {
@@ -72,5 +82,5 @@ export function createLock(ext, family) {
     api?.onChange.addListener(listener);
   }
 
-  return {apply, read, onChange};
+  return {shut, apply, read, onChange};
 }

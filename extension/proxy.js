@@ -22,6 +22,9 @@ export function proxyOf(value) {
  * @param {() => void} changed called when it may be another now */
 export function createProxy(ext, family, changed) {
   let listening = false;
+  let following = false;
+  /** @type {ProxyIs} */
+  let last = 'none';
   listen();
   for (const event of [ext.permissions.onAdded, ext.permissions.onRemoved]) {
     event.addListener(() => {
@@ -35,11 +38,26 @@ export function createProxy(ext, family, changed) {
     if (listening || !ext.proxy?.settings?.onChange) return;
     listening = true;
     ext.proxy.settings.onChange.addListener(() => changed());
+    // That is raised for what extensions change, and not for what the person does (measured in 153). So it is
+    // looked at whenever another tab or another page comes, which is how one leaves the browser's settings.
+    ext.tabs.onActivated.addListener(look);
+    ext.tabs.onUpdated.addListener((_, {status}) => { if (status) look(); });
+  }
+
+  /** Somebody may have changed it without a word. */
+  async function look() {
+    if (following && await now() !== last) changed();
   }
 
   /** @param {boolean} follow whether the person wants it @returns {Promise<ProxyIs>} */
   async function read(follow) {
-    if (!follow) return 'none';
+    following = follow;
+    last = follow ? await now() : 'none';
+    return last;
+  }
+
+  /** @returns {Promise<ProxyIs>} */
+  async function now() {
     if (!ext.proxy?.settings) return family === 'chromium' ? 'declared' : 'unreadable';
     try {
       return proxyOf((await ext.proxy.settings.get({})).value);
@@ -48,5 +66,5 @@ export function createProxy(ext, family, changed) {
     }
   }
 
-  return {read};
+  return {read, look};
 }

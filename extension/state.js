@@ -8,8 +8,8 @@ import {isLooser, levels, stricter} from './handling.js';
 /** @typedef {import('./view.js').Words} Words */
 /** @typedef {import('./view.js').View} View */
 /** @typedef {'locked' | 'route' | 'open'} Hand  what the person chose while no host was there to ask */
-/** @typedef {'connecting' | 'connected' | 'absent' | 'forbidden' | 'lost' | 'unusable' | 'older' | 'newer'}
- *   HostIs */
+/** @typedef {'connecting' | 'connected' | 'absent' | 'forbidden' | 'lost' | 'silent' | 'unusable' |
+ *  'older' | 'newer'} HostIs */
 /** @typedef {'none' | 'set' | 'declared' | 'unreadable'} ProxyIs  `declared`: the person says so, where the
  *  browser would not tell; `unreadable`: it should tell and does not */
 
@@ -33,6 +33,7 @@ import {isLooser, levels, stricter} from './handling.js';
  * @property {Hand} hand
  * @property {{floor: Level | null, mode: 'auto' | 'locked' | 'open' | null}} settings the administrator's
  * @property {ProxyIs} proxy
+ * @property {boolean} closing whether the last window may be closing, with what the next session begins
  * @property {Exception[]} exceptions
  * @property {Record<string, number[]>} kept the tabs that keep an exception which is over, by its pattern
  * @property {{id: number, title: string, count: number}[]} stale tabs with connections from before the lock
@@ -43,7 +44,7 @@ import {isLooser, levels, stricter} from './handling.js';
 /** @param {Family} family @returns {Known} locked until the host has spoken */
 export const initial = (family) => ({
   family, host: 'connecting', detail: '', spoken: false, serial: 0, state: null, at: 0,
-  wish: 'force_proxy', hand: 'locked', settings: {floor: null, mode: null}, proxy: 'none',
+  wish: 'force_proxy', hand: 'locked', settings: {floor: null, mode: null}, proxy: 'none', closing: false,
   exceptions: [], kept: {}, stale: [], privateToo: true, reading: null, refusal: null});
 
 /** @type {Record<Hand, Level>} */
@@ -77,6 +78,7 @@ export function target(known) {
   let level = known.wish;
   if (proxyCounts(known) || known.settings.mode === 'locked') level = stricter(level, 'force_proxy');
   if (isExcepted(known) && isLooser('default_route_only', level)) level = 'default_route_only';
+  if (known.closing) level = stricter(level, 'force_proxy');
   return stricter(level, floorOf(known));
 }
 

@@ -105,7 +105,7 @@ function notes(known, {leaking, held, alone}) {
   const wanted = target(known);
   /** @type {Words[]} */
   const all = [];
-  if (refusal) {
+  if (refusal && !(refusal.code === 'timeout' && host === 'silent')) {
     all.push({key: `error_${refusal.code}`,
       text: [refusal.what, refusal.object].filter(Boolean).join(': ') || refusal.code});
   }

@@ -33,8 +33,8 @@ connect(({icon, sentence, raw}) => {
   write('sentence', say(sentence));
   const there = raw.host === 'connected';
   mark('host', there);
-  write('host_is', word(there ? 'welcome_host_yes' :
-    raw.host === 'unusable' ? 'welcome_host_wrong' : 'welcome_host_no'));
+  write('host_is', word(there ? 'welcome_host_yes' : raw.host === 'silent' ? 'host_silent' :
+    ['unusable', 'older', 'newer'].includes(raw.host) ? 'welcome_host_wrong' : 'welcome_host_no'));
   byId('host_get').hidden = there;
 });
 byId('private_open').addEventListener('click', () =>

@@ -193,7 +193,7 @@ function main(args) {
   const folder = join(here, '../extension');
   const out = values.out ?? join(here, '../build/extension/packages');
   const base = values['base-url'] && baseUrl(values['base-url']);
-  const {version, minimum_chrome_version: minimum, browser_specific_settings: {gecko}} =
+  const {version, key: known, minimum_chrome_version: minimum, browser_specific_settings: {gecko}} =
     JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
   const keyFile = values.key ?? values['generate-key'];
   const key = keyFile && createPrivateKey(readFileSync(keyFile));
@@ -226,6 +226,11 @@ function main(args) {
   if (base) {
     write('updates.xml', Buffer.from(updatesXml({id, version, minimum, url: `${base}/icelock-${version}.crx`})));
     extension.chromium = {id, updateUrl: `${base}/updates.xml`};
+  }
+  const wanted = idOf(Buffer.from(known, 'base64'));
+  if (id !== wanted && !base) {
+    console.error(`pack-extension: warning: not icelock's key: icelock-host knows ${wanted}, ` +
+      'and another id only from the admin\'s settings (extensions)');
   }
   document();
 }

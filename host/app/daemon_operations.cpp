@@ -331,7 +331,8 @@ bool Daemon::refuse_when_managed(const Call& call, const Done& done) const {
   // The guard's own settings are not what it manages.
   const auto policy = call.body.value("policy", Json());
   const auto ids = call.body.value("browsers", Json());
-  if (policy.is_object() && policy.size() == 1 && policy.contains(policy::settings_id)) return false;
+  if (policy.is_object() && policy.size() == 1 && policy.contains(policy::settings_id))
+    return false;
   if (ids == Json::array({policy::settings_id})) return false;
   done(fail(Code::busy, "icelockd manages the policies itself",
             "manage_policies in /etc/icelock/icelock.json"));

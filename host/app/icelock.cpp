@@ -10,9 +10,11 @@
 #include <map>
 
 #include "app/audit_verb.h"
+#include "app/export_verb.h"
 #include "app/policy_verbs.h"
 #include "app/verbs.h"
 #include "base/fd.h"
+#include "policy/export.h"
 
 // The command line: words in, one verb called. What the verbs do is elsewhere.
 
@@ -40,6 +42,8 @@ struct Options {
   std::string reason;
   bool sarif = false;
   bool prometheus = false;
+  std::string format;
+  std::filesystem::path out;
 };
 
 const std::vector<std::string> level_words = {"unrestricted", "default_route_only", "force_proxy",
@@ -116,6 +120,7 @@ class CommandLine {
     add_state_verbs();
     add_site_verbs();
     add_policy_verbs();
+    add_export();
     app_.footer(
         "Exit codes: 0 done, 1 failed, 2 plan has changes pending, 3 check found a leak,\n"
         "4 applied but outranked, or audit found mistakes, 5 not permitted, 6 something unsafe or\n"
@@ -281,6 +286,31 @@ class CommandLine {
       CLI::Option* user = sub->add_flag("--user", options_.user, "For this user only (default)");
       sub->add_flag("--system", options_.system, "For all users of this machine")->excludes(user);
     }
+  }
+
+  void add_export() {
+    CLI::App* sub = verb(
+        "export", "The policy in the words of what a fleet already runs", [](const Options& o) {
+          return app::run_export({o.format, o.document, level_of(o), o.browsers, o.out},
+                                 output_of(o));
+        });
+    std::vector<std::string> formats;
+    for (const auto& format : policy::export_formats()) formats.emplace_back(format.name);
+    sub->add_option("format", options_.format, app::export_formats_help())
+        ->required()
+        ->check(CLI::IsMember(formats));
+    CLI::Option* document = sub->add_option("file", options_.document,
+                                            "A policy document (policies/policy.schema.json)")
+                                ->check(CLI::ExistingFile);
+    with_level(sub, "The level for every browser; force_proxy if not given")
+        ->get_option("--level")
+        ->excludes(document);
+    sub->add_option("--browser", options_.browsers,
+                    "Only this browser (may be repeated); default: all that icelock knows")
+        ->allow_extra_args(false);
+    sub->add_option("-o,--out", options_.out,
+                    "The file or, for formats of several files, the new folder to write; without "
+                    "it a single file goes to standard output");
   }
 
   CLI::App app_{"icelock keeps WebRTC from giving away the address that a VPN or proxy hides.",

@@ -33,6 +33,8 @@ struct Browser {
   std::string_view system_manifests;
   std::string_view other_system_manifests;  ///< a second place, as above; empty: there is none
   std::string_view user_manifests;
+  std::string_view registry_key = "";  ///< Windows policies, below HKEY_LOCAL_MACHINE
+  std::string_view mac_domain = "";    ///< macOS managed preferences
 };
 
 std::span<const Browser> browsers();

@@ -26,10 +26,16 @@ _icelock() {
       words=$levels
       [ "$verb" != allow ] || words='default_route_only unrestricted'
       ;;
+    -o | --out)
+      compopt -o filenames
+      mapfile -t COMPREPLY < <(compgen -f -- "$word")
+      return
+      ;;
+    export) words='json linux reg reg-undo gpo intune macos ansible chrome-cloud' ;;
     --stun | --for | --timeout | --plan | --reason) return ;;
     *)
       case $verb in
-        '') words='status watch predict check probe mode sites allow deny plan apply revert history audit setup unsetup --help --version' ;;
+        '') words='status watch predict check probe mode sites allow deny plan apply export revert history audit setup unsetup --help --version' ;;
         status | watch) words='--json --root --help' ;;
         predict) words='--json --root --stun --help' ;;
         check) words='--json --root --browser --stun --timeout --help' ;;
@@ -47,6 +53,10 @@ _icelock() {
         apply)
           compopt -o default
           words='--json --root --browser --level --plan --reason --help'
+          ;;
+        export)
+          compopt -o default
+          words='--json --browser --level --out --help'
           ;;
         revert) words='--json --root --browser --reason --help' ;;
         audit) words='--json --root --sarif --prometheus --help' ;;

@@ -17,6 +17,7 @@ _icelock() {
     'deny:take such an exception back'
     'plan:what apply would change'
     'apply:lock WebRTC by browser policy, for all users'
+    'export:the policy in the words of what a fleet already runs'
     'revert:put every policy file back as it was'
     'history:each apply and revert, when, by whom, and why'
     'audit:what is in force in each browser, why, and all mistakes'
@@ -56,6 +57,10 @@ _icelock() {
     deny) _arguments $common $root '1:pattern:_hosts' ;;
     plan) _arguments $common $root $browser $level '1:policy document:_files' ;;
     apply) _arguments $common $root $browser $level '--plan[only this plan]:fingerprint:' $reason '1:policy document:_files' ;;
+    export)
+      _arguments $common $browser $level '(-o --out)'{-o,--out}'[the file or new folder to write]:path:_files' \
+        '1:format:(json linux reg reg-undo gpo intune macos ansible chrome-cloud)' '2:policy document:_files'
+      ;;
     revert) _arguments $common $root $browser $reason ;;
     audit) _arguments $common $root '(--prometheus)--sarif[print SARIF]' '(--sarif)--prometheus[print metrics]' ;;
     setup | unsetup) _arguments $common $root $browser $scope ;;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From icelock-host's write to the report of what the extension read back in a real Chromium, and the same for the
-// whole way back to the host. A relay between browser and host takes the times. Prints JSON.
-// Run: ICELOCK_BIN=build/release/bin node tests/bench/obey_latency.mjs [ROUNDS]
+// From icelock-host's write to the report of what the extension read back in a real browser. A relay between browser
+// and host takes the times. Prints JSON. ICELOCK_EXTENSION names another folder of the extension, to compare.
+// Run: ICELOCK_BIN=build/release/bin node tests/bench/obey_latency.mjs [ROUNDS] [chromium|firefox]
 
 import {execFileSync} from 'node:child_process';
 import {mkdtemp, mkdir, readFile, rm, writeFile} from 'node:fs/promises';
@@ -9,8 +9,10 @@ import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {launchChromium, untilPolicy} from '../extension/lib/chromium.mjs';
+import {launchFirefox} from '../extension/lib/firefox.mjs';
 
 const rounds = Number(process.argv[2] ?? 20);
+const name = process.argv[3] ?? 'chromium';
 const bin = resolve(process.env.ICELOCK_BIN ?? 'build/release/bin');
 const folder = await mkdtemp(join(tmpdir(), 'icelock-obey-'));
 const relay = join(folder, 'relay');
@@ -34,24 +36,36 @@ def pump(source, sink, way):
 threading.Thread(target=lambda: (pump(open(0, "rb", buffering=0), host.stdin, "up"), host.stdin.close()), daemon=True).start()
 pump(host.stdout, open(1, "wb", buffering=0), "down")
 `);
-const env = {XDG_CONFIG_HOME: join(folder, 'config'), XDG_RUNTIME_DIR: join(folder, 'run')};
-await mkdir(env.XDG_RUNTIME_DIR, {mode: 0o700});
-const mode = (word) => execFileSync(join(bin, 'icelock'), ['mode', word, '--json'], {env: {...process.env, ...env}});
+const run = join(folder, 'run');
+await mkdir(run, {mode: 0o700});
 
-mode('open');
-const chromium = await launchChromium({host: relay, env});
+async function chromium() {
+  const env = {XDG_CONFIG_HOME: join(folder, 'config'), XDG_RUNTIME_DIR: run};
+  const extensions = process.env.ICELOCK_EXTENSION ? [process.env.ICELOCK_EXTENSION] : undefined;
+  const browser = await launchChromium({host: relay, env, extensions});
+  const worker = await browser.worker();
+  const values = {locked: 'disable_non_proxied_udp', open: 'default'};
+  return {env, obeys: (wish) => untilPolicy(worker, values[wish]), close: () => browser.close()};
+}
+
+async function firefox() {
+  const browser = await launchFirefox({host: relay, env: {XDG_RUNTIME_DIR: run}});
+  const env = {HOME: browser.home, XDG_CONFIG_HOME: '', XDG_RUNTIME_DIR: run};
+  return {env, obeys: (wish) => browser.untilPrefs(wish === 'locked' ? ['proxy_only'] : []),
+    close: () => browser.close()};
+}
+
+const browser = await {chromium, firefox}[name]();
 try {
-  const worker = await chromium.worker();
-  await untilPolicy(worker, 'default');
   for (let round = 0; round < rounds; ++round) {
-    mode('locked');
-    await untilPolicy(worker, 'disable_non_proxied_udp');
-    mode('open');
-    await untilPolicy(worker, 'default');
-    await sleep(50);
+    for (const wish of ['open', 'locked']) {
+      execFileSync(join(bin, 'icelock'), ['mode', wish, '--json'], {env: {...process.env, ...browser.env}});
+      await browser.obeys(wish);
+      await sleep(100);
+    }
   }
 } finally {
-  await chromium.close();
+  await browser.close();
 }
 
 const pushed = new Map();
@@ -62,6 +76,6 @@ for (const line of (await readFile(log, 'utf8')).trim().split('\n')) {
   if (way === 'up' && what === 'report' && pushed.has(serial)) taken.push((at - pushed.get(serial)) / 1e6);
 }
 taken.sort((one, other) => one - other);
-console.log(JSON.stringify({what: 'host write to setting read back in Chromium, ms', n: taken.length,
+console.log(JSON.stringify({what: `host write to setting read back in ${name}, ms`, n: taken.length,
   median: Number(taken[taken.length >> 1].toFixed(2)), max: Number(taken.at(-1).toFixed(2))}));
 await rm(folder, {recursive: true, force: true});

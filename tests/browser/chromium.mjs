@@ -19,8 +19,8 @@ function load_puppeteer() {
 }
 
 export class Chromium {
-  /// extension: its folder; granted: origins that hold the microphone and camera permission. The user-level manifests
-  /// of native messaging live in the user-data folder `profile`.
+  /// extension: its folder, or true for those that `profile` has; granted: origins that hold the microphone and camera
+  /// permission. The user-level manifests of native messaging live in the user-data folder `profile`.
   /// without: switches of puppeteer's own that are left out.
   static async launch({extension, granted = [pages.granted], args = [], accept_insecure = false, program = installed,
                        without = [], profile = path.join(process.env.XDG_CONFIG_HOME, 'chromium')} = {}) {
@@ -32,7 +32,7 @@ export class Chromium {
       headless: true,
       pipe: true,
       acceptInsecureCerts: accept_insecure,
-      enableExtensions: extension ? [path.resolve(extension)] : false,
+      enableExtensions: typeof extension === 'string' ? [path.resolve(extension)] : Boolean(extension),
       userDataDir: profile,
       ignoreDefaultArgs: without,
       // Never --use-fake-ui-for-media-stream: it grants the microphone to every page at once.

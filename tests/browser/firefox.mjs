@@ -2,7 +2,7 @@
 // Firefox ESR, driven by Marionette: unlike WebDriver BiDi it reads preferences and their locks, and installs
 // an unsigned extension for the session.
 import {spawn} from 'node:child_process';
-import {existsSync, mkdtempSync, openSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, mkdtempSync, openSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 
 import {pages} from '../lab/network.mjs';
@@ -13,8 +13,8 @@ import {Marionette} from './marionette.mjs';
 const installed = process.env.ICELOCK_FIREFOX ?? '/usr/bin/firefox-esr';
 let next_port = 2828;
 
-function make_profile(port, prefs) {
-  const profile = mkdtempSync(path.join(process.env.TMPDIR, 'firefox-'));
+function make_profile(port, prefs, profile) {
+  mkdirSync(profile, {recursive: true});
   const all = {
     'marionette.port': port,
     'network.captive-portal-service.enabled': false,
@@ -28,15 +28,16 @@ function make_profile(port, prefs) {
 }
 
 export class Firefox {
-  /// extension: its folder; granted: origins that hold the microphone and camera permission.
-  static async launch({extension, granted = [pages.granted], prefs = {}, accept_insecure = false,
-                       program = installed} = {}) {
+  /// extension: its folder, for this session, or a package, for good; granted: origins that hold the microphone and
+  /// camera permission; profile: a folder that may be used before; args: more, such as a page to open.
+  static async launch({extension, granted = [pages.granted], prefs = {}, accept_insecure = false, program = installed,
+                       profile = mkdtempSync(path.join(process.env.TMPDIR, 'firefox-')), args = []} = {}) {
     if (!existsSync(program)) skip(`${program} is not installed`);
     const browser = new Firefox();
     const port = next_port++;
     const log = openSync(path.join(process.env.TMPDIR, `firefox-${port}.log`), 'w');
     browser.child = spawn(program, ['--headless', '--marionette', '--remote-allow-system-access', '--no-remote',
-                                    '--profile', make_profile(port, prefs)],
+                                    '--profile', make_profile(port, prefs, profile), ...args],
                           {stdio: ['ignore', log, log], env: {...process.env, MOZ_CRASHREPORTER_DISABLE: '1'}});
     const begin = Date.now();
     browser.marionette = await until('Firefox', () => Marionette.connect(port), 30000, 50);
@@ -46,7 +47,8 @@ export class Firefox {
     browser.launch_ms = Date.now() - begin;
     await browser.grant(granted);
     if (extension) {
-      await browser.marionette.command('Addon:Install', {path: path.resolve(extension), temporary: true});
+      await browser.marionette.command('Addon:Install', {
+        path: path.resolve(extension), temporary: !extension.endsWith('.xpi')});
     }
     return browser;
   }

@@ -81,7 +81,7 @@ test('locked before the host has spoken', async () => {
   await untilPolicy(worker, locked);
   assert.equal((await readPolicy(worker)).levelOfControl, 'controlled_by_this_extension');
   assert.match(await picture('connecting'),
-    /^WebRTC is limited to proxies.*(Waiting for the icelock program|\(timeout\))/s);
+    /^WebRTC is limited to proxies.*(Waiting for the icelock program|does not answer)/s);
 });
 
 test('obeys the host, reads back and reports', async () => {

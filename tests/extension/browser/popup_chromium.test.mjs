@@ -3,12 +3,12 @@
 // of the icon and every control. Leaves pictures of each in both themes.
 
 import assert from 'node:assert/strict';
-import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
+import {mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, afterEach, before, test} from 'node:test';
-import {clickIcon, launchChromium, readPolicy, untilPolicy, withPermissions} from '../lib/chromium.mjs';
-import {fakeHost, outputDir, sleep, until} from '../lib/common.mjs';
+import {chromiumId, clickIcon, launchChromium, readPolicy, untilPolicy, withPermissions} from '../lib/chromium.mjs';
+import {extensionDir, fakeHost, outputDir, sleep, until} from '../lib/common.mjs';
 import {hostState, stateAt} from '../lib/fake_browser.mjs';
 import {createHostServer} from '../lib/host_server.mjs';
 import {createWeb} from '../lib/web.mjs';
@@ -352,6 +352,33 @@ test('a browser restarted while a call was let through is locked, also for a pag
     await second.close();
   } finally {
     host.answer = true;
+    await rm(profile, {recursive: true, force: true, maxRetries: 5});
+  }
+});
+
+test('a private window obeys only where the extension is allowed in it, and the popup says so', async () => {
+  const profile = await mkdtemp(join(tmpdir(), 'icelock-profile-'));
+  const file = join(profile, 'Default/Preferences');
+  const options = {profile, extensions: /** @type {const} */ (true), args: [`--load-extension=${extensionDir}`,
+    '--disable-features=DisableLoadExtensionCommandLineSwitch']};
+  try {
+    for (const allowed of [false, true]) {
+      const inside = await start(options);
+      const worker = await inside.worker();
+      await worker.evaluate((url) => chrome.windows.create({incognito: true, url}), web.site);
+      const page = await until(async () => (await inside.browser.pages())
+        .find((one) => one.url().startsWith(web.site)), 'the private window');
+      assert.equal(await policy(inside), locked);
+      assert.equal(await candidates(page) === 0, allowed);
+      const popup = await inside.popup();
+      await popup.waitForFunction(() => document.body.dataset.drawn);
+      assert.equal(/[Pp]rivate windows/.test(await textOf(popup)), !allowed);
+      await inside.close();
+      const preferences = JSON.parse(await readFile(file, 'utf8'));
+      preferences.extensions.settings[chromiumId].incognito = true;
+      await writeFile(file, JSON.stringify(preferences));
+    }
+  } finally {
     await rm(profile, {recursive: true, force: true, maxRetries: 5});
   }
 });

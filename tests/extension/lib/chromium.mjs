@@ -11,8 +11,9 @@ export const chromiumId = 'ijhcpjklckmohbkaoncmpefjopcblpfa';
 export const chromiumPath = process.env.ICELOCK_CHROMIUM ?? '/usr/bin/chromium';
 
 /** Starts Chromium. `host` is the program behind icelock.host, or nothing for none installed;
- * `profile` reuses a folder, which is then the caller's to remove; `extensions` loads these folders instead.
- * @param {{host?: string, profile?: string, extensions?: string[], args?: string[],
+ * `profile` reuses a folder, which is then the caller's to remove; `extensions` loads these folders instead, or
+ * with true none but those that `profile` and `args` have.
+ * @param {{host?: string, profile?: string, extensions?: string[] | true, args?: string[],
  *   env?: NodeJS.ProcessEnv}} [options] */
 export async function launchChromium({host, profile, extensions, args = [], env = {}} = {}) {
   const folder = profile ?? await mkdtemp(join(tmpdir(), 'icelock-chromium-'));

@@ -61,8 +61,8 @@ const createTabs = (addresses) => {
     [Number(id), {id: Number(id), url, title: `Page ${id}`, index: 0, windowId: 1}]));
   /** @type {any[][]} */
   const asked = [];
-  const onRemoved = new FakeEvent();
-  return {open, asked, onRemoved,
+  const [onCreated, onRemoved] = [new FakeEvent(), new FakeEvent()];
+  return {open, asked, onCreated, onRemoved, onActivated: new FakeEvent(), onUpdated: new FakeEvent(),
     async get(/** @type {number} */ id) {
       if (!open.has(id)) throw new Error(`No tab with id: ${id}.`);
       return open.get(id);
@@ -74,7 +74,7 @@ const createTabs = (addresses) => {
     async reload(/** @type {number} */ id) { asked.push(['reload', id]); },
     async remove(/** @type {number} */ id) {
       asked.push(['remove', id]);
-      if (open.delete(id)) onRemoved.fire(id, {});
+      if (open.delete(id)) onRemoved.fire(id, {isWindowClosing: false});
     }};
 };
 
@@ -205,6 +205,8 @@ export function createBrowser(options = {}) {
   const shown = {icon: '', title: '', badge: ''};
   const alarms = createAlarms();
   const tabs = createTabs(addresses);
+  const windows = {open: [{id: 1}], onRemoved: new FakeEvent(),
+    async getAll() { return this.open; }};
   const permissions = {given: false, onAdded: new FakeEvent(), onRemoved: new FakeEvent(),
     async contains() { return this.given; }};
   /** @type {any[]} */
@@ -219,7 +221,7 @@ export function createBrowser(options = {}) {
   const notified = [];
 
   const browser = {
-    family, log, shown, policy, peer, events, alarms, tabs, permissions, notified,
+    family, log, shown, policy, peer, events, alarms, tabs, windows, permissions, notified,
     get opened() { return tabs.asked.filter(([what]) => what === 'create').map(([, url]) => url); },
     get scripts() { return scripts; },
     local: area('local', local), session: area('session', session), managed: area('managed', managed),
@@ -257,6 +259,7 @@ export function createBrowser(options = {}) {
     privacy: {network: family === 'firefox'
       ? {webRTCIPHandlingPolicy: policy, peerConnectionEnabled: peer} : {webRTCIPHandlingPolicy: policy}},
     alarms,
+    windows,
     commands: {onCommand: new FakeEvent()},
     management: {getSelf: async () => ({installType: 'normal'})},
     notifications: {onClicked: new FakeEvent(),

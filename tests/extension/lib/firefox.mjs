@@ -23,11 +23,14 @@ const freePort = () => new Promise((resolve) => {
   });
 });
 
-/** @param {{host?: string, env?: NodeJS.ProcessEnv, prefs?: Record<string, string | number | boolean>}} [options] */
-export async function launchFirefox({host, env = {}, prefs = {}} = {}) {
-  const home = await mkdtemp(join(tmpdir(), 'icelock-firefox-'));
+/** `host` is the program behind icelock.host; `home` reuses a folder, which is then the caller's to remove;
+ * `installs` is what to install: a folder for this session, a package for good, or nothing.
+ * @param {{host?: string, env?: NodeJS.ProcessEnv, prefs?: Record<string, string | number | boolean>,
+ *   home?: string, installs?: string}} [options] */
+export async function launchFirefox({host, env = {}, prefs = {}, home: folder, installs = extensionDir} = {}) {
+  const home = folder ?? await mkdtemp(join(tmpdir(), 'icelock-firefox-'));
   const profile = join(home, 'profile');
-  await mkdir(profile);
+  await mkdir(profile, {recursive: true});
   if (host) await registerHost(home, host);
   const port = await freePort();
   const all = {'marionette.port': port, 'browser.shell.checkDefaultBrowser': false,
@@ -40,7 +43,7 @@ export async function launchFirefox({host, env = {}, prefs = {}} = {}) {
   const ended = new Promise((resolve) => process_.once('exit', resolve));
   const marionette = await connectMarionette(port);
   await marionette.call('WebDriver:NewSession');
-  await marionette.call('Addon:Install', {path: extensionDir, temporary: true});
+  if (installs) await marionette.call('Addon:Install', {path: installs, temporary: !installs.endsWith('.xpi')});
 
   const firefox = {
     marionette, home,
@@ -98,7 +101,7 @@ export async function launchFirefox({host, env = {}, prefs = {}} = {}) {
       const late = setTimeout(() => process_.kill('SIGKILL'), 15_000);
       await ended;
       clearTimeout(late);
-      await rm(home, {recursive: true, force: true, maxRetries: 5});
+      if (!folder) await rm(home, {recursive: true, force: true, maxRetries: 5});
     },
   };
   return firefox;

@@ -40,20 +40,28 @@ test('every listener is there before the first await', () => {
   }
 });
 
-test('locks first, and connects then', async () => {
+test('locks, reads back and connects, in this order', async () => {
   const {browser} = await begin();
   const order = browser.log.map(([what]) => String(what)).filter((what) => what !== 'store' && what !== 'post');
-  assert.deepEqual(order.slice(0, 3), ['set', 'get', 'connect']);
+  assert.deepEqual(order.slice(0, 4), ['set', 'set', 'get', 'connect']);
   assert.equal(browser.policy.value, locked);
 });
 
-test('a silent host: locked, called unusable after the answer time, tried again', async () => {
+test('locks without waiting for its storage', async () => {
+  const browser = createBrowser();
+  browser.session.get = browser.local.get = () => new Promise(() => {});
+  createControl(browser.ext);
+  await flush();
+  assert.equal(browser.policy.value, locked);
+});
+
+test('a silent host: locked, called silent after the answer time, tried again', async () => {
   const {browser} = await begin();
   const popup = browser.openPopup();
   await clock.pass(4900);
   assert.equal(browser.ports.length, 1);
   await clock.pass(200);
-  assert.equal(popup.sent.at(-1).notes[0].key, 'host_unusable');
+  assert.equal(popup.sent.at(-1).notes[0].key, 'host_silent');
   assert.equal(browser.ports[0].closed, true);
   await clock.pass(500);
   assert.equal(browser.ports.length, 2);
@@ -88,6 +96,20 @@ test('two pushes at once end at the second', async () => {
   await flush();
   assert.equal(browser.policy.value, locked);
   assert.equal(browser.port.asked('report').at(-1).serial, 3);
+});
+
+test('a report is of the state that was obeyed, also when another came meanwhile', async () => {
+  const {browser} = await begin({state: stateAt('unrestricted')});
+  const {set} = browser.policy;
+  browser.policy.set = async (details) => {
+    browser.policy.set = set;
+    browser.port.say({v: 1, event: 'state', serial: 3, state: stateAt('default_route_only')});
+    await set.call(browser.policy, details);
+  };
+  browser.port.say({v: 1, event: 'state', serial: 2, state: stateAt('force_proxy')});
+  await flush();
+  assert.deepEqual(browser.port.asked('report').slice(-2).map(({serial, level}) => [serial, level]),
+    [[2, 'force_proxy'], [3, 'default_route_only']]);
 });
 
 test('frames that cannot be acted on make the host unusable, and lock', async () => {
@@ -302,7 +324,7 @@ test('no host: locked, and Open and Locked work by hand', async () => {
 test('no host: Open by hand is kept over a browser start, after the lock', async () => {
   const {browser} = await begin({installed: false, local: {hand: 'open'}});
   assert.deepEqual(browser.log.filter(([what, name]) => name === 'policy' && what !== 'get'),
-    [['set', 'policy', locked], ['clear', 'policy']]);
+    [['set', 'policy', locked], ['set', 'policy', locked], ['clear', 'policy']]);
 });
 
 test('Locked by hand is asked of a host that comes back in another mode, before it can loosen', async () => {
@@ -391,7 +413,7 @@ test('a choice that is not answered is said, and the host is given up', async ()
   browser.answer = null;
   popup.onMessage.fire({mode: 'open'});
   await clock.pass(5100);
-  assert.deepEqual(popup.sent.at(-1).notes.map((/** @type {any} */ {key}) => key), ['error_timeout', 'host_unusable']);
+  assert.deepEqual(popup.sent.at(-1).notes.map((/** @type {any} */ {key}) => key), ['host_silent']);
   assert.equal(browser.policy.value, locked);
 });
 

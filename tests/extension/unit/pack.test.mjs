@@ -2,7 +2,7 @@
 // The packages: the same bytes each time, nothing in them that is not wanted, small, and a .crx that verifies.
 
 import assert from 'node:assert/strict';
-import {execFileSync} from 'node:child_process';
+import {execFileSync, spawnSync} from 'node:child_process';
 import {createPublicKey, createVerify} from 'node:crypto';
 import {mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -19,7 +19,8 @@ const key = join(scratch, 'key.pem');
 
 /** @param {string} out @param {string[]} args */
 function pack(out, ...args) {
-  const words = execFileSync(process.execPath, [script, '--out', join(scratch, out), ...args], {encoding: 'utf8'});
+  const words = execFileSync(process.execPath, [script, '--out', join(scratch, out), ...args],
+    {encoding: 'utf8', stdio: 'pipe'});
   const names = readdirSync(join(scratch, out)).sort();
   return {words, files: new Map(names.map((name) => [name, readFileSync(join(scratch, out, name))]))};
 }
@@ -98,6 +99,18 @@ test('with a base URL an admin gets all that a server of their own needs', () =>
     .browser_specific_settings.gecko.update_url, undefined, 'addons.mozilla.org refuses an update_url');
   execFileSync('python3', ['-c', 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])',
     join(scratch, 'hosted', 'updates.xml')]);
+});
+
+test('the ids are those that the host speaks to, and a key of another id is said to be one', () => {
+  const header = readFileSync(new URL('../../../host/policy/browsers.h', import.meta.url), 'utf8');
+  const known = (/** @type {string} */ family) =>
+    new RegExp(`\\b${family}_extension_id = "([^"]+)"`).exec(header)?.[1];
+  const manifest = JSON.parse(readFileSync(join(extensionDir, 'manifest.json'), 'utf8'));
+  assert.equal(idOf(Buffer.from(manifest.key, 'base64')), known('chromium'));
+  assert.equal(manifest.browser_specific_settings.gecko.id, known('firefox'));
+  const {stderr} = spawnSync(process.execPath, [script, '--out', join(scratch, 'other'), '--key', key],
+    {encoding: 'utf8'});
+  assert.match(stderr, new RegExp(`^pack-extension: warning: .*${known('chromium')}`));
 });
 
 test('a missing key, a key of another kind and a wrong option are told, and nothing is overwritten', () => {

@@ -55,6 +55,18 @@ test('Firefox with it: followed as it is set and unset, and let alone in the mod
   changed();
   await flush();
   assert.equal(browser.policy.value, 'proxy_only');
+  for (const [event, args] of /** @type {[any, any[]][]} */ ([[browser.tabs.onActivated, [{}]],
+    [browser.tabs.onUpdated, [1, {status: 'loading'}]]])) {
+    value = {proxyType: 'none'};
+    changed();
+    await flush();
+    assert.equal(browser.policy.value, 'default');
+    // What the person sets is told by no event.
+    value = /** @type {any} */ ({proxyType: 'manual', socks: '127.0.0.1:9050'});
+    event.fire(...args);
+    await flush();
+    assert.equal(browser.policy.value, 'proxy_only');
+  }
   browser.port.say({v: 1, event: 'state', serial: 2, state: stateAt('unrestricted', {mode: 'open'})});
   await flush();
   assert.equal(browser.policy.value, 'default');

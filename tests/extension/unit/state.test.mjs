@@ -149,7 +149,7 @@ test('Chromium asked for disabled says that it has no such thing, and is not wro
 });
 
 const hosts = /** @type {const} */ (
-  ['absent', 'forbidden', 'lost', 'unusable', 'older', 'newer', 'connecting']);
+  ['absent', 'forbidden', 'lost', 'silent', 'unusable', 'older', 'newer', 'connecting']);
 
 test('without a host: badge, reason, no Auto, and the hand is shown', () => {
   for (const host of hosts) {

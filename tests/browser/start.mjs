@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// start.mjs BROWSER: what a page learns that the browser opens by itself at its start, when the session before was
+// closed with WebRTC open, and a VPN came up in between.
+import {execFileSync} from 'node:child_process';
+import {readdirSync, readFileSync} from 'node:fs';
+import path from 'node:path';
+import {fileURLToPath} from 'node:url';
+
+import {Lab, until} from '../lab/lab.mjs';
+import {pages} from '../lab/network.mjs';
+import {Chromium} from './chromium.mjs';
+import {leaks, named, Report, stun_urls} from './expect.mjs';
+import {Firefox} from './firefox.mjs';
+import {extension, icelock, install_manifest, need_extension, need_programs, write_settings} from './setup.mjs';
+
+const rounds = Number(process.env.ICELOCK_ROUNDS ?? 1);
+const [name] = process.argv.slice(2);
+const report = new Report(`start.${name}`);
+/// A page that gathers every 10 ms for 2 s, and waits half a second for answers.
+const early = `${pages.granted}/early.html#${encodeURIComponent(JSON.stringify([2000, 10, 500, stun_urls]))}`;
+const is_early = (url) => url.startsWith(`${pages.granted}/early`);
+
+// Loaded from the command line: what a browser is told to load later is not there before its first page. Headless, it
+// outlives its windows, so it is ended after them.
+const chromium = {
+  launch: (...pages_to_open) => Chromium.launch({extension: true, args: [
+    `--load-extension=${path.resolve(extension)}`, '--disable-features=DisableLoadExtensionCommandLineSwitch',
+    ...pages_to_open]}),
+  async end({browser}) {
+    const target = browser.targets().find((one) => one.type() === 'service_worker');
+    await (await target.worker()).evaluate(async () => {
+      for (const {id} of await chrome.windows.getAll()) await chrome.windows.remove(id);
+    });
+    await browser.close();
+  },
+  left() {
+    const file = path.join(process.env.XDG_CONFIG_HOME, 'chromium/Default/Preferences');
+    const all = Object.values(JSON.parse(readFileSync(file, 'utf8')).extensions.settings);
+    return all.some(({preferences}) => preferences?.['webrtc.ip_handling_policy'] === 'disable_non_proxied_udp');
+  },
+  async series({browser}) {
+    const page = await until('the page', async () => (await browser.pages()).find((one) => is_early(one.url())), 20000);
+    await until('its script', () => page.evaluate(() => Boolean(window.series)).catch(() => false), 20000);
+    return page.evaluate(() => window.series);
+  },
+};
+
+// A package, installed for good: one that is installed for the session takes its settings with it.
+const firefox = {
+  profile: path.join(process.env.TMPDIR, 'firefox-start'),
+  async launch(url) {
+    const options = {profile: this.profile, prefs: {'xpinstall.signatures.required': false,
+                                                    'browser.shell.checkDefaultBrowser': false}};
+    if (url) return Firefox.launch({...options, args: [url]});
+    const folder = path.join(process.env.TMPDIR, 'packages');
+    execFileSync(process.execPath, [fileURLToPath(new URL('../../installer/pack-extension.mjs', import.meta.url)),
+                                    '--out', folder], {stdio: 'ignore'});
+    const xpi = readdirSync(folder).find((one) => one.endsWith('.xpi'));
+    return Firefox.launch({...options, extension: path.join(folder, xpi)});
+  },
+  async end(browser) {
+    const gone = new Promise((resolve) => browser.child.once('exit', resolve));
+    browser.privileged('for (const one of [...Services.wm.getEnumerator("navigator:browser")]) one.close();')
+        .catch(() => {});
+    await gone;
+    browser.marionette.close();
+  },
+  left() {
+    return readFileSync(path.join(this.profile, 'prefs.js'), 'utf8').includes('ice.proxy_only", true');
+  },
+  async series({marionette}) {
+    return until('the page', async () => {
+      for (const handle of await marionette.command('WebDriver:GetWindowHandles')) {
+        await marionette.command('WebDriver:SwitchToWindow', {handle});
+        const {value} = await marionette.command('WebDriver:GetCurrentURL');
+        if (is_early(value)) return marionette.run('return window.series;');
+      }
+      return null;
+    }, 30000);
+  },
+};
+
+need_programs('icelock', 'icelock-host');
+need_extension();
+let failure;
+try {
+  const lab = await Lab.build('ovpn_full_v6');
+  const kind = {chromium, firefox}[name];
+  write_settings({hold_seconds: 1});
+  install_manifest(name);
+  let browser = await kind.launch();
+  for (let round = 0; round < rounds; ++round) {
+    // Both, or it could be the browser's own value, before the extension was there.
+    for (const [mode, level] of [['locked', 'force_proxy'], ['auto', 'unrestricted']]) {
+      icelock('mode', mode);
+      await until(level, async () => (await browser.level()) === level, 20000);
+    }
+    await kind.end(browser);
+    report.check(`closed while open, ${round}: it leaves a lock for the next start`, kind.left());
+    await lab.tunnel_up();
+    const begin = Date.now();
+    browser = await kind.launch(early);
+    const series = await kind.series(browser);
+    const leaky = series.filter(({addresses}) => leaks(named({api: true, addresses})).length > 0);
+    report.check(`closed while open, start ${round}: a page that opens at once sees nothing of the provider`,
+                 series.length > 0 && leaky.length === 0,
+                 `${leaky.length} of ${series.length} connections, from ${series[0]?.at - begin} ms after the start on`);
+    await lab.tunnel_drop();
+  }
+  await kind.end(browser);
+} catch (error) {
+  failure = error;
+}
+process.exit(report.finish(failure));
