@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<policy::Wanted> wanted(const ExportOptions& options) {
+Result<policy::Wanted> wanted(const ExportOptions& options, std::vector<std::string>& notes) {
   std::vector<std::string> ids = options.browsers;
   if (ids.empty()) {
     for (const policy::Browser& browser : policy::browsers()) ids.emplace_back(browser.id);
@@ -36,6 +36,12 @@ Result<policy::Wanted> wanted(const ExportOptions& options) {
   if (result.empty()) {
     return fail(Code::not_found, "the document says nothing about these browsers",
                 options.document.string());
+  }
+  if (!document->settings.empty()) {
+    notes.emplace_back(
+        "settings of the guard (floor, hold, modes, protected, an own extension's id) are left "
+        "out: "
+        "they are for /etc/icelock/icelock.json, and icelock apply writes them there");
   }
   return result;
 }
@@ -104,10 +110,12 @@ void tell(const ExportOptions& options, const policy::Export& made, bool folder,
 }  // namespace
 
 int run_export(const ExportOptions& options, const Output& output) {
-  const auto said = wanted(options);
+  std::vector<std::string> notes;
+  const auto said = wanted(options, notes);
   if (!said) return report_error(said.error(), output);
-  const auto made = policy::export_policy(*said, options.format);
+  auto made = policy::export_policy(*said, options.format);
   if (!made) return report_error(made.error(), output);
+  made->notes.insert(made->notes.begin(), notes.begin(), notes.end());
   const bool folder = policy::find_export_format(options.format)->folder;
   if (const auto done = write(options, *made, folder, output.out); !done) {
     return report_error(done.error(), output);

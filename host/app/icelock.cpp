@@ -39,6 +39,7 @@ struct Options {
   bool user = false;
   std::filesystem::path document;
   std::string plan;
+  std::string reason;
   bool sarif = false;
   bool prometheus = false;
   std::string format;
@@ -67,6 +68,7 @@ app::PolicyOptions policy_options(const Options& options) {
   result.level = level_of(options);
   result.document = options.document;
   result.fingerprint = options.plan;
+  result.reason = options.reason;
   result.json = options.json;
   result.colour = !options.json && on_colour_terminal();
   result.scope = options.system ? policy::Scope::system : policy::Scope::user;
@@ -163,6 +165,11 @@ class CommandLine {
                     "Nobody is contacted without this.");
   }
 
+  CLI::App* with_reason(CLI::App* sub) {
+    sub->add_option("--reason", options_.reason, "Why, for the history: one line");
+    return sub;
+  }
+
   CLI::App* with_level(CLI::App* sub, const char* what) {
     sub->add_option("--level", options_.level, what)->check(CLI::IsMember(level_words));
     return sub;
@@ -249,12 +256,17 @@ class CommandLine {
       if (apply) {
         sub->add_option("--plan", options_.plan,
                         "Only if the plan still has this fingerprint, as plan printed it");
+        with_reason(sub);
       }
     }
-    with_browsers(with_root(
+    with_reason(with_browsers(with_root(
         verb("revert", "Put every policy file back as it was before apply", [](const Options& o) {
           return app::run_revert(policy_options(o), std::cout, std::cerr);
-        })));
+        }))));
+    with_root(
+        verb("history", "Each apply and revert: when, by whom, and why", [](const Options& o) {
+          return app::run_history(policy_options(o), std::cout, std::cerr);
+        }));
     CLI::App* audited = with_root(
         verb("audit", "What is really in force in each browser, why, and whose mistakes are there",
              audit));

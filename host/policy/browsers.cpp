@@ -35,6 +35,8 @@ constexpr std::array table = {
             .other_policy_path = "",
             .level_key = "WebRtcIPHandling",
             .needs_url_list = false,
+            .sites_since = 133,
+            .package = "google-chrome-stable",
             .system_manifests = "etc/opt/chrome/native-messaging-hosts",
             .other_system_manifests = "",
             .user_manifests = ".config/google-chrome/NativeMessagingHosts",
@@ -48,6 +50,8 @@ constexpr std::array table = {
             .other_policy_path = "",
             .level_key = "WebRtcIPHandling",
             .needs_url_list = false,
+            .sites_since = 133,
+            .package = "chromium",
             .system_manifests = "etc/chromium/native-messaging-hosts",
             .other_system_manifests = "",
             .user_manifests = ".config/chromium/NativeMessagingHosts",
@@ -61,6 +65,8 @@ constexpr std::array table = {
             .other_policy_path = "",
             .level_key = "WebRtcLocalhostIpHandling",
             .needs_url_list = true,
+            .sites_since = 135,
+            .package = "microsoft-edge-stable",
             .system_manifests = "etc/opt/edge/native-messaging-hosts",
             .other_system_manifests = "",
             .user_manifests = ".config/microsoft-edge/NativeMessagingHosts",
@@ -74,6 +80,8 @@ constexpr std::array table = {
             .other_policy_path = "",
             .level_key = "WebRtcIPHandling",
             .needs_url_list = false,
+            .sites_since = 133,
+            .package = "",
             .system_manifests = "etc/opt/chrome/native-messaging-hosts",
             .other_system_manifests = "",
             .user_manifests = ".config/BraveSoftware/Brave-Browser/NativeMessagingHosts",
@@ -89,6 +97,8 @@ constexpr std::array table = {
             .other_policy_path = "etc/opt/vivaldi/policies/managed",
             .level_key = "WebRtcIPHandling",
             .needs_url_list = false,
+            .sites_since = 133,
+            .package = "",
             .system_manifests = "etc/chromium/native-messaging-hosts",
             .other_system_manifests = "etc/opt/vivaldi/native-messaging-hosts",
             .user_manifests = ".config/vivaldi/NativeMessagingHosts",
@@ -102,6 +112,8 @@ constexpr std::array table = {
             .other_policy_path = "",
             .level_key = "",
             .needs_url_list = false,
+            .sites_since = 0,
+            .package = "",
             .system_manifests = "usr/lib/mozilla/native-messaging-hosts",
             .other_system_manifests = "usr/lib64/mozilla/native-messaging-hosts",
             .user_manifests = ".mozilla/native-messaging-hosts",
@@ -110,6 +122,23 @@ constexpr std::array table = {
 };
 
 }  // namespace
+
+const Browser& settings_owner() {
+  static constexpr Browser owner{.id = settings_id,
+                                 .name = "icelock's settings",
+                                 .family = BrowserFamily::chromium,
+                                 .programs = {},
+                                 .policy_path = "etc/icelock/icelock.json",
+                                 .other_policy_path = "",
+                                 .level_key = "",
+                                 .needs_url_list = false,
+                                 .sites_since = 0,
+                                 .package = "",
+                                 .system_manifests = "",
+                                 .other_system_manifests = "",
+                                 .user_manifests = ""};
+  return owner;
+}
 
 std::span<const Browser> browsers() {
   return table;

@@ -104,12 +104,14 @@ OrderedJson sites_of(const Rendered& one) {
 Result<Export> export_json(const Rendering& rendering) {
   OrderedJson list = OrderedJson::object();
   for (const Rendered& one : rendering.browsers) {
-    list[std::string(one.browser->id)] = {{"name", one.browser->name},
-                                          {"level", name(one.wanted.level)},
-                                          {"sites", sites_of(one)},
-                                          {"policies", one.values},
-                                          {"registry_key", one.browser->registry_key},
-                                          {"mac_domain", one.browser->mac_domain}};
+    list[std::string(one.browser->id)] = {
+        {"name", one.browser->name},
+        {"level",
+         one.wanted.states_level ? OrderedJson(name(one.wanted.level)) : OrderedJson(nullptr)},
+        {"sites", sites_of(one)},
+        {"policies", one.values},
+        {"registry_key", one.browser->registry_key},
+        {"mac_domain", one.browser->mac_domain}};
   }
   OrderedJson tree = OrderedJson::object();
   for (const ExportFile& file : rendering.tree) tree[file.path] = file.bytes;
