@@ -63,7 +63,7 @@ async function shows(what, page, icon, words, deadline_ms = 30000) {
   for (const theme of ['light', 'dark']) {
     await popup.emulateMediaFeatures([{name: 'prefers-color-scheme', value: theme}]);
     const file = path.join(outputDir, `real-${what.replaceAll(' ', '-')}-${theme}.png`);
-    await (await popup.$('main')).screenshot({path: file});
+    await popup.screenshot({path: file, captureBeyondViewport: false});
   }
   await popup.close();
 }

@@ -6,7 +6,7 @@ import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
-import {chromiumId, launchChromium, readPolicy, untilPolicy} from '../lib/chromium.mjs';
+import {chromiumId, launchChromium, pictureOf, readPolicy, untilPolicy} from '../lib/chromium.mjs';
 import {fakeHost, outputDir, sleep, until} from '../lib/common.mjs';
 import {hostState, stateAt} from '../lib/fake_browser.mjs';
 import {createHostServer} from '../lib/host_server.mjs';
@@ -43,7 +43,7 @@ async function picture(name, browser = chromium) {
     words = await page.$eval('main', (main) => main.innerText);
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
     const file = join(outputDir, `popup-${name}-${dark ? 'dark' : 'light'}.png`);
-    await (await page.$('main'))?.screenshot({path: /** @type {any} */ (file)});
+    await pictureOf(page, /** @type {`${string}.png`} */ (file));
     await page.close();
   }
   return words;
@@ -215,8 +215,7 @@ test('without a host: locked, opened and locked by hand, and said so', async () 
     const page = await alone.popup();
     await page.waitForFunction(() => /No icelock program/.test(document.body.innerText));
     assert.equal(await page.$eval('#auto', (input) => /** @type {HTMLInputElement} */ (input).disabled), true);
-    const file = join(outputDir, 'popup-absent-light.png');
-    await (await page.$('main'))?.screenshot({path: /** @type {any} */ (file)});
+    await pictureOf(page, /** @type {`${string}.png`} */ (join(outputDir, 'popup-absent-light.png')));
     await page.click('#open');
     await untilPolicy(own, 'default');
     await page.click('#locked');

@@ -7,11 +7,13 @@ import {mkdir, readdir, readFile, rm} from 'node:fs/promises';
 import {createRequire} from 'node:module';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
-import {launchChromium, withTestPermission} from '../lib/chromium.mjs';
-import {extensionDir, fakeHost, outputDir} from '../lib/common.mjs';
+import {clickIcon, launchChromium, pictureOf, showSnapshot, snapshotOf, untilPolicy,
+  withPermissions} from '../lib/chromium.mjs';
+import {extensionDir, fakeHost, outputDir, until} from '../lib/common.mjs';
 import {hostLinks, hostState, plainState, stateAt} from '../lib/fake_browser.mjs';
 import {createHostServer} from '../lib/host_server.mjs';
 import {createStun} from '../lib/stun.mjs';
+import {createWeb} from '../lib/web.mjs';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const locales = await readdir(join(extensionDir, '_locales'));
@@ -36,12 +38,15 @@ const sites = {possible: true, list: [
 let host;
 /** @type {Awaited<ReturnType<typeof createStun>>[]} */
 let stun;
+/** @type {Awaited<ReturnType<typeof createWeb>>} */
+let web;
 /** @type {string} */
 let extension;
 
 before(async () => {
   await mkdir(outputDir, {recursive: true});
-  extension = await withTestPermission();
+  extension = await withPermissions(['webRequest', 'scripting'], ['https://leak-test.invalid/*', '*://*/*']);
+  web = await createWeb();
   stun = [await createStun('203.0.113.10'), await createStun('2001:db8:99::1')];
   host = await createHostServer();
   host.probed = hostLinks;
@@ -49,6 +54,7 @@ before(async () => {
 
 after(async () => {
   await host?.close();
+  web?.close();
   for (const one of stun ?? []) one.close();
   if (extension) await rm(extension, {recursive: true, force: true});
 });
@@ -73,7 +79,7 @@ async function look(page, name) {
     await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: theme}]);
     assert.deepEqual(await violations(page), [], `${name} ${theme}`);
     const path = /** @type {`${string}.png`} */ (join(outputDir, `${name}-${theme}.png`));
-    await page.screenshot({path, fullPage: true});
+    await pictureOf(page, path);
   }
 }
 
@@ -89,6 +95,48 @@ async function popups({chromium, locale}) {
     assert.deepEqual(await overflowing(page), [], `popup ${locale} ${name}`);
     if (lookedAt.includes(locale)) await look(page, `popup-${locale}-${name}`);
     await page.close();
+  }
+}
+
+/** The real popup over a page with a connection from before the lock: every part of it shows.
+ * @param {Open} open */
+async function overCall({chromium, locale}) {
+  const worker = await chromium.worker();
+  const link = await host.link();
+  await worker.evaluate(() => chrome.storage.local.set({settings: {watchConnections: true}}));
+  await until(() => worker.evaluate(async () => (await chrome.scripting.getRegisteredContentScripts()).length),
+    'the scripts');
+  await link.report(host.push(plainState()));
+  const call = await chromium.browser.newPage();
+  await call.goto(web.site);
+  await call.evaluate(() => {
+    document.title = 'Weekly meeting of everybody who builds ships, bridges and lighthouses';
+    /** @type {any} */ (window).held = new RTCPeerConnection();
+  });
+  await link.report(host.push(hostState()));
+  await untilPolicy(worker, 'disable_non_proxied_udp');
+  const popup = await clickIcon(chromium.browser, call);
+  await popup.waitForFunction(() => document.querySelector('#tabs button') &&
+    document.querySelector('#site_buttons button'));
+  const snapshots = [];
+  // A zoom of 200 % in a popup that gets no wider: the browser's own bound, and people's text sizes.
+  for (const [zoom, size] of [['100', '14px'], ['200', '28px']]) {
+    await popup.evaluate((px) => { document.body.style.fontSize = px; }, size);
+    await popup.setViewport({width: 320, height: 600});
+    assert.deepEqual(await overflowing(popup), [], `popup ${locale} over a call, ${zoom} %`);
+    snapshots.push(await snapshotOf(popup));
+  }
+  if (lookedAt.includes(locale)) assert.deepEqual(await violations(popup), [], `popup ${locale} over a call`);
+  await popup.close();
+  await call.close();
+  if (!lookedAt.includes(locale)) return;
+  for (const [at, zoom] of [100, 200].entries()) {
+    const shown = await showSnapshot(chromium.browser, snapshots[at]);
+    for (const theme of ['light', 'dark']) {
+      await shown.emulateMediaFeatures([{name: 'prefers-color-scheme', value: theme}]);
+      await pictureOf(shown, `${join(outputDir, `popup-${locale}-call-${zoom}-${theme}`)}.png`);
+    }
+    await shown.close();
   }
 }
 
@@ -136,6 +184,7 @@ for (const locale of locales) {
       }
       const open = {chromium, locale};
       await popups(open);
+      await overCall(open);
       await pages(open);
       if (lookedAt.includes(locale)) await leak(open);
     } finally {

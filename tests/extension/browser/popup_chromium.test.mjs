@@ -7,7 +7,8 @@ import {mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, afterEach, before, test} from 'node:test';
-import {chromiumId, clickIcon, launchChromium, readPolicy, untilPolicy, withPermissions} from '../lib/chromium.mjs';
+import {chromiumId, clickIcon, launchChromium, readPolicy, untilPolicy,
+  withPermissions} from '../lib/chromium.mjs';
 import {extensionDir, fakeHost, outputDir, sleep, until} from '../lib/common.mjs';
 import {hostState, stateAt} from '../lib/fake_browser.mjs';
 import {createHostServer} from '../lib/host_server.mjs';
@@ -79,13 +80,11 @@ const press = (popup, words) => popup.evaluate((text) => {
 
 /** Pictures of the popup in both themes. @param {Page} popup @param {string} name */
 async function picture(popup, name) {
-  const height = await popup.evaluate(() => document.body.scrollHeight);
-  await popup.setViewport({width: 320, height: Math.max(height, 200)});
   for (const theme of ['light', 'dark']) {
     await popup.emulateMediaFeatures([{name: 'prefers-color-scheme', value: theme}]);
     assert.equal(await popup.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
-    const path = /** @type {any} */ (join(outputDir, `popup-${name}-${theme}.png`));
-    await (await popup.$('main'))?.screenshot({path});
+    const path = /** @type {`${string}.png`} */ (join(outputDir, `popup-${name}-${theme}.png`));
+    await popup.screenshot({path, captureBeyondViewport: false});
   }
 }
 

@@ -43,7 +43,7 @@ export async function launchChromium({host, profile, extensions, args = [], env 
  * @returns {Promise<import('puppeteer-core').Page>} the popup, once it is drawn */
 export async function clickIcon(browser, page) {
   await page.bringToFront();
-  const ours = [...(await browser.extensions()).values()].find(({name}) => name === 'icelock');
+  const ours = (await browser.extensions()).get(chromiumId);
   if (!ours) throw new Error('the extension is not there');
   await page.triggerExtensionAction(ours);
   const target = await browser.waitForTarget((one) => one.url().endsWith('/popup.html'), {timeout: 20_000});
@@ -51,6 +51,43 @@ export async function clickIcon(browser, page) {
   await popup.waitForFunction(() => document.body.dataset.drawn && 
     !document.querySelector('#site')?.hasAttribute('hidden'));
   return popup;
+}
+
+/** A picture of all of a page in a tab.
+ * @param {import('puppeteer-core').Page} page @param {`${string}.png`} [path]
+ * @returns {Promise<string>} in base64 */
+export async function pictureOf(page, path) {
+  const {width, height} = await page.evaluate(() =>
+    ({width: innerWidth, height: Math.ceil(document.documentElement.getBoundingClientRect().height)}));
+  const {deviceScaleFactor = 1} = page.viewport() ?? {};
+  await page.setViewport({width, height: Math.max(height, 200), deviceScaleFactor});
+  const bytes = await page.screenshot();
+  if (path) await writeFile(path, bytes);
+  return Buffer.from(bytes).toString('base64');
+}
+
+/** What a real popup shows, for showSnapshot().
+ * @param {import('puppeteer-core').Page} popup */
+export const snapshotOf = (popup) => popup.evaluate(() => {
+  for (const input of document.querySelectorAll('input')) input.toggleAttribute('checked', input.checked);
+  return new XMLSerializer().serializeToString(document);
+});
+
+/** Puts it into a tab without scripts. Of a popup that is higher than its window Chromium cannot take a picture: it
+ * repeats the top. The tab closes the popup.
+ * @param {import('puppeteer-core').Browser} browser @param {string} snapshot
+ * @returns {Promise<import('puppeteer-core').Page>} */
+export async function showSnapshot(browser, snapshot) {
+  const page = await browser.newPage();
+  await page.setViewport({width: 320, height: 480, deviceScaleFactor: 2});
+  await page.setJavaScriptEnabled(false);
+  await page.goto(`chrome-extension://${chromiumId}/popup.html`);
+  await page.evaluate((text) => {
+    const from = new DOMParser().parseFromString(text, 'application/xhtml+xml').documentElement;
+    for (const name of ['lang', 'dir']) document.documentElement.setAttribute(name, from.getAttribute(name) ?? '');
+    document.body.replaceWith(/** @type {Node} */ (from.querySelector('body')));
+  }, snapshot);
+  return page;
 }
 
 /** A copy of the extension that holds permissions which it would ask for: no test can click that question.

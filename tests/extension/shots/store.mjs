@@ -5,7 +5,7 @@
 
 import {mkdir, rm} from 'node:fs/promises';
 import {join} from 'node:path';
-import {launchChromium, withTestPermission} from '../lib/chromium.mjs';
+import {launchChromium, pictureOf, withTestPermission} from '../lib/chromium.mjs';
 import {fakeHost, outputDir} from '../lib/common.mjs';
 import {hostLinks, hostState, stateAt} from '../lib/fake_browser.mjs';
 import {createHostServer} from '../lib/host_server.mjs';
@@ -28,7 +28,7 @@ const shoot = (page, name) =>
 async function shootPopup(name) {
   const page = await chromium.popup();
   await page.waitForFunction(() => document.querySelectorAll('#notes li').length > 0);
-  const picture = await (await page.$('main'))?.screenshot({encoding: 'base64'});
+  const picture = await pictureOf(page);
   await page.setViewport({width: 1280, height: 800, deviceScaleFactor: 1});
   await page.goto('about:blank');
   await page.setContent(`<style>body {margin: 0; height: 800px; display: grid; place-items: center;
