@@ -136,7 +136,9 @@ const Browser& settings_owner() {
                                  .package = "",
                                  .system_manifests = "",
                                  .other_system_manifests = "",
-                                 .user_manifests = ""};
+                                 .user_manifests = "",
+                                 .registry_key = "",
+                                 .mac_domain = ""};
   return owner;
 }
 
