@@ -219,17 +219,35 @@ void add_values(std::vector<RegistryValue>& found, const std::string& key, const
   found.push_back(std::move(one));
 }
 
+// Keys within keys: extensions, the id, in Chromium "policy", and there each setting (Chromium
+// policy_loader_win.cc; mozilla/policy-templates, "3rdparty").
+void add_third_party(std::vector<RegistryValue>& found, const std::string& key,
+                     const OrderedJson& kinds, bool firefox) {
+  for (const auto& [kind, extensions] : kinds.items()) {
+    for (const auto& [id, settings] : extensions.items()) {
+      const std::string place = key + "\\" + kind + "\\" + id + (firefox ? "" : "\\policy");
+      for (const auto& [name, value] : settings.items()) {
+        add_values(found, place, name, value, firefox);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<RegistryValue> registry_values(const Rendered& one) {
   std::vector<RegistryValue> found;
   const std::string key(one.browser->registry_key);
+  const bool firefox = one.browser->family == BrowserFamily::firefox;
   // A key's own values first: the registry editor's file names each key once.
   for (const bool lists : {false, true}) {
     for (const auto& [name, value] : one.values.items()) {
-      if (lists != (is_list_of_strings(value) && !value.empty())) continue;
-      add_values(found, key, name, value, one.browser->family == BrowserFamily::firefox);
+      if (lists != (is_list_of_strings(value) && !value.empty()) || name == third_party) continue;
+      add_values(found, key, name, value, firefox);
     }
+  }
+  if (const auto extensions = one.values.find(third_party); extensions != one.values.end()) {
+    add_third_party(found, key + "\\" + std::string(third_party), *extensions, firefox);
   }
   return found;
 }
@@ -257,6 +275,7 @@ Result<Export> export_gpo(const Rendering& rendering) {
 Result<Export> export_intune(const Rendering& rendering) {
   OrderedJson settings = OrderedJson::array();
   std::vector<const Browser*> others;
+  bool extensions = false;
   for (const Rendered& one : rendering.browsers) {
     const Template& its = template_of(*one.browser);
     if (its.area.empty()) {
@@ -264,6 +283,10 @@ Result<Export> export_intune(const Rendering& rendering) {
       continue;
     }
     for (const auto& [name, value] : one.values.items()) {
+      if (name == third_party) {
+        extensions = true;
+        continue;
+      }
       settings.push_back({{"@odata.type", "#microsoft.graph.omaSettingString"},
                           {"displayName", std::string(one.browser->name) + ": " + name},
                           {"description", "needs " + std::string(its.file) + ", taken in as " +
@@ -276,6 +299,7 @@ Result<Export> export_intune(const Rendering& rendering) {
   if (settings.empty()) return Export{};
   std::vector<std::string> notes = rendering.notes;
   add_left_out(notes, others);
+  if (extensions) notes.emplace_back("settings of extensions are left out: use the registry file");
   const OrderedJson profile = {{"@odata.type", "#microsoft.graph.windows10CustomConfiguration"},
                                {"displayName", "icelock"},
                                {"description", "WebRTC handling of browsers"},
