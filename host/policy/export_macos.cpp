@@ -69,8 +69,9 @@ Result<Export> export_macos(const Rendering& rendering) {
     } else if (const auto found = content.find(third_party); found != content.end()) {
       // An extension has a domain of its own (Chromium policy_loader_mac.mm).
       const OrderedJson extensions = found->value("extensions", OrderedJson::object());
+      const std::string start = domain + ".extensions.";
       for (const auto& [id, settings] : extensions.items()) {
-        add(domain + ".extensions." + id, settings);
+        add(start + id, settings);
       }
       content.erase(std::string(third_party));
     }

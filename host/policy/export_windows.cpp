@@ -194,6 +194,12 @@ std::string intune_value(const Browser& browser, const std::string& policy,
   return "<enabled/>\n<data id=\"" + xml_escaped(id) + "\" value=\"" + text + "\"/>";
 }
 
+std::string below(std::string key, std::string_view name) {
+  key += '\\';
+  key += name;
+  return key;
+}
+
 void add_values(std::vector<RegistryValue>& found, const std::string& key, const std::string& name,
                 const OrderedJson& value, bool firefox) {
   RegistryValue one;
@@ -209,7 +215,7 @@ void add_values(std::vector<RegistryValue>& found, const std::string& key, const
     one.text = value.get<std::string>();
   } else if (is_list_of_strings(value) && !value.empty()) {
     for (std::size_t i = 0; i < value.size(); ++i) {
-      add_values(found, key + "\\" + name, std::to_string(i + 1), value[i], firefox);
+      add_values(found, below(key, name), std::to_string(i + 1), value[i], firefox);
     }
     return;
   } else {
@@ -225,7 +231,8 @@ void add_third_party(std::vector<RegistryValue>& found, const std::string& key,
                      const OrderedJson& kinds, bool firefox) {
   for (const auto& [kind, extensions] : kinds.items()) {
     for (const auto& [id, settings] : extensions.items()) {
-      const std::string place = key + "\\" + kind + "\\" + id + (firefox ? "" : "\\policy");
+      std::string place = below(below(key, kind), id);
+      if (!firefox) place = below(place, "policy");
       for (const auto& [name, value] : settings.items()) {
         add_values(found, place, name, value, firefox);
       }
@@ -247,7 +254,7 @@ std::vector<RegistryValue> registry_values(const Rendered& one) {
     }
   }
   if (const auto extensions = one.values.find(third_party); extensions != one.values.end()) {
-    add_third_party(found, key + "\\" + std::string(third_party), *extensions, firefox);
+    add_third_party(found, below(key, third_party), *extensions, firefox);
   }
   return found;
 }
