@@ -67,7 +67,9 @@ void take_notes(Rendering& rendering, const Change& change) {
     if (has(note, "is not installed")) continue;
     const bool shared = has(note, "the same file") || has(note, "the file says");
     std::vector<std::string>& notes = shared ? rendering.tree_notes : rendering.notes;
-    notes.push_back(std::string(find_browser(change.browser)->name) + ": " + note);
+    const Browser* browser = find_browser(change.browser);
+    notes.push_back((browser == nullptr ? change.browser : std::string(browser->name)) + ": " +
+                    note);
   }
 }
 
@@ -135,7 +137,11 @@ Result<Export> export_cloud(const Rendering& rendering) {
   std::vector<const Browser*> others;
   for (const Rendered& one : rendering.browsers) {
     if (one.browser->id == "chrome" || one.browser->id == "edge") {
-      result.files.push_back({std::string(one.browser->id) + ".json", pretty(one.values)});
+      OrderedJson values = one.values;
+      if (values.erase(std::string(third_party)) > 0) {
+        result.notes.emplace_back("settings of extensions are left out: set them at the extension");
+      }
+      result.files.push_back({std::string(one.browser->id) + ".json", pretty(values)});
     } else {
       others.push_back(one.browser);
     }

@@ -15,16 +15,17 @@ bool is_firefox_file(const std::string& path) {
 
 OrderedJson target_of(const ExportFile& file) {
   OrderedJson target = {{"path", "/" + file.path}, {"content", file.bytes}};
+  // A file that is not icelock's alone by its name is shared with others.
+  const bool own = file.path.ends_with("/" + std::string(chromium_file_name));
+  if (!own) target["merge"] = true;
   if (is_firefox_file(file.path)) {
-    target["merge"] = true;
     target["instead_of"] = OrderedJson::array();
     for (const std::string_view other : firefox_distribution_files()) {
       target["instead_of"].push_back("/" + std::string(other));
     }
-    return target;
   }
   // A list of sites outranks the level wherever it stands.
-  if (!OrderedJson::parse(file.bytes).contains(chromium_url_key)) {
+  if (own && !OrderedJson::parse(file.bytes).contains(chromium_url_key)) {
     target["outranked_by"] = {chromium_url_key};
   }
   return target;

@@ -60,10 +60,22 @@ Result<Export> export_macos(const Rendering& rendering) {
   for (const Rendered& one : rendering.browsers) {
     const std::string domain(one.browser->mac_domain);
     OrderedJson content = one.values;
-    // Firefox reads managed preferences only with this (mozilla/policy-templates, mac/README.md).
-    if (one.browser->family == BrowserFamily::firefox) content["EnterprisePoliciesEnabled"] = true;
-    payloads.push_back(
-        with_identity("icelock.webrtc." + domain, domain, one.browser->name, content));
+    const auto add = [&](const std::string& place, const OrderedJson& what) {
+      payloads.push_back(with_identity("icelock.webrtc." + place, place, one.browser->name, what));
+    };
+    if (one.browser->family == BrowserFamily::firefox) {
+      // It reads managed preferences only with this (mozilla/policy-templates, mac/README.md).
+      content["EnterprisePoliciesEnabled"] = true;
+    } else if (const auto found = content.find(third_party); found != content.end()) {
+      // An extension has a domain of its own (Chromium policy_loader_mac.mm).
+      const OrderedJson extensions = found->value("extensions", OrderedJson::object());
+      const std::string start = domain + ".extensions.";
+      for (const auto& [id, settings] : extensions.items()) {
+        add(start + id, settings);
+      }
+      content.erase(std::string(third_party));
+    }
+    add(domain, content);
   }
   const OrderedJson profile = with_identity("icelock.webrtc", "Configuration", "icelock",
                                             {{"PayloadDescription", "WebRTC handling of browsers"},

@@ -32,6 +32,10 @@ struct Rendering {
   std::vector<std::string> tree_notes;  ///< about files that two browsers read
 };
 
+/// The policy that holds settings of extensions: each engine has a place of its own for them, and
+/// no vendor's template has one.
+inline constexpr std::string_view third_party = "3rdparty";
+
 Result<Export> export_reg(const Rendering& rendering);
 /// The values of export_reg() taken away.
 Result<Export> export_reg_undo(const Rendering& rendering);

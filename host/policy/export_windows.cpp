@@ -194,6 +194,12 @@ std::string intune_value(const Browser& browser, const std::string& policy,
   return "<enabled/>\n<data id=\"" + xml_escaped(id) + "\" value=\"" + text + "\"/>";
 }
 
+std::string below(std::string key, std::string_view name) {
+  key += '\\';
+  key += name;
+  return key;
+}
+
 void add_values(std::vector<RegistryValue>& found, const std::string& key, const std::string& name,
                 const OrderedJson& value, bool firefox) {
   RegistryValue one;
@@ -209,7 +215,7 @@ void add_values(std::vector<RegistryValue>& found, const std::string& key, const
     one.text = value.get<std::string>();
   } else if (is_list_of_strings(value) && !value.empty()) {
     for (std::size_t i = 0; i < value.size(); ++i) {
-      add_values(found, key + "\\" + name, std::to_string(i + 1), value[i], firefox);
+      add_values(found, below(key, name), std::to_string(i + 1), value[i], firefox);
     }
     return;
   } else {
@@ -219,17 +225,36 @@ void add_values(std::vector<RegistryValue>& found, const std::string& key, const
   found.push_back(std::move(one));
 }
 
+// Keys within keys: extensions, the id, in Chromium "policy", and there each setting (Chromium
+// policy_loader_win.cc; mozilla/policy-templates, "3rdparty").
+void add_third_party(std::vector<RegistryValue>& found, const std::string& key,
+                     const OrderedJson& kinds, bool firefox) {
+  for (const auto& [kind, extensions] : kinds.items()) {
+    for (const auto& [id, settings] : extensions.items()) {
+      std::string place = below(below(key, kind), id);
+      if (!firefox) place = below(place, "policy");
+      for (const auto& [name, value] : settings.items()) {
+        add_values(found, place, name, value, firefox);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<RegistryValue> registry_values(const Rendered& one) {
   std::vector<RegistryValue> found;
   const std::string key(one.browser->registry_key);
+  const bool firefox = one.browser->family == BrowserFamily::firefox;
   // A key's own values first: the registry editor's file names each key once.
   for (const bool lists : {false, true}) {
     for (const auto& [name, value] : one.values.items()) {
-      if (lists != (is_list_of_strings(value) && !value.empty())) continue;
-      add_values(found, key, name, value, one.browser->family == BrowserFamily::firefox);
+      if (lists != (is_list_of_strings(value) && !value.empty()) || name == third_party) continue;
+      add_values(found, key, name, value, firefox);
     }
+  }
+  if (const auto extensions = one.values.find(third_party); extensions != one.values.end()) {
+    add_third_party(found, below(key, third_party), *extensions, firefox);
   }
   return found;
 }
@@ -257,6 +282,7 @@ Result<Export> export_gpo(const Rendering& rendering) {
 Result<Export> export_intune(const Rendering& rendering) {
   OrderedJson settings = OrderedJson::array();
   std::vector<const Browser*> others;
+  bool extensions = false;
   for (const Rendered& one : rendering.browsers) {
     const Template& its = template_of(*one.browser);
     if (its.area.empty()) {
@@ -264,6 +290,10 @@ Result<Export> export_intune(const Rendering& rendering) {
       continue;
     }
     for (const auto& [name, value] : one.values.items()) {
+      if (name == third_party) {
+        extensions = true;
+        continue;
+      }
       settings.push_back({{"@odata.type", "#microsoft.graph.omaSettingString"},
                           {"displayName", std::string(one.browser->name) + ": " + name},
                           {"description", "needs " + std::string(its.file) + ", taken in as " +
@@ -276,6 +306,7 @@ Result<Export> export_intune(const Rendering& rendering) {
   if (settings.empty()) return Export{};
   std::vector<std::string> notes = rendering.notes;
   add_left_out(notes, others);
+  if (extensions) notes.emplace_back("settings of extensions are left out: use the registry file");
   const OrderedJson profile = {{"@odata.type", "#microsoft.graph.windows10CustomConfiguration"},
                                {"displayName", "icelock"},
                                {"description", "WebRTC handling of browsers"},

@@ -37,8 +37,7 @@ class Trouble(Exception):
 
 
 class File:
-    """A file as it is, or is to be."""
-
+    """A file as it is or is to be."""
     def __init__(self, data, mode=0o644, uid=0, gid=0, mtime_ns=None):
         self.data, self.mode, self.uid, self.gid, self.mtime_ns = data, mode, uid, gid, mtime_ns
 
@@ -108,17 +107,18 @@ def text_of(value):
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
 
 
+def branches(way, value, depth):
+    if depth == 0 or not isinstance(value, dict):
+        return [(way, value)]
+    return [leaf for key, inner in value.items() for leaf in branches(way + (key,), inner, depth - 1)]
+
+
 def leaves(ours, merge):
-    """The keys that are ours, as paths: in Firefox's file the members of each policy."""
-    if not merge:
-        return [((key,), value) for key, value in ours.items()]
-    found = []
-    for name, policy in ours["policies"].items():
-        if isinstance(policy, dict):
-            found += [(("policies", name, key), value) for key, value in policy.items()]
-        else:
-            found.append((("policies", name), policy))
-    return found
+    """The keys that are ours, as paths: in Firefox's file the members of each policy, and extensions by their id."""
+    if not (merge and "policies" in ours):
+        return branches((), ours, 1)
+    return [leaf for name, policy in ours["policies"].items()
+            for leaf in branches(("policies", name), policy, 2 if name == "3rdparty" else 1)]
 
 
 def look_up(value, way):
@@ -204,8 +204,8 @@ def has_drifted(entry, now, path):
         return True
     if not entry["merge"]:
         return now.data != entry["content"].encode("utf-8")
-    value = parse(now.data, path)
-    return any(not same(look_up(value, way)[0], ours) for way, ours in leaves(json.loads(entry["content"]), True))
+    value, ours = parse(now.data, path), leaves(json.loads(entry["content"]), True)
+    return any(not same(look_up(value, way)[0], wish) for way, wish in ours)
 
 
 def rivals(target):
@@ -372,8 +372,8 @@ class Run:
 
 def diff_of(change):
     path, now, to_be = change
-    shown = [file.data.decode("utf-8", "replace") if file else "" for file in (now, to_be)]
-    return {"before_header": path, "after_header": path, "before": shown[0], "after": shown[1]}
+    before, after = [file.data.decode("utf-8", "replace") if file else "" for file in (now, to_be)]
+    return {"before_header": path, "after_header": path, "before": before, "after": after}
 
 
 def main():

@@ -232,23 +232,27 @@ class Role(unittest.TestCase):
         self.assertEqual(self.fleet.snapshots(), start)
 
     def test_keys_that_a_policy_no_longer_has_go(self):
-        self.fleet.machine("shared").firefox('{"policies": {"Preferences": {"a.b": {"Value": 1}}}}')
+        self.fleet.machine("shared").firefox('{"policies": {"Preferences": {"a.b": {"Value": 1}},'
+                                             ' "3rdparty": {"Extensions": {"theirs": {"x": 1}}}}}')
         start = self.fleet.snapshots()
         path = self.fleet.folder / "roles/icelock/files/policy.json"
         exported = path.read_text("utf-8")
         policy = json.loads(exported)
         firefox = next(file for file in policy["files"] if file.get("merge"))
         more = json.loads(firefox["content"])
-        more["policies"] |= {"BlockAboutConfig": True, "Permissions": {"Camera": {}}}
+        more["policies"] |= {"BlockAboutConfig": True, "Permissions": {"Camera": {}},
+                             "3rdparty": {"Extensions": {"ours": {"y": 2}}}}
         more["policies"]["Preferences"]["a.b"] = {"Value": True}  # as JSON another value than 1
         path.write_text(json.dumps(dict(policy, files=[dict(firefox, content=json.dumps(more))])), encoding="utf-8")
         self.fleet.play()
         there = self.json_of("shared", trees.FIREFOX)["policies"]
         self.assertEqual((there["BlockAboutConfig"], there["Preferences"]["a.b"]["Value"] is True), (True, True))
+        self.assertEqual(there["3rdparty"]["Extensions"], {"theirs": {"x": 1}, "ours": {"y": 2}})
         path.write_text(exported, encoding="utf-8")
         self.assertEqual(changed(self.fleet.play()), {"shared"})
         there = self.json_of("shared", trees.FIREFOX)["policies"]
-        self.assertEqual((list(there), there["Preferences"]["a.b"]["Value"] is True), (["Preferences"], False))
+        self.assertEqual((list(there), there["Preferences"]["a.b"]["Value"] is True), (["Preferences", "3rdparty"], False))
+        self.assertEqual(there["3rdparty"]["Extensions"], {"theirs": {"x": 1}})
         self.assertEqual(changed(self.fleet.play()), set())
         self.fleet.play(icelock_state="absent")
         self.assertEqual(self.fleet.snapshots(), start)

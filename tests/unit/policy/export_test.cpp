@@ -22,7 +22,8 @@ Rendering one(std::string_view browser) {
     "Yes": true, "No": false, "Number": 7,
     "Text": "\u00e9\u20ac\ud83d\ude00 <&> \"C:\\x\"",
     "List": ["a;b", "c\"d"],
-    "Object": {"deep": [1, {"er": "\u00e9"}]}
+    "Object": {"deep": [1, {"er": "\u00e9"}]},
+    "3rdparty": {"extensions": {"abc": {"mode": "locked", "sites": ["a"]}}}
   })");
   return {{{find_browser(browser), Level::force_proxy, values}}, {}, {}, {}};
 }
@@ -87,6 +88,21 @@ TEST(Export, ProfileHoldsEachShape) {
         "<key>deep</key>\n\t\t\t\t<array>\n\t\t\t\t\t<integer>1</integer>"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
+}
+
+TEST(Export, SettingsOfExtensionsHaveAPlaceOfTheirOwn) {
+  EXPECT_THAT(narrow(text_of(export_reg(one("chrome")))),
+              HasSubstr("Google\\Chrome\\3rdparty\\extensions\\abc\\policy]\r\n"
+                        "\"mode\"=\"locked\"\r\n"));
+  EXPECT_THAT(narrow(text_of(export_reg(one("firefox")))),
+              HasSubstr("Firefox\\3rdparty\\extensions\\abc]\r\n\"mode\"=\"locked\"\r\n"));
+  const std::string profile = text_of(export_macos(one("brave")));
+  EXPECT_THAT(profile, HasSubstr("<string>com.brave.Browser.extensions.abc</string>"));
+  EXPECT_THAT(profile, Not(HasSubstr("3rdparty")));
+  EXPECT_THAT(text_of(export_macos(one("firefox"))), HasSubstr("<key>3rdparty</key>"));
+  const auto intune = export_intune(one("edge"));
+  EXPECT_THAT(text_of(intune), Not(HasSubstr("3rdparty")));
+  EXPECT_THAT(intune->notes, ElementsAre(HasSubstr("settings of extensions are left out")));
 }
 
 TEST(Export, UnknownFormatsAndBrowsersAreRefused) {
