@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guard/settings_document.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -41,6 +42,16 @@ Result<void> add_preset(PolicyDocument& document, const std::string& preset) {
     return {};
   }
   return fail(Code::bad_settings, "\"presets\": \"" + preset + "\" is none of " + names);
+}
+
+// The service would hold exceptions of its own to the floor; a document that contradicts itself is
+// not for anybody to guess at.
+bool goes_below(const PolicyDocument& document, Level floor) {
+  const auto looser = [&](Level level) { return level < floor; };
+  return (document.level && looser(*document.level)) ||
+         std::ranges::any_of(document.browsers,
+                             [&](const auto& one) { return looser(one.second); }) ||
+         std::ranges::any_of(document.sites, looser, &policy::SiteException::level);
 }
 
 void take_extension(PolicyDocument& document, const nlohmann::ordered_json& extension) {
@@ -114,6 +125,10 @@ Result<PolicyDocument> load_policy_document(const std::filesystem::path& path) {
   }
   for (const auto& [field, key] : settings_keys) {
     if (object->contains(field)) document.settings[std::string(key)] = object->at(field).dump();
+  }
+  if (object->contains("floor") && goes_below(document, level_of(object->at("floor")))) {
+    return fail(Code::bad_settings, "a level, a browser or a site is looser than \"floor\"",
+                path.string() + ":1");
   }
   document.private_windows = object->contains("privateWindows");
   if (object->contains("extension")) take_extension(document, object->at("extension"));

@@ -86,6 +86,9 @@ class Document(unittest.TestCase):
                                ({"browsers": {}}, "browsers"),
                                ({"sites": []}, "sites and presets go with"),
                                ({"floor": "disabled", "presets": ["Zoom"]}, "sites and presets go with"),
+                               ({"floor": "force_proxy", "level": "default_route_only"}, "looser than"),
+                               ({"floor": "default_route_only", "level": "force_proxy", "sites": [
+                                   {"pattern": "a.example", "level": "unrestricted"}]}, "looser than"),
                                ({"floor": "locked"}, "floor"), ({"hold": -1}, "hold"), ({"modes": []}, "modes"),
                                ({"protected": ["isp"]}, "protected"), ({"privateWindows": True}, "privateWindows"),
                                ({"extension": {}}, "extension"),

@@ -283,6 +283,8 @@ def random_document(rng):
             "updateUrl": "https://x.example/u.xml", **rng.choice([{}, {"id": EXTENSION_ID}])},
             **rng.choice([{}, {"settings": {"mode": "locked", "stunServers": ["a.example"]}}])}}
     document = {name: make() for name, make in fields.items() if rng.random() < 0.5} or {"floor": "disabled"}
+    if "level" in document and "floor" in document:
+        document["floor"] = "unrestricted"
     if "level" in document and rng.random() < 0.5:
         document |= {"presets": rng.sample(["Zoom", "Webex", "Slack"], 2),
                      "sites": [{"pattern": "meet.example", "level": "unrestricted"}]}
