@@ -32,7 +32,11 @@ install(TARGETS icelock-check icelock-gather RUNTIME DESTINATION ${CMAKE_INSTALL
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/extension DESTINATION ${CMAKE_INSTALL_DATADIR}/icelock)
 install(FILES ${PROJECT_SOURCE_DIR}/policies/settings.schema.json
   ${PROJECT_SOURCE_DIR}/policies/user-settings.schema.json ${PROJECT_SOURCE_DIR}/policies/handling.json
+  ${PROJECT_SOURCE_DIR}/policies/policy.schema.json ${PROJECT_SOURCE_DIR}/policies/call-sites.json
+  ${PROJECT_SOURCE_DIR}/policies/prometheus-alerts.yml
   DESTINATION ${CMAKE_INSTALL_DATADIR}/icelock/policies)
+# Finds the extension in ../extension, here as in the sources.
+install(FILES ${PROJECT_SOURCE_DIR}/installer/pack-extension.mjs DESTINATION ${CMAKE_INSTALL_DATADIR}/icelock/installer)
 install(FILES ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs
   FILES_MATCHING PATTERN "*.md" PATTERN man EXCLUDE)

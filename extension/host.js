@@ -19,8 +19,9 @@ export const times = {answer: 5000, probe: 12_000, firstRetry: 500, lastTimer: 1
 /** @typedef {import('./handling.js').Level} Level */
 /** @typedef {{pattern: string, by: 'admin' | 'you' | 'other', level: Level,
  *   seconds_left: number | null}} Site */
-/** @typedef {{mode: string, mode_fixed?: boolean, floor?: Level, decision: Record<string, Level>,
- *   reasons: Reason[], browsers: {id: string, problems: string[]}[], service?: {manages_policies?: boolean},
+/** @typedef {{mode: string, mode_fixed?: boolean, modes?: string[], floor?: Level,
+ *   decision: Record<string, Level>, reasons: Reason[],
+ *   browsers: {id: string, problems: string[]}[], service?: {manages_policies?: boolean},
  *   sites?: {possible: boolean, list: Site[]}}} HostState  `sites` is missing in hosts that are too old */
 /** @typedef {{code: string, what: string, object: string}} Refusal  a request that the host refused */
 /** @typedef {{onState: (serial: number, state: HostState) => void,

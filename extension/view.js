@@ -28,7 +28,7 @@ const reasonArgs = {
   excluded_routes: ['tunnel', 'example'], partial_tunnel: ['tunnel', 'link'], blocked: [],
   hold_after_drop: ['seconds'], probe_failed: ['error'], mode_locked: [], mode_open: [],
   floor: [], http_shows_too: ['link'], settings_broken: ['error'],
-  service_gone: [], service_silent: [], policy_failed: ['error'], sites_broken: ['error'],
+  admin_protects: [], service_gone: [], service_silent: [], policy_failed: ['error'], sites_broken: ['error'],
 };
 
 /** @param {import('./host.js').Reason} reason @returns {Words} the host's own text when args are missing */
@@ -127,8 +127,9 @@ function modesOf(known) {
   const fixed = settings.mode !== null || (host === 'connected' && state?.mode_fixed === true);
   const mode = modeOf(known);
   const offered = host === 'connected' ? ['auto', 'locked', 'open'] : ['auto', 'locked', 'route', 'open'];
-  return {fixed, modes: offered.map((id) => ({
-    id, checked: id === mode, enabled: !fixed && (id !== 'auto' || host === 'connected')}))};
+  const allowed = (/** @type {string} */ id) => (host === 'connected' ? state?.modes?.includes(id) ?? true
+    : id !== 'auto');
+  return {fixed, modes: offered.map((id) => ({id, checked: id === mode, enabled: !fixed && allowed(id)}))};
 }
 
 /** What is loosened, by whoever. `until`: ms of the epoch, null for no end.

@@ -9,19 +9,25 @@ import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 import {deflateRawSync} from 'node:zlib';
 
-const usage = `usage: pack-extension.mjs [--out DIR] [--key FILE | --generate-key FILE]
+const usage = `usage: pack-extension.mjs [--out DIR] [--key FILE | --generate-key FILE] [--base-url URL]
 
 Writes into DIR (default: build/extension/packages)
   icelock-VERSION-chromium.zip   for the Chrome, Edge and Opera stores
   icelock-VERSION-firefox.xpi    for addons.mozilla.org, which signs it
   icelock-VERSION.crx            with a key only: for a company's own update server
+and with --base-url, for browsers that policy makes install it from there:
+  updates.xml                    with a key: tells the Chromium family where the .crx is
+  icelock-VERSION-hosted.xpi     the .xpi that looks for updates there; Mozilla signs it as "unlisted"
+  updates.json                   tells Firefox where that .xpi is
 
+  --base-url URL       the folder on the server in which the files will lie; https, or Firefox gets no updates
   --key FILE           sign the .crx with this RSA private key (PEM)
   --generate-key FILE  make such a key there first; the file must not exist
   -h, --help
 
-The key decides the extension's id in a .crx, and icelock-host speaks only to ids that it knows: with
-another key than icelock's the id that is printed has to be added there.
+The key decides the extension's id in a .crx, and icelock-host speaks only to ids that it knows. What is
+printed last goes into a policy document (see docs/admin.md), which lets the browsers install the packages and
+icelock-host know the id.
 `;
 
 /** DOS time of 1980-01-01 00:00, the earliest that a .zip can say. */
@@ -141,10 +147,34 @@ export function manifestFor(manifest, family, publicKey) {
   return {...rest, browser_specific_settings: gecko, background: {scripts, type}};
 }
 
-/** @param {string} folder the extension's @param {'chromium' | 'firefox'} family @param {Buffer} [publicKey] */
-export function filesFor(folder, family, publicKey) {
+/** What a Chromium browser asks for (Chromium docs, "Linux hosting"). @param {Record<string, string>} what */
+const updatesXml = ({id, version, minimum, url}) => `<?xml version='1.0' encoding='UTF-8'?>
+<gupdate xmlns='http://www.google.com/update2/response' protocol='2.0'>
+  <app appid='${id}'>
+    <updatecheck codebase='${url}' version='${version}' prodversionmin='${minimum}'/>
+  </app>
+</gupdate>
+`;
+
+/** What Firefox asks for (Extension Workshop, "Updating your extension"). No hash: Mozilla's signing changes the file.
+ * @param {any} gecko @param {string} version @param {string} url */
+const updatesJson = (gecko, version, url) => `${JSON.stringify({addons: {[gecko.id]: {updates: [{version,
+  update_link: url, applications: {gecko: {strict_min_version: gecko.strict_min_version}}}]}}}, null, 2)}\n`;
+
+/** @param {string} text @returns {string} it, without a slash at its end */
+function baseUrl(text) {
+  if (!/^(https?|file):\/\/[!-~]+$/.test(text) || /['"<>&\\?#]/.test(text)) {
+    throw new Error(`${text}: no URL of a folder`);
+  }
+  return text.replace(/\/+$/, '');
+}
+
+/** @param {string} folder the extension's @param {'chromium' | 'firefox'} family @param {Buffer} [publicKey]
+ * @param {string} [updateUrl] for a Firefox package that is not from addons.mozilla.org */
+export function filesFor(folder, family, publicKey, updateUrl) {
   const files = new Map(filesBelow(folder).map((path) => [path, readFileSync(join(folder, path))]));
   const manifest = manifestFor(JSON.parse(String(files.get('manifest.json'))), family, publicKey);
+  if (updateUrl) manifest.browser_specific_settings.gecko.update_url = updateUrl;
   files.set('manifest.json', Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
   if (family === 'firefox') files.delete('managed_schema.json');
   return files;
@@ -154,7 +184,7 @@ export function filesFor(folder, family, publicKey) {
 function main(args) {
   const here = dirname(fileURLToPath(import.meta.url));
   const {values} = parseArgs({args, options: {out: {type: 'string'}, key: {type: 'string'},
-    'generate-key': {type: 'string'}, help: {type: 'boolean', short: 'h'}}});
+    'generate-key': {type: 'string'}, 'base-url': {type: 'string'}, help: {type: 'boolean', short: 'h'}}});
   if (values.help) return process.stdout.write(usage);
   if (values['generate-key']) {
     const {privateKey} = generateKeyPairSync('rsa', {modulusLength: 2048});
@@ -162,7 +192,9 @@ function main(args) {
   }
   const folder = join(here, '../extension');
   const out = values.out ?? join(here, '../build/extension/packages');
-  const {version, key: known} = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+  const base = values['base-url'] && baseUrl(values['base-url']);
+  const {version, key: known, minimum_chrome_version: minimum, browser_specific_settings: {gecko}} =
+    JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
   const keyFile = values.key ?? values['generate-key'];
   const key = keyFile && createPrivateKey(readFileSync(keyFile));
   if (key && key.asymmetricKeyType !== 'rsa') throw new Error(`${keyFile}: Chromium wants an RSA key`);
@@ -174,14 +206,33 @@ function main(args) {
   };
   write(`icelock-${version}-chromium.zip`, zip(filesFor(folder, 'chromium')));
   write(`icelock-${version}-firefox.xpi`, zip(filesFor(folder, 'firefox')));
-  if (!key) return;
+  /** @type {Record<string, object>} */
+  const extension = {};
+  if (base) {
+    // Firefox refuses a package that would look for updates anywhere else.
+    const updates = base.startsWith('https:') ? `${base}/updates.json` : undefined;
+    const hosted = `icelock-${version}-hosted.xpi`;
+    write(hosted, zip(filesFor(folder, 'firefox', undefined, updates)));
+    if (updates) write('updates.json', Buffer.from(updatesJson(gecko, version, `${base}/${hosted}`)));
+    else console.log(`${hosted} looks for no updates: Firefox takes them from https alone`);
+    extension.firefox = {installUrl: `${base}/${hosted}`};
+  }
+  const document = () => base && console.log(`policy document: ${JSON.stringify({extension})}`);
+  if (!key) return document();
   const publicKey = createPublicKey(key).export({type: 'spki', format: 'der'});
   write(`icelock-${version}.crx`, crx(zip(filesFor(folder, 'chromium', publicKey)), key, publicKey));
-  console.log(`id ${idOf(publicKey)}`);
-  const wanted = idOf(Buffer.from(known, 'base64'));
-  if (idOf(publicKey) !== wanted) {
-    console.error(`pack-extension: warning: not icelock's key: icelock-host refuses this id, it knows ${wanted}`);
+  const id = idOf(publicKey);
+  console.log(`id ${id}`);
+  if (base) {
+    write('updates.xml', Buffer.from(updatesXml({id, version, minimum, url: `${base}/icelock-${version}.crx`})));
+    extension.chromium = {id, updateUrl: `${base}/updates.xml`};
   }
+  const wanted = idOf(Buffer.from(known, 'base64'));
+  if (id !== wanted && !base) {
+    console.error(`pack-extension: warning: not icelock's key: icelock-host knows ${wanted}, ` +
+      'and another id only from the admin\'s settings (extensions)');
+  }
+  document();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -63,7 +63,7 @@ run_ctest() {
 
 # Threads are only where these are; the store's fault tests under strace are slow and need no sanitizer.
 declare -A sanitized=(
-  [asan]='-R ^(unit|process)\. -E ^process\.store\.(kill|errors)$'
+  [asan]='-R ^(unit|process)\. -E ^process\.(store\.(kill|errors)|export\.(ansible|wine|browsers))$'
   [tsan]='-R ^(unit\.(base|ice|guard|ipc)|process\.(host|ice|daemon))'
 )
 declare -A targets=(

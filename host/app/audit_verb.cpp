@@ -60,7 +60,9 @@ void print_browser(const BrowserAudit& row, const Audit& audit, const Paint& pai
   out << paint.bold(row.browser->name) << ": "
       << (row.level ? std::string(name(*row.level)) + " by policy"
                     : "no policy sets a level for every page")
-      << (row.wanted ? ", asked for: " + std::string(name(row.wanted->level)) : "")
+      << (row.wanted && row.wanted->states_level
+              ? ", asked for: " + std::string(name(row.wanted->level))
+              : "")
       << (row.installed_here ? "" : " (not installed)") << "\n";
   std::string_view file;
   for (const policy::Winner& winner : row.in_force) {

@@ -15,7 +15,7 @@ using ice::Permission;
 using ipc::Json;
 
 void add_finding(BrowserCheck& check, const Candidate& candidate, Permission permission,
-                 const net::Network& network) {
+                 const net::Network& network, const guard::Protection& more) {
   // One candidate at a time, so that its sources stay with it.
   const ice::Sight sight = sight_of({.api = true, .error = "", .candidates = {candidate}});
   if (sight.shown.empty()) return;
@@ -23,7 +23,7 @@ void add_finding(BrowserCheck& check, const Candidate& candidate, Permission per
   if (!exposure) return;
   auto found = std::ranges::find(check.findings, *exposure, &Finding::exposure);
   if (found == check.findings.end()) {
-    const bool leak = guard::protects(network) && guard::is_protected(*exposure);
+    const bool leak = guard::is_protected(*exposure, guard::protects(network), more);
     check.findings.push_back({*exposure, permission, {}, leak});
     found = check.findings.end() - 1;
   }
@@ -34,12 +34,13 @@ void add_finding(BrowserCheck& check, const Candidate& candidate, Permission per
   }
 }
 
-void advise(BrowserCheck& check, const net::Network& network) {
+void advise(BrowserCheck& check, const net::Network& network, const guard::Protection& more) {
   if (!check.leaks()) return;
   const std::string id(check.browser->id);
-  const std::string needed(name(guard::loosest_safe(check.browser->family, network)));
+  const Level least = guard::loosest_safe(check.browser->family, network, more);
+  const std::string needed(name(least));
   const std::string apply = "sudo icelock apply --browser " + id + " --level " + needed;
-  if (check.policy && *check.policy >= guard::loosest_safe(check.browser->family, network)) {
+  if (check.policy && *check.policy >= least) {
     check.advice.push_back("The policy says " + std::string(name(*check.policy)) +
                            ", and the browser does not do it: see what is wrong with "
                            "`icelock status`, and whether this browser reads policy at all.");
@@ -121,7 +122,8 @@ int CheckReport::exit_code() const {
   return std::ranges::any_of(browsers, failed) ? 1 : 0;
 }
 
-void judge_answers(BrowserCheck& check, const Answers& answers, const net::Network& network) {
+void judge_answers(BrowserCheck& check, const Answers& answers, const net::Network& network,
+                   const guard::Protection& more) {
   for (const PageAnswer& answer : answers) {
     if (answer.error.empty()) continue;
     check.error = Error{Code::unavailable, "the check page stumbled", answer.error};
@@ -129,7 +131,7 @@ void judge_answers(BrowserCheck& check, const Answers& answers, const net::Netwo
   }
   for (const Permission permission : {Permission::none, Permission::granted}) {
     for (const Candidate& candidate : answers[static_cast<std::size_t>(permission)].candidates) {
-      add_finding(check, candidate, permission, network);
+      add_finding(check, candidate, permission, network, more);
     }
   }
   std::ranges::sort(check.findings, {}, &Finding::exposure);
@@ -140,7 +142,7 @@ void judge_answers(BrowserCheck& check, const Answers& answers, const net::Netwo
   if (check.policy && *check.policy >= range.loosest && *check.policy <= range.tightest) {
     check.level = *check.policy;
   }
-  advise(check, network);
+  advise(check, network, more);
 }
 
 Json report_json(const CheckReport& report) {

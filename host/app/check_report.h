@@ -50,7 +50,8 @@ struct CheckReport {
 };
 
 /// Judges what a browser's pages learnt. Pure.
-void judge_answers(BrowserCheck& check, const Answers& answers, const net::Network& network);
+void judge_answers(BrowserCheck& check, const Answers& answers, const net::Network& network,
+                   const guard::Protection& more);
 
 ipc::Json report_json(const CheckReport& report);
 void print_report(const CheckReport& report, const Output& output);

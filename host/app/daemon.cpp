@@ -163,12 +163,13 @@ void Daemon::serve(ipc::FrameServer::Client client, const ipc::Peer& peer,
 
 void Daemon::run_operation(const ipc::Operation& operation, const Call& call, const Done& done) {
   static constexpr std::array table = {
-      Row{"status", &Daemon::do_status}, Row{"subscribe", &Daemon::do_subscribe},
-      Row{"report", &Daemon::do_report}, Row{"metrics", &Daemon::do_metrics},
-      Row{"audit", &Daemon::do_audit},   Row{"set_mode", &Daemon::do_set_mode},
-      Row{"plan", &Daemon::do_plan},     Row{"apply", &Daemon::do_apply},
-      Row{"revert", &Daemon::do_revert}, Row{"sites", &Daemon::do_sites},
-      Row{"allow", &Daemon::do_allow},   Row{"deny", &Daemon::do_deny},
+      Row{"status", &Daemon::do_status},   Row{"subscribe", &Daemon::do_subscribe},
+      Row{"report", &Daemon::do_report},   Row{"metrics", &Daemon::do_metrics},
+      Row{"audit", &Daemon::do_audit},     Row{"set_mode", &Daemon::do_set_mode},
+      Row{"plan", &Daemon::do_plan},       Row{"apply", &Daemon::do_apply},
+      Row{"revert", &Daemon::do_revert},   Row{"sites", &Daemon::do_sites},
+      Row{"allow", &Daemon::do_allow},     Row{"deny", &Daemon::do_deny},
+      Row{"history", &Daemon::do_history},
   };
   ++counters_[std::string(operation.name)];
   const auto refuse = [&](Error error) {

@@ -67,6 +67,7 @@ class Daemon {
     std::optional<Level> level;
     std::optional<policy::Wanted> policy;  ///< said by browser instead
     std::string fingerprint;               ///< of the plan to be applied; empty: any
+    policy::Asked asked;
     bool manages = false;
     guard::Decision decision;
     std::vector<policy::SiteException> sites;
@@ -112,6 +113,7 @@ class Daemon {
   void do_report(const Call& call, const Done& done);
   void do_metrics(const Call& call, const Done& done);
   void do_audit(const Call& call, const Done& done);
+  void do_history(const Call& call, const Done& done);
   void do_set_mode(const Call& call, const Done& done);
   void do_sites(const Call& call, const Done& done);
   void do_allow(const Call& call, const Done& done);
@@ -120,7 +122,7 @@ class Daemon {
   void do_apply(const Call& call, const Done& done);
   void do_revert(const Call& call, const Done& done);
   void in_background(const Call& call, const Done& done, PolicyJob job);
-  bool refuse_when_managed(const Done& done) const;
+  bool refuse_when_managed(const Call& call, const Done& done) const;
 
   Options options_;
   Live live_;

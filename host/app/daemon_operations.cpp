@@ -171,6 +171,16 @@ void Daemon::do_audit(const Call&, const Done& done) {
   });
 }
 
+void Daemon::do_history(const Call&, const Done& done) {
+  worker_.post([done, root = options_.root]() -> Worker::Finish {
+    auto history = policy::read_history(root);
+    return [done, history = std::move(history)] {
+      if (!history) return done(std::unexpected(history.error()));
+      done(history_json(*history));
+    };
+  });
+}
+
 void Daemon::do_set_mode(const Call& call, const Done& done) {
   const auto wish = parse_mode_request(call.body);
   if (!wish) return done(std::unexpected(wish.error()));
@@ -278,11 +288,14 @@ void Daemon::in_background(const Call& call, const Done& done, PolicyJob job) {
   const auto fingerprint = call.body.value("fingerprint", Json(""));
   if (!fingerprint.is_string())
     return done(fail(Code::bad_request, "must be a text", "fingerprint"));
+  auto asked = asked_field(call.body, call.peer.uid.value_or(static_cast<uid_t>(-1)));
+  if (!asked) return done(std::unexpected(asked.error()));
   const PolicyOrder order{.root = options_.root,
                           .ids = std::move(*ids),
                           .level = *level,
                           .policy = std::move(*policy),
                           .fingerprint = fingerprint.get<std::string>(),
+                          .asked = std::move(*asked),
                           .manages = keeper_.manages(),
                           .decision = live_.state().decision,
                           .sites = machine_state().settings.sites};
@@ -309,30 +322,37 @@ void Daemon::do_plan(const Call& call, const Done& done) {
     if (!wanted) return std::unexpected(wanted.error());
     auto plan = policy::Store(order.root).plan(*wanted, {.service = order.manages, .again = false});
     if (!plan) return std::unexpected(plan.error());
-    return Outcome{std::move(*plan), false, {}};
+    return Outcome{std::move(*plan), false, {}, {}};
   });
 }
 
-bool Daemon::refuse_when_managed(const Done& done) const {
+bool Daemon::refuse_when_managed(const Call& call, const Done& done) const {
   if (!keeper_.manages()) return false;
+  // The guard's own settings are not what it manages.
+  const auto policy = call.body.value("policy", Json());
+  const auto ids = call.body.value("browsers", Json());
+  if (policy.is_object() && policy.size() == 1 && policy.contains(policy::settings_id))
+    return false;
+  if (ids == Json::array({policy::settings_id})) return false;
   done(fail(Code::busy, "icelockd manages the policies itself",
             "manage_policies in /etc/icelock/icelock.json"));
   return true;
 }
 
 void Daemon::do_apply(const Call& call, const Done& done) {
-  if (refuse_when_managed(done)) return;
+  if (refuse_when_managed(call, done)) return;
   in_background(call, done, [](const PolicyOrder& order) -> Result<Outcome> {
     const auto wanted = order.wanted();
     if (!wanted) return std::unexpected(wanted.error());
-    return apply_policies(order.root, *wanted, order.fingerprint);
+    return apply_policies(order.root, *wanted, order.asked, order.fingerprint);
   });
 }
 
 void Daemon::do_revert(const Call& call, const Done& done) {
-  if (refuse_when_managed(done)) return;
-  in_background(call, done,
-                [](const PolicyOrder& order) { return revert_policies(order.root, order.ids); });
+  if (refuse_when_managed(call, done)) return;
+  in_background(call, done, [](const PolicyOrder& order) {
+    return revert_policies(order.root, order.ids, order.asked);
+  });
 }
 
 }  // namespace icelock::app

@@ -31,11 +31,15 @@ Result<Json> run_probe(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-Result<BrowserFamily> caller(std::span<char* const> arguments) {
+Result<BrowserFamily> caller(std::span<char* const> arguments,
+                             const std::vector<std::string>& others) {
   const std::string_view first = arguments.size() > 1 ? arguments[1] : "";
   const std::string_view second = arguments.size() > 2 ? arguments[2] : "";
   constexpr std::string_view scheme = "chrome-extension://";
-  if (first == std::string(scheme) + std::string(policy::chromium_extension_id) + "/") {
+  const auto is_origin_of = [&](std::string_view id) {
+    return first == std::string(scheme) + std::string(id) + "/";
+  };
+  if (is_origin_of(policy::chromium_extension_id) || std::ranges::any_of(others, is_origin_of)) {
     return BrowserFamily::chromium;
   }
   if (first.ends_with(".json") && second == policy::firefox_extension_id) {

@@ -17,8 +17,10 @@ namespace icelock::app {
 
 /// Which browser family the arguments say we were started by. Chromium passes the calling origin
 /// (native_process_launcher.cc), Firefox the manifest's path and the add-on id
-/// (NativeMessaging.sys.mjs). Error unknown_caller for anything but icelock's own extensions.
-Result<BrowserFamily> caller(std::span<char* const> arguments);
+/// (NativeMessaging.sys.mjs). `others`: ids that the admin
+/// added. Error unknown_caller for anything but these and icelock's own extensions.
+Result<BrowserFamily> caller(std::span<char* const> arguments,
+                             const std::vector<std::string>& others = {});
 
 /// One native-messaging conversation, with the guard in this process and the service of the
 /// machine, if there is one: the stricter of the two counts. One thread, plus one while a probe

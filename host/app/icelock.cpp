@@ -10,9 +10,11 @@
 #include <map>
 
 #include "app/audit_verb.h"
+#include "app/export_verb.h"
 #include "app/policy_verbs.h"
 #include "app/verbs.h"
 #include "base/fd.h"
+#include "policy/export.h"
 
 // The command line: words in, one verb called. What the verbs do is elsewhere.
 
@@ -37,8 +39,11 @@ struct Options {
   bool user = false;
   std::filesystem::path document;
   std::string plan;
+  std::string reason;
   bool sarif = false;
   bool prometheus = false;
+  std::string format;
+  std::filesystem::path out;
 };
 
 const std::vector<std::string> level_words = {"unrestricted", "default_route_only", "force_proxy",
@@ -63,6 +68,7 @@ app::PolicyOptions policy_options(const Options& options) {
   result.level = level_of(options);
   result.document = options.document;
   result.fingerprint = options.plan;
+  result.reason = options.reason;
   result.json = options.json;
   result.colour = !options.json && on_colour_terminal();
   result.scope = options.system ? policy::Scope::system : policy::Scope::user;
@@ -114,6 +120,7 @@ class CommandLine {
     add_state_verbs();
     add_site_verbs();
     add_policy_verbs();
+    add_export();
     app_.footer(
         "Exit codes: 0 done, 1 failed, 2 plan has changes pending, 3 check found a leak,\n"
         "4 applied but outranked, or audit found mistakes, 5 not permitted, 6 something unsafe or\n"
@@ -156,6 +163,11 @@ class CommandLine {
     sub->add_option("--stun", options_.stun,
                     "STUN server to ask: ADDRESS or NAME, with :PORT if wished. "
                     "Nobody is contacted without this.");
+  }
+
+  CLI::App* with_reason(CLI::App* sub) {
+    sub->add_option("--reason", options_.reason, "Why, for the history: one line");
+    return sub;
   }
 
   CLI::App* with_level(CLI::App* sub, const char* what) {
@@ -244,12 +256,17 @@ class CommandLine {
       if (apply) {
         sub->add_option("--plan", options_.plan,
                         "Only if the plan still has this fingerprint, as plan printed it");
+        with_reason(sub);
       }
     }
-    with_browsers(with_root(
+    with_reason(with_browsers(with_root(
         verb("revert", "Put every policy file back as it was before apply", [](const Options& o) {
           return app::run_revert(policy_options(o), std::cout, std::cerr);
-        })));
+        }))));
+    with_root(
+        verb("history", "Each apply and revert: when, by whom, and why", [](const Options& o) {
+          return app::run_history(policy_options(o), std::cout, std::cerr);
+        }));
     CLI::App* audited = with_root(
         verb("audit", "What is really in force in each browser, why, and whose mistakes are there",
              audit));
@@ -269,6 +286,31 @@ class CommandLine {
       CLI::Option* user = sub->add_flag("--user", options_.user, "For this user only (default)");
       sub->add_flag("--system", options_.system, "For all users of this machine")->excludes(user);
     }
+  }
+
+  void add_export() {
+    CLI::App* sub = verb(
+        "export", "The policy in the words of what a fleet already runs", [](const Options& o) {
+          return app::run_export({o.format, o.document, level_of(o), o.browsers, o.out},
+                                 output_of(o));
+        });
+    std::vector<std::string> formats;
+    for (const auto& format : policy::export_formats()) formats.emplace_back(format.name);
+    sub->add_option("format", options_.format, app::export_formats_help())
+        ->required()
+        ->check(CLI::IsMember(formats));
+    CLI::Option* document = sub->add_option("file", options_.document,
+                                            "A policy document (policies/policy.schema.json)")
+                                ->check(CLI::ExistingFile);
+    with_level(sub, "The level for every browser; force_proxy if not given")
+        ->get_option("--level")
+        ->excludes(document);
+    sub->add_option("--browser", options_.browsers,
+                    "Only this browser (may be repeated); default: all that icelock knows")
+        ->allow_extra_args(false);
+    sub->add_option("-o,--out", options_.out,
+                    "The file or, for formats of several files, the new folder to write; without "
+                    "it a single file goes to standard output");
   }
 
   CLI::App app_{"icelock keeps WebRTC from giving away the address that a VPN or proxy hides.",

@@ -77,6 +77,8 @@ class Check {
     if (!page) return std::unexpected(page.error());
     page_ = std::move(*page);
 
+    const auto protection =
+        guard::load_or_keep(guard::settings_paths(task_.root), std::nullopt).protection;
     app::CheckReport report;
     for (const policy::Browser* browser : *browsers) {
       auto network = look(*prober);
@@ -92,7 +94,7 @@ class Check {
       } else if (!after || net::classify(*after) != net::classify(snapshot_)) {
         check.error = Error{Code::changed, "the network changed meanwhile; try again", ""};
       } else {
-        judge_answers(check, *answers, *network);
+        judge_answers(check, *answers, *network, protection);
       }
       report.network = std::move(*network);
       report.browsers.push_back(std::move(check));

@@ -107,7 +107,12 @@ Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& r
     const bool firefox = browser->family == BrowserFamily::firefox;
     const Level level = firefox ? wish.firefox : wish.chromium;
     if (firefox && level == Level::unrestricted) {
-      to_restore.emplace_back(browser->id);
+      if (policy::Store(root).installs_extension(*browser).value_or(false)) {
+        wanted[std::string(browser->id)].states_level = false;
+        wanted[std::string(browser->id)].level = level;
+      } else {
+        to_restore.emplace_back(browser->id);
+      }
     } else {
       wanted[std::string(browser->id)] = {level, wish.sites};
     }

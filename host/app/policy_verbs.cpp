@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/policy_verbs.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <utility>
@@ -9,6 +14,7 @@
 #include "app/machine_link.h"
 #include "app/paint.h"
 #include "app/policy_work.h"
+#include "guard/settings.h"
 #include "guard/settings_document.h"
 #include "ipc/frame_client.h"
 #include "policy/browsers.h"
@@ -94,7 +100,9 @@ void print_diff(const Change& change, const Paint& paint, std::ostream& out) {
 }
 
 void print_change(const Change& change, const Paint& paint, std::ostream& out) {
-  const Browser* browser = policy::find_browser(change.browser);
+  const Browser* browser = change.browser == policy::settings_id
+                               ? &policy::settings_owner()
+                               : policy::find_browser(change.browser);
   out << paint.bold(browser == nullptr ? change.browser : browser->name);
   if (change.kind == Change::Kind::none) out << ": " << change.path.string() << " stays as it is";
   out << "\n";
@@ -120,6 +128,9 @@ void print_outcome(const PolicyOptions& options, const Outcome& outcome, std::st
   for (const Change& change : outcome.plan.changes) print_change(change, paint, out);
   out << verdict << "\n";
   for (const std::string& problem : outcome.problems) err << "icelock: " << problem << "\n";
+  if (!outcome.unrecorded.empty()) {
+    err << "icelock: done, but it is not in the history: " << outcome.unrecorded << "\n";
+  }
 }
 
 // A document is for the browsers that are installed, and for those that it names.
@@ -134,6 +145,10 @@ Result<policy::Wanted> wanted_by_document(const PolicyOptions& options) {
     if (options.browsers.empty() ? meant : chosen) browsers.push_back(&browser);
   }
   policy::Wanted wanted = document->wanted(browsers);
+  // The guard's settings are for the machine, not for a browser.
+  if (options.browsers.empty() && !document->settings.empty()) {
+    wanted[std::string(policy::settings_id)].settings = document->settings;
+  }
   if (wanted.empty()) {
     return fail(Code::not_found, "the document is about no browser that is installed",
                 options.document.string());
@@ -148,6 +163,22 @@ Result<policy::Wanted> wanted(const PolicyOptions& options) {
   return same_level(*browsers, options.level.value_or(default_level));
 }
 
+// sudo's word, which only root could have made up.
+std::optional<uid_t> sudo_uid() {
+  const char* text = std::getenv("SUDO_UID");
+  if (text == nullptr || ::geteuid() != 0) return std::nullopt;
+  uid_t uid = 0;
+  const char* end = text + std::strlen(text);
+  const auto [stop, problem] = std::from_chars(text, end, uid);
+  return problem == std::errc() && stop == end ? std::optional(uid) : std::nullopt;
+}
+
+Result<policy::Asked> asked(const PolicyOptions& options) {
+  auto reason = policy::clean_reason(options.reason);
+  if (!reason) return std::unexpected(reason.error());
+  return policy::Asked{::getuid(), sudo_uid(), std::move(*reason)};
+}
+
 // Policy has one writer: the service, when it is there. It takes the time that disks take.
 constexpr std::chrono::seconds service_limit{30};
 
@@ -156,6 +187,8 @@ std::optional<Result<Outcome>> by_service(const PolicyOptions& options, std::str
   auto service = ipc::FrameClient::connect(service_socket(options.root));
   if (!service) return std::nullopt;
   if (!options.browsers.empty()) arguments["browsers"] = options.browsers;
+  if (!options.reason.empty()) arguments["reason"] = options.reason;
+  if (const auto who = sudo_uid()) arguments["sudo_uid"] = *who;
   if (options.level) arguments["level"] = name(*options.level);
   const auto answer = service->call(op, arguments, service_limit);
   if (!answer) return std::unexpected(answer.error());
@@ -170,14 +203,38 @@ Result<Outcome> apply(const PolicyOptions& options) {
     arguments["policy"] = wanted_json(*said);
   }
   if (auto outcome = by_service(options, "apply", arguments)) return std::move(*outcome);
+  const auto who = asked(options);
+  if (!who) return std::unexpected(who.error());
   const auto levels = wanted(options);
   if (!levels) return std::unexpected(levels.error());
-  return apply_policies(options.root, *levels, options.fingerprint);
+  return apply_policies(options.root, *levels, *who, options.fingerprint);
 }
 
 Result<Outcome> revert(const PolicyOptions& options) {
   if (auto outcome = by_service(options, "revert")) return std::move(*outcome);
-  return revert_policies(options.root, options.browsers);
+  const auto who = asked(options);
+  if (!who) return std::unexpected(who.error());
+  return revert_policies(options.root, options.browsers, *who);
+}
+
+Result<policy::History> history(const PolicyOptions& options) {
+  auto service = ipc::FrameClient::connect(service_socket(options.root));
+  if (!service) return policy::read_history(options.root);
+  const auto answer = service->call("history", ipc::Json::object(), service_limit);
+  if (!answer) return std::unexpected(answer.error());
+  return history_of(*answer);
+}
+
+void print_entry(const policy::HistoryEntry& entry, const Paint& paint, std::ostream& out) {
+  out << paint.bold(printable(entry.time) + " " + printable(entry.verb)) << " by uid "
+      << entry.asked.uid;
+  if (entry.asked.sudo_uid) out << ", sudo for uid " << *entry.asked.sudo_uid;
+  const char* separator = ": ";
+  for (const std::string& browser : entry.browsers) {
+    out << std::exchange(separator, ", ") << printable(browser);
+  }
+  out << "\n  plan " << printable(entry.plan) << ", result " << printable(entry.result) << "\n";
+  if (!entry.asked.reason.empty()) out << "  " << printable(entry.asked.reason) << "\n";
 }
 
 std::string_view manifest_kind(ManifestChange::Kind kind) {
@@ -240,8 +297,8 @@ int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err)
   const bool pending = plan->pending();
   const std::string verdict = "Changes pending: icelock apply makes them, and with --plan " +
                               plan->fingerprint() + " these alone.";
-  print_outcome(options, {std::move(*plan), false, {}}, pending ? verdict : "Nothing to do.", out,
-                err);
+  print_outcome(options, {std::move(*plan), false, {}, {}}, pending ? verdict : "Nothing to do.",
+                out, err);
   return pending ? changes_pending : 0;
 }
 
@@ -262,11 +319,35 @@ int run_revert(const PolicyOptions& options, std::ostream& out, std::ostream& er
   return 0;
 }
 
+int run_history(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
+  const auto found = history(options);
+  if (!found) return report(options, found.error(), out, err);
+  if (options.json) {
+    ordered_json json = {{"v", 1}, {"ok", true}};
+    json.update(history_json(*found));
+    print(out, json);
+    return 0;
+  }
+  const Paint paint(options.colour);
+  for (const policy::HistoryEntry& entry : found->entries) print_entry(entry, paint, out);
+  if (found->entries.empty()) out << "icelock applied and reverted nothing here.\n";
+  if (found->skipped > 0) {
+    err << "icelock: " << found->skipped
+        << (found->skipped == 1 ? " line of the history was" : " lines of the history were")
+        << " cut off or spoilt, and skipped\n";
+  }
+  return 0;
+}
+
 int run_setup(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
   const auto browsers = chosen_browsers(options.root, options.browsers);
   if (!browsers) return report(options, browsers.error(), out, err);
-  const auto changes = policy::install_manifests(*browsers, options.scope, options.root,
-                                                 options.home, options.host_program);
+  const auto admins =
+      guard::load_settings({.admin = options.root / "etc/icelock/icelock.json", .user = {}});
+  if (!admins) return report(options, admins.error(), out, err);
+  const auto changes =
+      policy::install_manifests(*browsers, options.scope, options.root, options.home,
+                                {options.host_program, admins->extensions});
   if (!changes) return report(options, changes.error(), out, err);
   print_manifests(options, *changes, hints_for(*browsers), out);
   return 0;

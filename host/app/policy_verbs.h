@@ -25,6 +25,7 @@ struct PolicyOptions {
   std::optional<Level> level;         ///< empty: default_level
   std::filesystem::path document;     ///< a policy document instead of `level`; empty: none
   std::string fingerprint;            ///< apply only a plan with this one; empty: any
+  std::string reason;                 ///< of apply and revert, for the history
   bool json = false;
   bool colour = false;                        ///< for the terminal; never used with json
   policy::Scope scope = policy::Scope::user;  ///< setup and unsetup
@@ -55,6 +56,8 @@ int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err)
 int run_apply(const PolicyOptions& options, std::ostream& out, std::ostream& err);
 /// Without browsers: everything that icelock changed. 0 also when there was nothing.
 int run_revert(const PolicyOptions& options, std::ostream& out, std::ostream& err);
+/// Each apply and revert that changed something, the oldest first.
+int run_history(const PolicyOptions& options, std::ostream& out, std::ostream& err);
 /// Writes the native-messaging manifests, and says how to load the extension.
 int run_setup(const PolicyOptions& options, std::ostream& out, std::ostream& err);
 /// Without browsers: of every browser that icelock knows, installed or not.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "app/requests.h"
+#include "guard/settings.h"
 #include "policy/audit.h"
 
 namespace icelock::app {
@@ -58,6 +59,62 @@ Change to_change(const Json& json) {
   return change;
 }
 
+Result<void> add_sites(const Json& list, policy::WantedPolicy& wanted) {
+  for (const Json& site : list) {
+    auto pattern = policy::normal_pattern(site.at("pattern").get<std::string>());
+    if (!pattern) return std::unexpected(pattern.error());
+    const auto level = parse_level(site.at("level").get<std::string>());
+    if (!level) return fail(Code::bad_request, "no level", "policy");
+    if (auto fits = policy::check_exception_level(*level); !fits) return fits;
+    wanted.sites.push_back({std::move(*pattern), *level});
+  }
+  return {};
+}
+
+Result<policy::WantedPolicy> one_wanted(const std::string& id, const Json& asked) {
+  if (policy::find_browser(id) == nullptr) return fail(Code::not_found, "no such browser", id);
+  policy::WantedPolicy wanted(Level::unrestricted);
+  wanted.states_level = asked.contains("level");
+  if (wanted.states_level) {
+    const auto level = parse_level(asked.at("level").get<std::string>());
+    if (!level) return fail(Code::bad_request, "no level", "policy");
+    wanted.level = *level;
+    if (auto done = add_sites(asked.at("sites"), wanted); !done) {
+      return std::unexpected(done.error());
+    }
+  }
+  wanted.private_windows = asked.value("private_windows", false);
+  if (asked.contains("extension")) {
+    const Json& extension = asked.at("extension");
+    wanted.extension = {.id = extension.at("id").get<std::string>(),
+                        .url = extension.at("url").get<std::string>(),
+                        .settings = extension.at("settings").dump(),
+                        .beside = {}};
+    if (!extension.at("settings").is_object()) {
+      return fail(Code::bad_request, "the extension's settings are no object", "policy");
+    }
+  }
+  return wanted;
+}
+
+// Held against the schema of the settings file, as when they are read.
+Result<policy::WantedPolicy> settings_of(const Json& asked) {
+  if (auto checked = guard::check_settings(asked.dump()); !checked) {
+    return std::unexpected(checked.error());
+  }
+  policy::WantedPolicy wanted(Level::unrestricted);
+  for (const auto& [key, value] : asked.items()) wanted.settings[key] = value.dump();
+  return wanted;
+}
+
+// A history that cannot be written is no reason to take back what was done, but must be said.
+std::string write_down(const std::filesystem::path& root, std::string_view verb,
+                       const policy::Asked& asked, const Plan& plan) {
+  if (!plan.pending()) return {};
+  const auto done = policy::record(root, verb, asked, plan);
+  return done ? std::string() : to_string(done.error());
+}
+
 }  // namespace
 
 std::string_view kind_name(Change::Kind kind) {
@@ -90,7 +147,7 @@ policy::Wanted same_level(const std::vector<const Browser*>& browsers, Level lev
 }
 
 Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::Wanted& wanted,
-                               const std::string& expected) {
+                               const policy::Asked& asked, const std::string& expected) {
   policy::Store store(root);
   auto plan = store.plan(wanted);
   if (!plan) return std::unexpected(plan.error());
@@ -98,17 +155,19 @@ Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::
     return fail(Code::changed, "the plan is another one now", plan->fingerprint());
   }
   if (const auto done = store.apply(*plan); !done) return std::unexpected(done.error());
-  return Outcome{std::move(*plan), true, not_in_force(root, wanted)};
+  const std::string unrecorded = write_down(root, "apply", asked, *plan);
+  return Outcome{std::move(*plan), true, not_in_force(root, wanted), unrecorded};
 }
 
 Result<Outcome> revert_policies(const std::filesystem::path& root,
-                                const std::vector<std::string>& ids) {
+                                const std::vector<std::string>& ids, const policy::Asked& asked) {
   policy::Store store(root);
   auto plan = store.plan_revert(ids);
   if (!plan) return std::unexpected(plan.error());
   // Also without a change: a ledger of files that others have put back must go.
   if (const auto done = store.revert(*plan); !done) return std::unexpected(done.error());
-  return Outcome{std::move(*plan), true, {}};
+  const std::string unrecorded = write_down(root, "revert", asked, *plan);
+  return Outcome{std::move(*plan), true, {}, unrecorded};
 }
 
 std::vector<std::string> not_in_force(const std::filesystem::path& root,
@@ -125,6 +184,9 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
     for (const auto& site : policy::missing_exceptions(store, *browser, asked)) {
       problems.push_back(policy::missing_text(*browser, site));
     }
+    if (auto problem = policy::missing_extension(store, *browser, asked)) {
+      problems.push_back(std::move(*problem));
+    }
   }
   return problems;
 }
@@ -132,7 +194,19 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
 Json wanted_json(const policy::Wanted& wanted) {
   Json result = Json::object();
   for (const auto& [id, asked] : wanted) {
-    result[id] = {{"level", name(asked.level)}, {"sites", sites_json(asked.sites)}};
+    Json& row = result[id] = Json::object();
+    if (id == policy::settings_id) {
+      for (const auto& [key, value] : asked.settings) row[key] = value_of(value);
+      continue;
+    }
+    if (asked.states_level)
+      row = {{"level", name(asked.level)}, {"sites", sites_json(asked.sites)}};
+    if (asked.private_windows) row["private_windows"] = true;
+    if (const auto& extension = asked.extension) {
+      row["extension"] = {{"id", extension->id},
+                          {"url", extension->url},
+                          {"settings", value_of(extension->settings)}};
+    }
   }
   return result;
 }
@@ -142,26 +216,14 @@ Result<std::optional<policy::Wanted>> wanted_field(const Json& body) {
   if (found == body.end()) return std::nullopt;
   policy::Wanted wanted;
   try {
+    if (!found->is_object()) return fail(Code::bad_request, "must be an object", "policy");
     for (const auto& [id, asked] : found->items()) {
-      if (policy::find_browser(id) == nullptr) {
-        return fail(Code::not_found, "no such browser", id);
-      }
-      const auto level = parse_level(asked.at("level").get<std::string>());
-      if (!level) return fail(Code::bad_request, "no level", "policy");
-      policy::WantedPolicy& one = wanted[id] = *level;
-      for (const Json& site : asked.at("sites")) {
-        auto pattern = policy::normal_pattern(site.at("pattern").get<std::string>());
-        if (!pattern) return std::unexpected(pattern.error());
-        const auto loose = parse_level(site.at("level").get<std::string>());
-        if (!loose) return fail(Code::bad_request, "no level", "policy");
-        if (auto fits = policy::check_exception_level(*loose); !fits) {
-          return std::unexpected(fits.error());
-        }
-        one.sites.push_back({std::move(*pattern), *loose});
-      }
+      auto one = id == policy::settings_id ? settings_of(asked) : one_wanted(id, asked);
+      if (!one) return std::unexpected(one.error());
+      wanted[id] = std::move(*one);
     }
   } catch (const Json::exception&) {
-    return fail(Code::bad_request, "not levels and sites by browser", "policy");
+    return fail(Code::bad_request, "not what browsers are to have, by id", "policy");
   }
   return wanted;
 }
@@ -169,11 +231,13 @@ Result<std::optional<policy::Wanted>> wanted_field(const Json& body) {
 Json outcome_json(const Outcome& outcome) {
   Json changes = Json::array();
   for (const Change& change : outcome.plan.changes) changes.push_back(to_json(change));
-  return {{"pending", outcome.plan.pending() && !outcome.done},
-          {"fingerprint", outcome.plan.fingerprint()},
-          {"done", outcome.done},
-          {"changes", changes},
-          {"problems", outcome.problems}};
+  Json json = {{"pending", outcome.plan.pending() && !outcome.done},
+               {"fingerprint", outcome.plan.fingerprint()},
+               {"done", outcome.done},
+               {"changes", changes},
+               {"problems", outcome.problems}};
+  if (!outcome.unrecorded.empty()) json["unrecorded"] = outcome.unrecorded;
+  return json;
 }
 
 Result<Outcome> outcome_of(const Json& json) {
@@ -181,6 +245,7 @@ Result<Outcome> outcome_of(const Json& json) {
     Outcome outcome;
     outcome.done = json.at("done").get<bool>();
     outcome.problems = json.at("problems").get<std::vector<std::string>>();
+    outcome.unrecorded = json.value("unrecorded", "");
     for (const Json& change : json.at("changes")) {
       outcome.plan.changes.push_back(to_change(change));
     }
@@ -188,6 +253,53 @@ Result<Outcome> outcome_of(const Json& json) {
   } catch (const Json::exception& problem) {
     return fail(Code::internal, "icelockd gave no plan", problem.what());
   }
+}
+
+Json history_json(const policy::History& history) {
+  Json entries = Json::array();
+  for (const policy::HistoryEntry& each : history.entries) {
+    Json entry = {{"time", each.time},   {"verb", each.verb},           {"uid", each.asked.uid},
+                  {"sudo_uid", nullptr}, {"reason", each.asked.reason}, {"browsers", each.browsers},
+                  {"plan", each.plan},   {"result", each.result}};
+    if (each.asked.sudo_uid) entry["sudo_uid"] = *each.asked.sudo_uid;
+    entries.push_back(std::move(entry));
+  }
+  return {{"entries", std::move(entries)}, {"skipped", history.skipped}};
+}
+
+Result<policy::History> history_of(const Json& json) {
+  try {
+    policy::History history{.entries = {}, .skipped = json.at("skipped").get<std::size_t>()};
+    for (const Json& entry : json.at("entries")) {
+      const auto text = [&](const char* member) { return entry.at(member).get<std::string>(); };
+      policy::Asked asked{entry.at("uid").get<uid_t>(), {}, text("reason")};
+      if (!entry.at("sudo_uid").is_null()) asked.sudo_uid = entry.at("sudo_uid").get<uid_t>();
+      history.entries.push_back({text("time"), text("verb"), std::move(asked),
+                                 entry.at("browsers").get<std::vector<std::string>>(), text("plan"),
+                                 text("result")});
+    }
+    return history;
+  } catch (const Json::exception& problem) {
+    return fail(Code::internal, "icelockd gave no history", problem.what());
+  }
+}
+
+Result<policy::Asked> asked_field(const Json& body, uid_t uid) {
+  policy::Asked asked{uid, {}, {}};
+  if (body.contains("reason")) {
+    const auto text = ipc::string_field(body, "reason");
+    if (!text) return std::unexpected(text.error());
+    auto reason = policy::clean_reason(*text);
+    if (!reason) return std::unexpected(reason.error());
+    asked.reason = std::move(*reason);
+  }
+  if (body.contains("sudo_uid")) {
+    const auto who = ipc::unsigned_field(body, "sudo_uid");
+    if (!who) return std::unexpected(who.error());
+    if (*who >= static_cast<uid_t>(-1)) return fail(Code::bad_request, "no user id", "sudo_uid");
+    asked.sudo_uid = static_cast<uid_t>(*who);
+  }
+  return asked;
 }
 
 }  // namespace icelock::app

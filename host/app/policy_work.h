@@ -8,6 +8,7 @@
 
 #include "base/level.h"
 #include "ipc/message.h"
+#include "policy/history.h"
 #include "policy/manifest.h"
 #include "policy/store.h"
 
@@ -20,6 +21,7 @@ struct Outcome {
   policy::Plan plan;
   bool done = false;
   std::vector<std::string> problems;  ///< what does not hold although it was done
+  std::string unrecorded;             ///< why it is not in the history; empty: nothing is wrong
 };
 
 /// The browsers of these ids; none given: all that are installed below `root`. Error: not_found.
@@ -29,14 +31,21 @@ Result<std::vector<const policy::Browser*>> chosen_browsers(const std::filesyste
 /// This level for each of them.
 policy::Wanted same_level(const std::vector<const policy::Browser*>& browsers, Level level);
 
-/// Plans and applies, and reads back what is in force then.
+/// Plans and applies, writes that down in the history, and reads back what is in force then.
 /// `expected`: the fingerprint of the plan that was looked at; error `changed` when this one is not
 /// the same.
 Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::Wanted& wanted,
-                               const std::string& expected = {});
-/// Plans and reverts these browsers (none given: all that icelock changed).
+                               const policy::Asked& asked, const std::string& expected = {});
+/// Plans and reverts these browsers (none given: all that icelock changed), and writes that down.
 Result<Outcome> revert_policies(const std::filesystem::path& root,
-                                const std::vector<std::string>& ids);
+                                const std::vector<std::string>& ids, const policy::Asked& asked);
+
+/// The members of docs/protocol.md, "History".
+ipc::Json history_json(const policy::History& history);
+/// The other way round. Error: internal when it is no history.
+Result<policy::History> history_of(const ipc::Json& json);
+/// The arguments `reason` and `sudo_uid` of a request by `uid`. Error: bad_request.
+Result<policy::Asked> asked_field(const ipc::Json& body, uid_t uid);
 
 /// Where what is installed is looser than wanted: in words, nothing when all is as wanted. Files of
 /// all owners count.

@@ -29,11 +29,14 @@ constexpr std::array permissions = {Permission::none, Permission::granted};
 struct Sight {
   net::Network network;
   guard::Decision automatic;  ///< of mode auto, whatever the mode is now
-  bool protects = false;      ///< a VPN is there, so that addresses outside it count
-  bool asked = false;         ///< a STUN server
+  bool vpn = false;           ///< a VPN is there, so that addresses outside it count
+  guard::Protection protection;
+  bool asked = false;  ///< a STUN server
   std::vector<ice::BoundSide> bound;
 
-  bool leaks(const Exposure& exposure) const { return protects && guard::is_protected(exposure); }
+  bool leaks(const Exposure& exposure) const {
+    return guard::is_protected(exposure, vpn, protection);
+  }
 };
 
 Sight look(net::Network network, const std::filesystem::path& root) {
@@ -42,7 +45,8 @@ Sight look(net::Network network, const std::filesystem::path& root) {
   guard::Memory nothing;
   Sight sight;
   sight.automatic = guard::decide(network, settings, nothing, guard::Clock::now());
-  sight.protects = guard::protects(network);
+  sight.vpn = guard::protects(network);
+  sight.protection = settings.protection;
   sight.network = std::move(network);
   return sight;
 }
@@ -145,7 +149,7 @@ void print_predict(const Sight& sight, const Output& output) {
   if (!sight.asked) {
     output.out << "No server was asked. Name one with --stun HOST to see public addresses.\n";
   }
-  if (!sight.protects)
+  if (!sight.vpn)
     output.out << "No VPN carries web traffic, so nothing of this is hidden elsewhere.\n";
 }
 

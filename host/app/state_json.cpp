@@ -128,6 +128,10 @@ Json state_json(const guard::State& state, const std::vector<BrowserStatus>& bro
                     {"controlled_by", browser.controlled_by},
                     {"problems", browser.problems}});
   }
+  Json modes = Json::array();
+  for (const guard::Mode mode : {guard::Mode::automatic, guard::Mode::locked, guard::Mode::open}) {
+    if (guard::may_choose(state.settings, mode)) modes.push_back(guard::name(mode));
+  }
   return {
       {"v", ipc::protocol_version},
       {"network", network_json(state.network)},
@@ -135,6 +139,7 @@ Json state_json(const guard::State& state, const std::vector<BrowserStatus>& bro
       {"mode", guard::name(state.settings.mode)},
       {"mode_level", name(state.settings.mode_level)},
       {"mode_fixed", state.settings.mode_fixed},
+      {"modes", modes},
       {"floor", name(state.settings.floor)},
       {"decision",
        {{"chromium", name(state.decision.chromium)}, {"firefox", name(state.decision.firefox)}}},

@@ -10,13 +10,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <boost/asio/connect_pipe.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/readable_pipe.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/process/v2/posix/default_launcher.hpp>
+#include <boost/asio/writable_pipe.hpp>
 #include <boost/process/v2/process.hpp>
-#include <boost/process/v2/stdio.hpp>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -38,91 +39,86 @@ using boost::system::error_code;
 
 constexpr std::size_t output_limit = 1 << 20;
 
-/// What Boost 1.81's launcher leaves undone, as a set of its hooks.
-struct CleanStart {
-  std::optional<User> as;
-  int when_we_end = SIGKILL;
+/// A program that is to start, and everything that its start needs: between fork and exec nothing
+/// may take a lock that another thread could hold, so nothing may allocate. Boost's launcher does,
+/// for each service of its context, which the allocators of some sanitizers answer with a hang.
+struct Launch {
+  const std::vector<std::string>& argv;
   const std::vector<std::string>* environment = nullptr;  ///< nullptr: ours
-  std::vector<const char*> words;
-
-  template <class Launcher, class... Any>
-  error_code on_setup(Launcher& launcher, Any&&...) {
-    if (environment == nullptr) return {};
-    for (const std::string& word : *environment) words.push_back(word.c_str());
-    words.push_back(nullptr);
-    launcher.env = words.data();
-    return {};
-  }
-
-  /// In the child, before exec: only calls that are safe after fork in a program with threads.
-  template <class... Any>
-  error_code on_exec_setup(Any&&...) {
-    // A group of its own, so that the limit ends what the program started too; as that also takes
-    // it out of the terminal's reach, it must not outlive us.
-    ::setpgid(0, 0);
-    if (as && (::setgroups(0, nullptr) != 0 || ::setresgid(as->gid, as->gid, as->gid) != 0 ||
-               ::setresuid(as->uid, as->uid, as->uid) != 0)) {
-      return {errno, boost::system::system_category()};
-    }
-    // After the change of user, which clears it.
-    ::prctl(PR_SET_PDEATHSIG, when_we_end);
-    sigset_t none;
-    sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    (void)std::signal(SIGPIPE, SIG_DFL);
-    if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
-      return {errno, boost::system::system_category()};
-    }
-    return {};
-  }
-
-  /// In the child, when exec failed. The launcher would call exit(): our own exit handlers and the
-  /// buffers of our own streams, a second time.
-  template <class... Any>
-  void on_exec_error(Any&&...) {
-    ::_exit(127);
-  }
-
-  /// Here, when the child never became the program. The launcher forgets it.
-  template <class Launcher, class... Any>
-  void on_error(Launcher& launcher, Any&&...) {
-    if (launcher.pid > 0) ::waitpid(launcher.pid, nullptr, 0);
-    launcher.pid = -1;
-  }
+  std::optional<User> as;
+  int output = STDOUT_FILENO;
+  int errors = STDERR_FILENO;
+  int when_we_end = SIGKILL;
 };
 
-/// After an exception: the launcher may have thrown on either side of its fork.
-void abandon(const process::posix::default_launcher& launcher) {
-  if (launcher.pid == 0) ::_exit(127);
-  if (launcher.pid < 0) return;
-  ::kill(-launcher.pid, SIGKILL);
-  ::waitpid(launcher.pid, nullptr, 0);
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> list;
+  list.reserve(words.size() + 1);
+  for (const std::string& word : words) list.push_back(const_cast<char*>(word.c_str()));
+  list.push_back(nullptr);
+  return list;
+}
+
+/// In the child: becomes the program, or returns what kept it from that as errno.
+int become(const Launch& launch, int input, char* const* words, char* const* environment) {
+  // A group of its own, so that the limit ends what the program started too; as that also takes
+  // it out of the terminal's reach, it must not outlive us.
+  ::setpgid(0, 0);
+  if (::dup2(input, STDIN_FILENO) < 0 || ::dup2(launch.output, STDOUT_FILENO) < 0 ||
+      ::dup2(launch.errors, STDERR_FILENO) < 0) {
+    return errno;
+  }
+  const auto& as = launch.as;
+  if (as && (::setgroups(0, nullptr) != 0 || ::setresgid(as->gid, as->gid, as->gid) != 0 ||
+             ::setresuid(as->uid, as->uid, as->uid) != 0)) {
+    return errno;
+  }
+  // After the change of user, which clears it.
+  ::prctl(PR_SET_PDEATHSIG, launch.when_we_end);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  (void)std::signal(SIGPIPE, SIG_DFL);
+  if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) return errno;
+  ::execve(words[0], words, environment);
+  return errno;
+}
+
+/// Returns when the child is the program; otherwise there is no child any more.
+Result<pid_t> launch(const Launch& launch) {
+  const auto words = pointers(launch.argv);
+  std::vector<char*> environment;
+  if (launch.environment != nullptr) environment = pointers(*launch.environment);
+  const Fd input(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  std::array<int, 2> ends{-1, -1};
+  if (!input || ::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    return fail_errno(errno, "cannot run", launch.argv.front());
+  }
+  const Fd told(ends[0]);
+  Fd tells(ends[1]);
+  // Whoever started us may have chosen to ignore it, and then nobody can wait for a child.
+  (void)std::signal(SIGCHLD, SIG_DFL);
+  const pid_t pid = ::fork();
+  if (pid < 0) return fail_errno(errno, "cannot run", launch.argv.front());
+  if (pid == 0) {
+    const int problem = become(launch, input.get(), words.data(),
+                               launch.environment != nullptr ? environment.data() : environ);
+    const ssize_t written = ::write(tells.get(), &problem, sizeof problem);
+    ::_exit(written == sizeof problem ? 127 : 126);
+  }
+  tells = Fd();  // or the read below would wait for ourselves
+  int problem = 0;
+  ssize_t n = 0;
+  do {
+    n = ::read(told.get(), &problem, sizeof problem);
+  } while (n < 0 && errno == EINTR);
+  if (n == 0) return pid;
+  ::waitpid(pid, nullptr, 0);
+  return fail_errno(n < 0 ? errno : problem, "cannot run", launch.argv.front());
 }
 
 int exit_code_of(int status) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-Result<Started> start(process::posix::default_launcher& launcher,
-                      const std::vector<std::string>& argv, const StartOptions& options) {
-  asio::io_context context;
-  const std::vector<std::string> arguments(argv.begin() + 1, argv.end());
-  const int out = options.output < 0 ? STDOUT_FILENO : options.output;
-  const int err = options.output < 0 ? STDERR_FILENO : options.output;
-  error_code problem;
-  process::process child =
-      launcher(context.get_executor(), problem, argv.front(), arguments,
-               process::process_stdio{nullptr, out, err},
-               CleanStart{.as = options.as,
-                          .when_we_end = options.when_we_end,
-                          .environment = options.environment ? &*options.environment : nullptr,
-                          .words = {}});
-  if (problem) return fail_errno(problem.value(), "cannot run", argv.front());
-  child.detach();
-  Started started{.pid = launcher.pid,
-                  .ended = Fd(static_cast<int>(::syscall(SYS_pidfd_open, launcher.pid, 0)))};
-  if (!started.ended) return fail_errno(errno, "cannot watch", argv.front());
-  return started;
 }
 
 /// Reads /proc, because the kernel's own list of children is an option of its build.
@@ -163,21 +159,25 @@ std::optional<std::uint32_t> id_from_environment(const char* name) {
 class Run {
  public:
   Run(const std::vector<std::string>& argv, std::optional<User> as) : argv_(argv), as_(as) {}
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+  ~Run() {
+    if (pid_ < 0 || reaped_) return;
+    kill_group();
+    ::waitpid(pid_, nullptr, 0);
+  }
 
   Result<RunResult> go(std::chrono::milliseconds limit) {
-    const std::vector<std::string> arguments(argv_.begin() + 1, argv_.end());
-    error_code start_problem;
-    child_ =
-        launcher_(context_.get_executor(), start_problem, argv_.front(), arguments,
-                  process::process_stdio{nullptr, pipe_, {}}, CleanStart{.as = as_, .words = {}});
-    if (start_problem) return fail_errno(start_problem.value(), "cannot run", argv_.front());
+    asio::writable_pipe output(context_);
+    asio::connect_pipe(pipe_, output);
+    const auto pid = launch({.argv = argv_, .as = as_, .output = output.native_handle()});
+    if (!pid) return std::unexpected(pid.error());
+    pid_ = *pid;
+    output.close();
+    child_ = process::process(context_.get_executor(), pid_);
     listen(limit);
     context_.run();
     return outcome();
-  }
-
-  void abandon() {
-    if (!reaped_) icelock::abandon(launcher_);
   }
 
  private:
@@ -210,7 +210,7 @@ class Run {
 
   /// Once the child is reaped its number may belong to somebody else.
   void kill_group() const {
-    if (!reaped_) ::kill(-launcher_.pid, SIGKILL);
+    if (!reaped_) ::kill(-pid_, SIGKILL);
   }
 
   Result<RunResult> outcome() {
@@ -230,7 +230,7 @@ class Run {
   asio::io_context context_;
   asio::readable_pipe pipe_{context_};
   asio::steady_timer timer_{context_};
-  process::posix::default_launcher launcher_;
+  pid_t pid_ = -1;
   process::process child_{context_};
   std::string output_;
   error_code read_problem_;
@@ -245,33 +245,30 @@ class Run {
 Result<RunResult> run_program(const std::vector<std::string>& argv, std::chrono::milliseconds limit,
                               std::optional<User> as) {
   if (argv.empty()) return fail(Code::internal, "no program to run");
-  std::optional<Run> run;
   try {
-    run.emplace(argv, as);
-    return run->go(limit);
+    return Run(argv, as).go(limit);
   } catch (const boost::system::system_error& problem) {
-    if (run) run->abandon();
     return fail_errno(problem.code().value(), "cannot run", argv.front());
   } catch (const std::exception&) {
-    if (run) run->abandon();
     return fail(Code::internal, "cannot run", argv.front());
   }
 }
 
 Result<Started> start_program(const std::vector<std::string>& argv, const StartOptions& options) {
   if (argv.empty()) return fail(Code::internal, "no program to start");
-  process::posix::default_launcher launcher;
-  try {
-    auto started = start(launcher, argv, options);
-    if (!started) abandon(launcher);
-    return started;
-  } catch (const boost::system::system_error& problem) {
-    abandon(launcher);
-    return fail_errno(problem.code().value(), "cannot run", argv.front());
-  } catch (const std::exception&) {
-    abandon(launcher);
-    return fail(Code::internal, "cannot run", argv.front());
-  }
+  const auto pid = launch({.argv = argv,
+                           .environment = options.environment ? &*options.environment : nullptr,
+                           .as = options.as,
+                           .output = options.output < 0 ? STDOUT_FILENO : options.output,
+                           .errors = options.output < 0 ? STDERR_FILENO : options.output,
+                           .when_we_end = options.when_we_end});
+  if (!pid) return std::unexpected(pid.error());
+  Started started{.pid = *pid, .ended = Fd(static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0)))};
+  if (started.ended) return started;
+  const int problem = errno;
+  ::kill(-*pid, SIGKILL);
+  ::waitpid(*pid, nullptr, 0);
+  return fail_errno(problem, "cannot watch", argv.front());
 }
 
 std::optional<int> Started::exit_code() {

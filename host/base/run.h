@@ -34,7 +34,8 @@ struct RunResult {
 /// At `limit` it is killed with its whole group and the error is timeout; the same for more than
 /// 1 MiB of output, which is too_large. not_found and not_permitted when it cannot be started, io
 /// for the rest. Blocks; safe to call from several threads at once. The program is killed when the
-/// calling thread ends, so it never outlives icelock.
+/// calling thread ends, so it never outlives icelock. A process that was started with SIGCHLD
+/// ignored stops to ignore it.
 Result<RunResult> run_program(const std::vector<std::string>& argv, std::chrono::milliseconds limit,
                               std::optional<User> as = {});
 

@@ -86,6 +86,17 @@ std::vector<Reason> explain(const Network& network) {
   return reasons;
 }
 
+void protect(Decision& decision, const Network& network, const Protection& more) {
+  decision.chromium = loosest_safe(BrowserFamily::chromium, network, more);
+  decision.firefox = loosest_safe(BrowserFamily::firefox, network, more);
+  if (decision.chromium == loosest_safe(BrowserFamily::chromium, network, {}) &&
+      decision.firefox == loosest_safe(BrowserFamily::firefox, network, {})) {
+    return;
+  }
+  decision.reasons.push_back(reason(
+      "admin_protects", "Your administrator protects more addresses than a VPN is there to hide."));
+}
+
 // The level that the network calls for, before the person's and the admin's wishes.
 Decision follow_network(const Network& network, const Settings& settings, Memory& memory,
                         Clock::time_point now) {
@@ -95,8 +106,7 @@ Decision follow_network(const Network& network, const Settings& settings, Memory
     // later.
     memory.tunnel_was_up = !network.tunnels.empty() || network.ipv4.verdict != Verdict::partial;
     memory.held_until.reset();
-    decision.chromium = loosest_safe(BrowserFamily::chromium, network);
-    decision.firefox = loosest_safe(BrowserFamily::firefox, network);
+    protect(decision, network, settings.protection);
     return decision;
   }
   if (memory.tunnel_was_up) {
@@ -115,7 +125,7 @@ Decision follow_network(const Network& network, const Settings& settings, Memory
     return decision;
   }
   memory.held_until.reset();
-  decision.chromium = decision.firefox = Level::unrestricted;
+  protect(decision, network, settings.protection);
   return decision;
 }
 
@@ -161,21 +171,33 @@ bool protects(const Network& network) {
   return network.ipv6.verdict == Verdict::blocked && network.ipv4.verdict != Verdict::direct;
 }
 
-bool is_protected(const ice::Exposure& exposure) {
+bool is_protected(const ice::Exposure& exposure, bool vpn, const Protection& more) {
   using enum ice::ExposureClass;
-  return !exposure.http_shows_too &&
-         (exposure.exposure_class == lan || exposure.exposure_class == isp_v4 ||
-          exposure.exposure_class == isp_v6);
+  if (exposure.http_shows_too) return false;
+  switch (exposure.exposure_class) {
+    case lan:
+      return vpn || more.lan;
+    case isp_v4:
+    case isp_v6:
+      return vpn;
+    case tunnel:
+      return more.tunnel;
+    case egress:
+      break;
+  }
+  return false;
 }
 
-Level loosest_safe(BrowserFamily family, const Network& network) {
+Level loosest_safe(BrowserFamily family, const Network& network, const Protection& more) {
+  const bool vpn = protects(network);
   for (const Level level : {Level::unrestricted, Level::default_route_only}) {
-    const bool leaks =
-        std::ranges::any_of(std::array{ice::Permission::none, ice::Permission::granted},
-                            [&](ice::Permission permission) {
-                              return std::ranges::any_of(
-                                  ice::exposure(family, level, network, permission), is_protected);
-                            });
+    const bool leaks = std::ranges::any_of(
+        std::array{ice::Permission::none, ice::Permission::granted},
+        [&](ice::Permission permission) {
+          return std::ranges::any_of(
+              ice::exposure(family, level, network, permission),
+              [&](const ice::Exposure& exposure) { return is_protected(exposure, vpn, more); });
+        });
     if (!leaks) return level;
   }
   return Level::force_proxy;

@@ -52,13 +52,13 @@ struct Memory {
 /// protection.
 bool protects(const net::Network& network);
 
-/// What a VPN is there to hide: LAN, ISP IPv4, ISP IPv6. Not what plain web traffic shows too, for
-/// no level hides that.
-bool is_protected(const ice::Exposure& exposure);
+/// With a VPN (`vpn`: see protects()) what it is there to hide: LAN, ISP IPv4, ISP IPv6; and what
+/// the admin protects besides. Not what plain web traffic shows too, for no level hides that.
+bool is_protected(const ice::Exposure& exposure, bool vpn, const Protection& more);
 
 /// The loosest level at which a page learns nothing protected, with or without microphone
 /// permission.
-Level loosest_safe(BrowserFamily family, const net::Network& network);
+Level loosest_safe(BrowserFamily family, const net::Network& network, const Protection& more);
 
 /// Pure. Without a network to judge (the probe failed) the answer is force_proxy: "cannot tell" is
 /// never safe.

@@ -28,6 +28,17 @@ void take_key(Settings& settings, Owner owner, const std::string& key, const ord
     settings.floor = parse_level(value.get<std::string>()).value_or(Level::disabled);
   } else if (key == "hold_seconds") {
     settings.hold = std::chrono::seconds(value.get<int>());
+  } else if (key == "modes") {
+    for (const auto& word : value) {
+      settings.modes.push_back(parse_mode(word.get<std::string>()).value_or(Mode::locked));
+    }
+    std::ranges::sort(settings.modes);
+  } else if (key == "protected") {
+    for (const auto& word : value) {
+      (word == "lan" ? settings.protection.lan : settings.protection.tunnel) = true;
+    }
+  } else if (key == "extensions") {
+    settings.extensions = value.get<std::vector<std::string>>();
   } else if (key == "manage_policies") {
     settings.manage_policies = value.get<bool>();
   } else if (key == "browsers") {
@@ -45,7 +56,19 @@ void keep_to_floor(Settings& settings) {
   std::erase_if(settings.sites, [&](const auto& site) { return site.level < settings.floor; });
 }
 
+// A user's mode that is not allowed gives way to the first that is, in the order of the type.
+void keep_to_modes(Settings& settings) {
+  if (!settings.mode_fixed && !may_choose(settings, settings.mode)) {
+    settings.mode = settings.modes.front();
+  }
+}
+
 }  // namespace
+
+bool may_choose(const Settings& settings, Mode mode) {
+  if (settings.mode_fixed) return false;
+  return settings.modes.empty() || std::ranges::find(settings.modes, mode) != settings.modes.end();
+}
 
 std::string_view name(Mode mode) {
   return mode_names[static_cast<std::size_t>(mode)];
@@ -85,7 +108,13 @@ Result<Settings> load_settings(const SettingsPaths& paths) {
   const bool admins_lock = settings.mode_fixed || admin->contains("level");
   settings.mode_level = admins_lock ? std::max(settings.mode_level, users_level) : users_level;
   keep_to_floor(settings);
+  keep_to_modes(settings);
   return settings;
+}
+
+Result<void> check_settings(const std::string& text) {
+  const auto object = parse_settings(text, admin_schema, "settings");
+  return object ? Result<void>() : std::unexpected(object.error());
 }
 
 Settings load_or_keep(const SettingsPaths& paths, const std::optional<Settings>& last) {
@@ -98,7 +127,10 @@ Settings load_or_keep(const SettingsPaths& paths, const std::optional<Settings>&
     kept = *last;
     if (admins) kept.floor = std::max(kept.floor, admins->floor);
     if (admins) kept.sites = admins->sites;
+    if (admins) kept.modes = admins->modes;
+    if (admins) kept.protection = admins->protection;
     keep_to_floor(kept);
+    keep_to_modes(kept);
   } else {
     if (admins) kept = *admins;
     kept.mode = Mode::locked;
@@ -112,6 +144,9 @@ Result<void> save_mode(const SettingsPaths& paths, Mode mode, std::optional<Leve
   const auto settings = load_settings(paths);
   if (!settings) return std::unexpected(settings.error());
   if (settings->mode_fixed) return fail(Code::not_permitted, "the admin fixed the mode");
+  if (!may_choose(*settings, mode)) {
+    return fail(Code::not_permitted, "the admin does not allow this mode", std::string(name(mode)));
+  }
   if (mode == Mode::locked && level.value_or(Level::force_proxy) == Level::unrestricted) {
     return fail(Code::bad_request, "locked needs a level that locks", "level");
   }

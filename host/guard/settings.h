@@ -20,15 +20,26 @@ namespace icelock::guard {
 
 enum class Mode { automatic, locked, open };
 
+/// What an admin protects besides what a VPN is there to hide.
+struct Protection {
+  bool lan = false;     ///< this machine's own addresses, also while no VPN is up
+  bool tunnel = false;  ///< this machine's address inside a VPN
+
+  bool operator==(const Protection&) const = default;
+};
+
 struct Settings {
   Mode mode = Mode::automatic;
   Level mode_level = Level::force_proxy;  ///< what mode `locked` keeps at least
   Level floor = Level::unrestricted;
-  std::chrono::seconds hold{60};      ///< how long a lock stays after its tunnel went away
-  bool mode_fixed = false;            ///< the admin chose the mode
+  std::chrono::seconds hold{60};  ///< how long a lock stays after its tunnel went away
+  bool mode_fixed = false;        ///< the admin chose the mode
+  std::vector<Mode> modes;        ///< those that users may choose; empty: all
+  Protection protection;
   bool manage_policies = false;       ///< the admin wants decisions written as browser policy
   std::vector<std::string> browsers;  ///< ids to manage; empty: all that are installed
   std::vector<policy::SiteException> sites;  ///< for the whole machine; none looser than `floor`
+  std::vector<std::string> extensions;       ///< ids of the Chromium family, besides icelock's own
   std::optional<Error> problem;              ///< a file that could not be used, for the user to see
 
   bool operator==(const Settings&) const = default;
@@ -50,13 +61,19 @@ SettingsPaths settings_paths(const std::filesystem::path& root);
 /// floor.
 Result<Settings> load_settings(const SettingsPaths& paths);
 
+/// Whether this text would be an admin's settings file. Error: bad_settings.
+Result<void> check_settings(const std::string& text);
+
 /// The same, but always an answer: a broken file leaves `last` (at first: locked) in force, with
 /// `problem` set.
 Settings load_or_keep(const SettingsPaths& paths, const std::optional<Settings>& last);
 
+/// Whether a user may choose this mode.
+bool may_choose(const Settings& settings, Mode mode);
+
 /// Writes mode and level to the user's file and keeps its other keys. Errors: not_permitted when
-/// the admin fixed the mode, below_floor for a level under the floor, bad_settings when the file
-/// there is broken, io.
+/// the admin fixed the mode or allows others only, below_floor for a level under the floor,
+/// bad_settings when the file there is broken, io.
 Result<void> save_mode(const SettingsPaths& paths, Mode mode, std::optional<Level> level);
 
 }  // namespace icelock::guard

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guard/settings_document.h"
 
+#include <array>
+#include <utility>
+
 #include "guard/settings_file.h"
 
 namespace icelock::guard {
@@ -11,18 +14,74 @@ Level level_of(const nlohmann::ordered_json& word) {
   return parse_level(word.get<std::string>()).value_or(Level::disabled);
 }
 
+// Where each field of the document that is about the guard stands in the settings file.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 4> settings_keys = {
+    {{"floor", "floor"}, {"hold", "hold_seconds"}, {"modes", "modes"}, {"protected", "protected"}}};
+
+Result<void> add_site(PolicyDocument& document, const std::string& spelt, Level level) {
+  auto pattern = policy::normal_pattern(spelt);
+  if (!pattern) return std::unexpected(pattern.error());
+  document.sites.push_back({std::move(*pattern), level});
+  return {};
+}
+
+Result<void> add_preset(PolicyDocument& document, const std::string& preset) {
+  const auto services = nlohmann::json::parse(call_sites).at("services");
+  std::string names;
+  for (const auto& service : services) {
+    const auto name = service.at("name").get<std::string>();
+    names += (names.empty() ? "" : ", ") + name;
+    if (name != preset) continue;
+    for (const auto& pattern : service.at("patterns")) {
+      if (auto done = add_site(document, pattern.get<std::string>(), Level::default_route_only);
+          !done) {
+        return done;
+      }
+    }
+    return {};
+  }
+  return fail(Code::bad_settings, "\"presets\": \"" + preset + "\" is none of " + names);
+}
+
+void take_extension(PolicyDocument& document, const nlohmann::ordered_json& extension) {
+  const std::string settings = extension.value("settings", nlohmann::ordered_json::object()).dump();
+  if (extension.contains("chromium")) {
+    const auto& wish = extension.at("chromium");
+    const std::string id = wish.value("id", std::string(policy::chromium_extension_id));
+    document.extension[BrowserFamily::chromium] = {.id = id,
+                                                   .url = wish.at("updateUrl").get<std::string>(),
+                                                   .settings = settings,
+                                                   .beside = {}};
+    // Or icelock-host would not talk to it.
+    if (id != policy::chromium_extension_id) {
+      document.settings["extensions"] = nlohmann::json::array({id}).dump();
+    }
+  }
+  if (extension.contains("firefox")) {
+    document.extension[BrowserFamily::firefox] = {
+        .id = std::string(policy::firefox_extension_id),
+        .url = extension.at("firefox").at("installUrl").get<std::string>(),
+        .settings = settings,
+        .beside = {}};
+  }
+}
+
 }  // namespace
 
 policy::Wanted PolicyDocument::wanted(const std::vector<const policy::Browser*>& some) const {
   policy::Wanted result;
   for (const policy::Browser* browser : some) {
     const std::string id(browser->id);
+    const bool firefox = browser->family == BrowserFamily::firefox;
     const auto own = browsers.find(id);
-    if (own != browsers.end()) {
-      result[id] = {own->second, sites};
-    } else if (level) {
-      result[id] = {*level, sites};
-    }
+    const auto its_level = own != browsers.end() ? std::optional(own->second) : level;
+    const auto install = extension.find(browser->family);
+    if (!its_level && install == extension.end() && !(firefox && private_windows)) continue;
+    policy::WantedPolicy& wish = result[id] = {its_level.value_or(Level::unrestricted), sites};
+    wish.states_level = its_level.has_value();
+    if (!wish.states_level) wish.sites.clear();
+    wish.private_windows = private_windows;
+    if (install != extension.end()) wish.extension = install->second;
   }
   return result;
 }
@@ -42,12 +101,22 @@ Result<PolicyDocument> load_policy_document(const std::filesystem::path& path) {
     }
   }
   for (const auto& site : object->value("sites", nlohmann::ordered_json::array())) {
-    auto pattern = policy::normal_pattern(site.at("pattern").get<std::string>());
-    if (!pattern) return std::unexpected(pattern.error());
     const bool said = site.contains("level");
-    document.sites.push_back(
-        {std::move(*pattern), said ? level_of(site.at("level")) : Level::default_route_only});
+    const Level level = said ? level_of(site.at("level")) : Level::default_route_only;
+    if (auto done = add_site(document, site.at("pattern").get<std::string>(), level); !done) {
+      return std::unexpected(done.error());
+    }
   }
+  for (const auto& preset : object->value("presets", nlohmann::ordered_json::array())) {
+    if (auto done = add_preset(document, preset.get<std::string>()); !done) {
+      return fail(Code::bad_settings, done.error().what, path.string() + ":1");
+    }
+  }
+  for (const auto& [field, key] : settings_keys) {
+    if (object->contains(field)) document.settings[std::string(key)] = object->at(field).dump();
+  }
+  document.private_windows = object->contains("privateWindows");
+  if (object->contains("extension")) take_extension(document, object->at("extension"));
   return document;
 }
 

@@ -15,9 +15,13 @@ namespace icelock::guard {
 /// An admin's policy for every browser (policies/policy.schema.json): what `icelock plan`, `apply`
 /// and `export` are given.
 struct PolicyDocument {
-  std::optional<Level> level;             ///< for browsers that are not named
-  std::map<std::string, Level> browsers;  ///< by id
-  std::vector<policy::SiteException> sites;
+  std::optional<Level> level;                ///< for browsers that are not named
+  std::map<std::string, Level> browsers;     ///< by id
+  std::vector<policy::SiteException> sites;  ///< those of the presets among them
+  bool private_windows = false;              ///< force_proxy in private windows
+  std::map<BrowserFamily, policy::ExtensionInstall> extension;
+  /// What it states of the guard's settings: keys of etc/icelock/icelock.json, values as JSON.
+  std::map<std::string, std::string> settings;
 
   /// What it asks of these browsers; those that it says nothing about are left out.
   policy::Wanted wanted(const std::vector<const policy::Browser*>& browsers) const;

@@ -123,21 +123,17 @@ Result<void> check(const Parsed& parsed, const json& schema_text, const Place& p
         "\"" + key + "\" must be " + properties.at(key).value("description", "something else"),
         line->second);
   }
-  return place.wrong("does not fit the schema", 1);
+  return place.wrong("must be " + schema_text.value("description", "what the schema says"), 1);
 }
 
 }  // namespace
 
-Result<ordered_json> read_settings_file(const std::filesystem::path& path,
-                                        std::string_view schema) {
-  if (path.empty()) return ordered_json::object();
-  auto bytes = read_file(path, largest_file);
-  if (!bytes && bytes.error().code == Code::not_found) return ordered_json::object();
-  if (!bytes) return std::unexpected(bytes.error());
+Result<ordered_json> parse_settings(const std::string& text, std::string_view schema,
+                                    const std::filesystem::path& path) {
   const Place place{path};
   // The schema is ours and valid; the library reports by exceptions all the same.
   try {
-    auto parsed = parse(*bytes, place);
+    auto parsed = parse(text, place);
     if (!parsed) return std::unexpected(parsed.error());
     if (auto valid = check(*parsed, json::parse(schema), place); !valid) {
       return std::unexpected(valid.error());
@@ -146,6 +142,15 @@ Result<ordered_json> read_settings_file(const std::filesystem::path& path,
   } catch (const std::exception& problem) {
     return fail(Code::bad_settings, problem.what(), path.string());
   }
+}
+
+Result<ordered_json> read_settings_file(const std::filesystem::path& path,
+                                        std::string_view schema) {
+  if (path.empty()) return ordered_json::object();
+  auto bytes = read_file(path, largest_file);
+  if (!bytes && bytes.error().code == Code::not_found) return ordered_json::object();
+  if (!bytes) return std::unexpected(bytes.error());
+  return parse_settings(*bytes, schema, path);
 }
 
 }  // namespace icelock::guard

@@ -16,6 +16,12 @@ namespace icelock::guard {
 extern const std::string_view admin_schema;
 extern const std::string_view user_schema;
 extern const std::string_view policy_schema;
+/// The text of policies/call-sites.json.
+extern const std::string_view call_sites;
+
+/// The object of this text, valid by the schema; `path` is for messages. Error: bad_settings.
+Result<nlohmann::ordered_json> parse_settings(const std::string& text, std::string_view schema,
+                                              const std::filesystem::path& path);
 
 /// The file's object, valid by the schema; an empty one when there is no file or `path` is empty.
 /// Error bad_settings: what is wrong, with the key, and the path with the line as object; a key

@@ -13,6 +13,7 @@ constexpr std::array table = {
     Operation{"report", Right::read, "", ""},
     Operation{"metrics", Right::read, "GET", "/metrics"},
     Operation{"audit", Right::read, "GET", "/v1/audit"},
+    Operation{"history", Right::read, "GET", "/v1/history"},
     Operation{"set_mode", Right::mode, "POST", "/v1/mode"},
     Operation{"sites", Right::read, "GET", "/v1/sites"},
     Operation{"allow", Right::mode, "POST", "/v1/allow"},

@@ -57,8 +57,8 @@ bool has_place_of_its_own(const Tree& tree, const Browser& browser, std::set<std
   return found;
 }
 
-/// What a file of icelock's own asks for; nullopt when it says nothing.
-std::optional<WantedPolicy> stated(const Browser& browser, const std::string& text) {
+/// What a file of icelock's own says about the level; nullopt when it says nothing.
+std::optional<WantedPolicy> stated_level(const Browser& browser, const std::string& text) {
   if (browser.family == BrowserFamily::firefox) {
     const auto level = firefox_level(text);
     return level ? std::optional<WantedPolicy>(*level) : std::nullopt;
@@ -80,6 +80,34 @@ std::optional<WantedPolicy> stated(const Browser& browser, const std::string& te
   return result;
 }
 
+/// What a file of icelock's own asks for; nullopt when it says nothing.
+std::optional<WantedPolicy> stated(const Browser& browser, const std::string& text) {
+  std::optional<WantedPolicy> wanted = stated_level(browser, text);
+  const auto extension = extension_in(browser, text);
+  if (!extension) return wanted;
+  if (!wanted) {
+    wanted.emplace(Level::unrestricted);
+    wanted->states_level = false;
+  }
+  wanted->extension = extension;
+  return wanted;
+}
+
+void compare_file(const Tree& tree, const LedgerFile& entry, const Target& target,
+                  const Browser* named, Audit& result) {
+  const std::string shown = tree.shown(target.path).string();
+  auto read = tree.read(target.path);
+  const std::optional<FileState> now = read ? std::move(*read) : std::nullopt;
+  if (!now) {
+    add(result, "own_file_missing", {named, shown, ""},
+        "icelock wrote this file, and it cannot be read");
+    return;
+  }
+  for (const std::string& key : changed_keys(entry, *target.browser, now->bytes)) {
+    add(result, "own_file_changed", {named, shown, key}, "it is not as icelock wrote it");
+  }
+}
+
 /// Holds what is there against what icelock wrote. Unless it is `decided` what every browser is to
 /// have, what it wrote last is also what was asked for.
 void compare_with_ledger(const Tree& tree, const Ledger& ledger, bool decided, Audit& result) {
@@ -87,6 +115,10 @@ void compare_with_ledger(const Tree& tree, const Ledger& ledger, bool decided, A
     const LedgerFile* entry = ledger.find(target.path);
     return entry != nullptr && !entry->written.empty();
   };
+  for (const Target& target : targets(settings_owner())) {
+    const LedgerFile* entry = ledger.find(target.path);
+    if (entry != nullptr) compare_file(tree, *entry, target, nullptr, result);
+  }
   for (BrowserAudit& row : result.browsers) {
     if (decided && !row.wanted) continue;
     const auto places = targets(*row.browser);
@@ -94,17 +126,7 @@ void compare_with_ledger(const Tree& tree, const Ledger& ledger, bool decided, A
     if (!std::ranges::all_of(places, wrote)) continue;
     for (const Target& target : places) {
       const LedgerFile* entry = ledger.find(target.path);
-      const Place place{row.browser, tree.shown(target.path).string(), ""};
-      auto read = tree.read(target.path);
-      const std::optional<FileState> now = read ? std::move(*read) : std::nullopt;
-      if (!now) {
-        add(result, "own_file_missing", place, "icelock wrote this file, and it cannot be read");
-      } else {
-        for (const std::string& key : changed_keys(*entry, *row.browser, now->bytes)) {
-          add(result, "own_file_changed", {row.browser, place.file, key},
-              "it is not as icelock wrote it");
-        }
-      }
+      compare_file(tree, *entry, target, row.browser, result);
       if (!row.wanted) row.wanted = stated(*row.browser, entry->written.back());
     }
   }
@@ -119,6 +141,10 @@ void compare_levels(const Store& store, Audit& result) {
     }
     row.exceptions = store.sites_in_force(*row.browser, asked.level, asked.sites)
                          .value_or(std::vector<SiteException>());
+    if (const auto text = missing_extension(store, *row.browser, asked)) {
+      add(result, "extension_missing", {row.browser, "", std::string(extension_settings_key)},
+          *text);
+    }
     for (const SiteException& site : missing_exceptions(store, *row.browser, asked)) {
       add(result, "exception_missing", {row.browser, "", std::string(chromium_url_key)},
           missing_text(*row.browser, site));
@@ -208,6 +234,15 @@ std::vector<SiteException> missing_exceptions(const Store& store, const Browser&
     return !there || std::ranges::find(*there, site) != there->end();
   });
   return missing;
+}
+
+std::optional<std::string> missing_extension(const Store& store, const Browser& browser,
+                                             const WantedPolicy& asked) {
+  if (!asked.extension || store.extension_in_force(browser, *asked.extension).value_or(false)) {
+    return std::nullopt;
+  }
+  return std::string(browser.name) + " does not install the extension: another policy file has " +
+         "its own " + std::string(extension_settings_key);
 }
 
 std::string missing_text(const Browser& browser, const SiteException& site) {

@@ -255,6 +255,7 @@ void find_recommended(const Tree& tree, const Browser& browser, const std::strin
   const auto files = read_policy_folder(tree, recommended);
   if (!files) return;
   for (const auto& [key, setting] : chromium_in_force(browser, *files).settings) {
+    if (key == extension_settings_key) continue;
     add(audit, "recommended",
         {&browser, tree.shown(recommended + "/" + setting.file).string(), key},
         setting.value + " applies until an extension or a mandatory policy says otherwise");

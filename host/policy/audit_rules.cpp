@@ -26,6 +26,8 @@ constexpr std::array table = {
          "Remove the key from that file."},
     Rule{"exception_missing", Severity::warning, "A wanted site exception is not in force",
          "Add it to the list of the file that wins.", true},
+    Rule{"extension_missing", Severity::error, "The extension that was asked for is not installed",
+         "Move the entries of the file that wins into one whose name comes earlier.", true},
     Rule{"url_undoes_level", Severity::error, "A site list loosens the level",
          "Remove the entry, or make it an exception of icelock's."},
     Rule{"file_broken", Severity::error, "A policy file cannot be parsed, so it fails open",

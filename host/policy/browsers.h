@@ -26,14 +26,26 @@ struct Browser {
   /// The level key alone does not reach a running browser, so WebRtcIPHandlingUrl says the same for
   /// "*" (Edge: WebRtcLocalhostIpHandling is not refreshed). Nowhere else: see chromium_url_key.
   bool needs_url_list = false;
+  /// The release of this browser's engine that reads WebRtcIPHandlingUrl first; 0: it never does.
+  int sites_since = 0;
+  /// The Debian package whose version is the engine's; empty: there is none.
+  std::string_view package;
   std::string_view system_manifests;
   std::string_view other_system_manifests;  ///< a second place, as above; empty: there is none
   std::string_view user_manifests;
+  std::string_view registry_key;  ///< Windows policies, below HKEY_LOCAL_MACHINE
+  std::string_view mac_domain;    ///< macOS managed preferences
 };
 
 std::span<const Browser> browsers();
 /// nullptr when there is no such browser.
 const Browser* find_browser(std::string_view id);
+
+/// No browser: the admin's settings of the guard (etc/icelock/icelock.json), which a policy
+/// document may state too. A plan changes that file as it does a browser's, under this id. Not in
+/// browsers().
+inline constexpr std::string_view settings_id = "icelock";
+const Browser& settings_owner();
 
 /// The name of icelock's own file in a Chromium-family policy folder. The last name in byte order
 /// wins for each key (Chromium config_dir_policy_loader.cc), and few names come after this one.

@@ -4,10 +4,14 @@
 #include <algorithm>
 
 #include "policy/json_parse.h"
-#include "policy/json_text.h"
 #include "policy/render.h"
 
 namespace icelock::policy {
+
+std::string InForce::value(std::string_view key) const {
+  const auto found = settings.find(std::string(key));
+  return found == settings.end() ? std::string() : found->second.value;
+}
 
 Result<std::vector<NamedFile>> read_policy_folder(const Tree& tree, std::string_view folder) {
   auto names = tree.names(folder);
@@ -38,33 +42,12 @@ InForce chromium_in_force(const Browser& browser, const std::vector<NamedFile>& 
       result.ignored.push_back(file.name);
       continue;
     }
-    for (const std::string_view key :
-         {browser.level_key, chromium_url_key, local_ips_key, misspelt_key}) {
+    for (const std::string_view key : {browser.level_key, chromium_url_key, local_ips_key,
+                                       misspelt_key, extension_settings_key}) {
       const auto found = parsed->find(key);
       if (found == parsed->end()) continue;
       result.settings[std::string(key)] = Setting{found->dump(), file.name};
     }
-  }
-  return result;
-}
-
-InForce firefox_in_force(const std::string& name, const std::optional<std::string>& bytes) {
-  InForce result;
-  if (!bytes) return result;
-  const auto parsed = parse_strict(*bytes);
-  if (!parsed || !parsed->is_object()) {
-    result.ignored.push_back(name);
-    return result;
-  }
-  const nlohmann::json* at = &*parsed;
-  for (const std::string_view step : firefox_preferences_path()) {
-    const auto found = at->find(step);
-    if (found == at->end() || !found->is_object()) return result;
-    at = &*found;
-  }
-  for (const FirefoxPref& pref : firefox_prefs(Level::unrestricted)) {
-    const auto found = at->find(pref.pref);
-    if (found != at->end()) result.settings[std::string(pref.pref)] = Setting{found->dump(), name};
   }
   return result;
 }

@@ -21,8 +21,12 @@ struct Setting {
 };
 
 struct InForce {
-  std::map<std::string, Setting> settings;  ///< the policies about WebRTC addresses, by name
-  std::vector<std::string> ignored;         ///< files that the browser cannot read or understand
+  std::map<std::string, Setting>
+      settings;                      ///< the policies about WebRTC addresses and of extensions
+  std::vector<std::string> ignored;  ///< files that the browser cannot read or understand
+
+  /// Empty when it is not set.
+  std::string value(std::string_view key) const;
 };
 
 struct NamedFile {
@@ -40,10 +44,6 @@ std::vector<NamedFile> with_file(std::vector<NamedFile> files, std::string_view 
 /// Whole-key replacement, the last file wins, broken files ignored (Chromium
 /// config_dir_policy_loader.cc).
 InForce chromium_in_force(const Browser& browser, const std::vector<NamedFile>& files);
-
-/// The preferences that icelock states, as this policies.json sets them; `name` goes into
-/// Setting::file.
-InForce firefox_in_force(const std::string& name, const std::optional<std::string>& bytes);
 
 /// The files that Firefox reads when its policy_path is not there, those that exist.
 std::vector<NamedFile> firefox_distribution(const Tree& tree);

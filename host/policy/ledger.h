@@ -16,6 +16,8 @@ namespace icelock::policy {
 
 inline constexpr std::string_view ledger_folder = "var/lib/icelock";
 inline constexpr std::string_view ledger_path = "var/lib/icelock/ledger.json";
+/// See policy/history.h.
+inline constexpr std::string_view history_path = "var/lib/icelock/history.jsonl";
 
 struct LedgerFile {
   std::string path;                   ///< below the root

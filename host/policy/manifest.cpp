@@ -131,14 +131,14 @@ Result<ManifestChange> write_user(const Browser& browser, const std::filesystem:
   return change;
 }
 
-// `host_path` empty: remove.
+// Without a path: remove.
 Result<std::vector<ManifestChange>> change_all(const std::vector<const Browser*>& browsers,
                                                Scope scope, const std::filesystem::path& root,
                                                const std::filesystem::path& home,
-                                               const std::filesystem::path& host_path) {
+                                               const HostProgram& host) {
   std::vector<ManifestChange> changes;
   const auto bytes = [&](const Browser& browser) {
-    return host_path.empty() ? std::nullopt : std::optional(manifest(browser, host_path));
+    return host.path.empty() ? std::nullopt : std::optional(manifest(browser, host));
   };
   if (scope == Scope::user) {
     if (auto safe = check_home(home); !safe) return std::unexpected(safe.error());
@@ -163,14 +163,20 @@ Result<std::vector<ManifestChange>> change_all(const std::vector<const Browser*>
 
 }  // namespace
 
-std::string manifest(const Browser& browser, const std::filesystem::path& host_path) {
+std::string manifest(const Browser& browser, const HostProgram& host) {
   nlohmann::ordered_json text = {
       {"name", native_host_name},
       {"description", "icelock: WebRTC lockdown that follows the network"},
-      {"path", host_path.string()},
+      {"path", host.path.string()},
       {"type", "stdio"}};
   if (browser.family == BrowserFamily::chromium) {
-    text["allowed_origins"] = {"chrome-extension://" + std::string(chromium_extension_id) + "/"};
+    const auto origin = [](std::string_view id) {
+      return "chrome-extension://" + std::string(id) + "/";
+    };
+    text["allowed_origins"] = {origin(chromium_extension_id)};
+    for (const std::string& id : host.other_extensions) {
+      if (id != chromium_extension_id) text["allowed_origins"].push_back(origin(id));
+    }
   } else {
     text["allowed_extensions"] = {firefox_extension_id};
   }
@@ -182,11 +188,11 @@ Result<std::vector<ManifestChange>> install_manifests(const std::vector<const Br
                                                       Scope scope,
                                                       const std::filesystem::path& root,
                                                       const std::filesystem::path& home,
-                                                      const std::filesystem::path& host_path) {
-  if (!host_path.is_absolute()) {
-    return fail(Code::bad_request, "the host's path must be absolute", host_path.string());
+                                                      const HostProgram& host) {
+  if (!host.path.is_absolute()) {
+    return fail(Code::bad_request, "the host's path must be absolute", host.path.string());
   }
-  return change_all(browsers, scope, root, home, host_path);
+  return change_all(browsers, scope, root, home, host);
 }
 
 Result<std::vector<ManifestChange>> remove_manifests(const std::vector<const Browser*>& browsers,

@@ -14,8 +14,15 @@
 
 namespace icelock::policy {
 
-/// The manifest's bytes. `host_path` is absolute.
-std::string manifest(const Browser& browser, const std::filesystem::path& host_path);
+/// The program that browsers start, and who may: besides icelock's own extensions those of the
+/// Chromium family with these ids.
+struct HostProgram {
+  std::filesystem::path path;  ///< absolute
+  std::vector<std::string> other_extensions;
+};
+
+/// The manifest's bytes.
+std::string manifest(const Browser& browser, const HostProgram& host);
 
 enum class Scope { user, system };
 
@@ -32,7 +39,7 @@ Result<std::vector<ManifestChange>> install_manifests(const std::vector<const Br
                                                       Scope scope,
                                                       const std::filesystem::path& root,
                                                       const std::filesystem::path& home,
-                                                      const std::filesystem::path& host_path);
+                                                      const HostProgram& host);
 Result<std::vector<ManifestChange>> remove_manifests(const std::vector<const Browser*>& browsers,
                                                      Scope scope, const std::filesystem::path& root,
                                                      const std::filesystem::path& home);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <utility>
 
 #include "policy/json_parse.h"
 #include "policy/json_text.h"
@@ -19,6 +20,8 @@ constexpr std::string_view no_host = "media.peerconnection.ice.no_host";
 constexpr std::string_view if_behind_proxy = "media.peerconnection.ice.proxy_only_if_behind_proxy";
 constexpr std::string_view proxy_only = "media.peerconnection.ice.proxy_only";
 constexpr std::string_view obfuscate = "media.peerconnection.ice.obfuscate_host_addresses";
+
+constexpr std::string_view private_only = "media.peerconnection.ice.proxy_only_if_pbmode";
 
 using Prefs = std::array<FirefoxPref, 6>;
 
@@ -40,59 +43,6 @@ constexpr std::array<Prefs, 4> prefs_by_level = {prefs(true, false, false),
 constexpr std::array<std::string_view, 4> handling_by_level = {
     "default", "default_public_interface_only", "disable_non_proxied_udp",
     "disable_non_proxied_udp"};
-
-std::optional<Level> level_of_handling(const json& handling) {
-  if (!handling.is_string()) return std::nullopt;
-  for (const Level level : {Level::unrestricted, Level::default_route_only, Level::force_proxy}) {
-    if (handling.get_ref<const std::string&>() == chromium_handling(level)) return level;
-  }
-  return std::nullopt;
-}
-
-struct UrlEntry {
-  std::string url;
-  std::optional<Level> level;  // nullopt: a word that is no level
-};
-
-std::vector<UrlEntry> url_entries(const json& list) {
-  std::vector<UrlEntry> entries;
-  if (!list.is_array()) return entries;  // a wrong type is refused as a whole
-  for (const json& entry : list) {
-    // Chromium drops a bad entry alone.
-    if (!entry.is_object() || !entry.contains("url") || !entry.contains("handling")) continue;
-    if (!entry["url"].is_string() || !entry["handling"].is_string()) continue;
-    entries.push_back({entry["url"].get<std::string>(), level_of_handling(entry["handling"])});
-    if (entries.back().url == "*") break;  // first match wins: nothing after it counts
-  }
-  return entries;
-}
-
-// Strict: an unknown word is no level. Otherwise it is unrestricted, which is how Chromium takes
-// it.
-std::optional<Level> chromium_level_of(const json& level_value, const json& url_value, bool strict,
-                                       const std::vector<SiteException>& granted = {}) {
-  std::map<std::string_view, Level> grants;
-  for (const SiteException& site : granted) {
-    const auto [place, fresh] = grants.try_emplace(site.pattern, site.level);
-    place->second = std::min(place->second, site.level);
-  }
-  std::vector<UrlEntry> entries = url_entries(url_value);
-  const bool catches_all = !entries.empty() && entries.back().url == "*";
-  const bool has_base = catches_all || level_value.is_string();
-  if (!has_base && strict) return std::nullopt;
-  if (!catches_all && has_base) entries.push_back({"*", level_of_handling(level_value)});
-  Level loosest = Level::disabled;
-  for (const UrlEntry& entry : entries) {
-    if (!entry.level && strict) return std::nullopt;
-    const Level level = entry.level.value_or(Level::unrestricted);
-    const auto grant = grants.find(entry.url);
-    if (grant == grants.end() || level < grant->second) loosest = std::min(loosest, level);
-  }
-  // Nothing is said about most pages: no level, unless what is said about some of them loosens
-  // these.
-  if (!has_base && loosest >= Level::force_proxy) return std::nullopt;
-  return loosest;
-}
 
 // What a Preferences entry locks its preference to. A bare value locks; 0 and 1 stand for booleans
 // where the platform has none (mozilla/policy-templates, "Preferences").
@@ -117,17 +67,108 @@ FirefoxHold hold_of(std::string_view pref, FirefoxHold wanted) {
   return pref == obfuscate ? FirefoxHold::locked : wanted;
 }
 
-bool is_as_written(const json& entry, bool value, FirefoxHold hold) {
-  if (!entry.is_object() || entry.size() > 3) return false;
-  if (entry.size() == 3 && entry.value("Type", json()) != "boolean") return false;
-  return entry.value("Value", json()) == value && entry.value("Status", json()) == status_of(hold);
+// A preference's type may be left out: it says nothing that the value does not.
+bool same_entry(json there, const json& ours) {
+  if (there.is_object() && there.size() == 2 && ours.contains("Type")) there["Type"] = ours["Type"];
+  return there == ours;
 }
 
-Result<std::optional<json>> preference_in(std::string_view file, std::string_view pref) {
-  auto text = member_text(file, firefox_preferences_path(), pref);
+bool is_as_written(const json& entry, bool value, FirefoxHold hold) {
+  return same_entry(entry, *parse_strict(firefox_pref_text(value, hold)));
+}
+
+Result<std::optional<json>> value_in(std::string_view file,
+                                     const std::vector<std::string_view>& path,
+                                     std::string_view key) {
+  auto text = member_text(file, path, key);
   if (!text) return std::unexpected(text.error());
   const std::optional<std::string>& spelt = *text;
   return spelt ? parse_strict(*spelt) : std::nullopt;
+}
+
+Result<std::optional<json>> preference_in(std::string_view file, std::string_view pref) {
+  return value_in(file, firefox_preferences_path(), pref);
+}
+
+std::vector<std::string_view> firefox_extensions_path() {
+  return {"policies", extension_settings_key};
+}
+
+std::vector<std::string_view> firefox_third_party_path() {
+  return {"policies", third_party_key, "Extensions"};
+}
+
+// Members one a line, as deep as they stand in the file.
+std::string lines_of(const std::vector<std::string>& items, char open, char close) {
+  std::string text(1, open);
+  const char* separator = "\n    ";
+  for (const std::string& item : items) text += std::exchange(separator, ",\n    ") + item;
+  return text + "\n  " + close;
+}
+
+std::string site_list(const std::vector<SiteException>& sites) {
+  std::vector<std::string> items;
+  for (const SiteException& site : sites) {
+    items.push_back("{\"url\": " + json(site.pattern).dump() + ", \"handling\": \"" +
+                    std::string(chromium_handling(site.level)) + "\"}");
+  }
+  return lines_of(items, '[', ']');
+}
+
+// override_update_url: the .crx names no place for updates, and would look into Google's store.
+std::string extension_settings(const ExtensionInstall& extension) {
+  json all = parse_lenient(extension.beside).value_or(json());
+  if (!all.is_object()) all = json::object();
+  all[extension.id] = {{"installation_mode", "force_installed"},
+                       {"update_url", extension.url},
+                       {"override_update_url", true}};
+  std::vector<std::string> items;
+  for (const auto& [id, entry] : all.items())
+    items.push_back(json(id).dump() + ": " + entry.dump());
+  return lines_of(items, '{', '}');
+}
+
+std::vector<PolicyEntry> chromium_entries(const Browser& browser, const WantedPolicy& wanted) {
+  std::vector<PolicyEntry> entries;
+  const auto add = [&](std::string_view key, std::string value) {
+    entries.push_back({{}, std::string(key), std::move(value)});
+  };
+  if (wanted.states_level) {
+    add(browser.level_key, json(chromium_handling(wanted.level)).dump());
+    std::vector<SiteException> sites = effective_sites(browser, wanted.level, wanted.sites);
+    if (browser.needs_url_list) sites.push_back({"*", wanted.level});
+    if (!sites.empty()) add(chromium_url_key, site_list(sites));
+  }
+  if (wanted.extension) {
+    add(extension_settings_key, extension_settings(*wanted.extension));
+    add(third_party_key, "{\"extensions\": {" + json(wanted.extension->id).dump() + ": " +
+                             wanted.extension->settings + "}}");
+  }
+  return entries;
+}
+
+std::vector<PolicyEntry> firefox_entries(const WantedPolicy& wanted, FirefoxHold hold) {
+  std::vector<PolicyEntry> entries;
+  if (wanted.states_level) {
+    for (const FirefoxPref& pref : firefox_prefs(wanted.level)) {
+      entries.push_back({firefox_preferences_path(), std::string(pref.pref),
+                         firefox_pref_text(pref.value, hold_of(pref.pref, hold))});
+    }
+  }
+  if (wanted.private_windows) {
+    entries.push_back(
+        {firefox_preferences_path(), std::string(private_only), firefox_pref_text(true)});
+  }
+  if (const auto& extension = wanted.extension) {
+    const std::string id(firefox_extension_id);
+    entries.push_back({firefox_extensions_path(), id,
+                       "{\"installation_mode\": \"force_installed\", \"install_url\": " +
+                           json(extension->url).dump() + "}"});
+    if (extension->settings != "{}") {
+      entries.push_back({firefox_third_party_path(), id, extension->settings});
+    }
+  }
+  return entries;
 }
 
 }  // namespace
@@ -149,78 +190,64 @@ std::string firefox_pref_text(bool value, FirefoxHold hold) {
          std::string(status_of(hold)) + "\", \"Type\": \"boolean\"}";
 }
 
-std::string chromium_policy_file(const Browser& browser, Level level,
-                                 const std::vector<SiteException>& sites) {
-  std::vector<SiteException> entries = effective_sites(browser, level, sites);
-  if (browser.needs_url_list) entries.push_back({"*", level});
-  std::string text = "{\n  \"" + std::string(browser.level_key) + "\": \"" +
-                     std::string(chromium_handling(level)) + "\"";
-  if (!entries.empty()) text += ",\n  \"" + std::string(chromium_url_key) + "\": [";
-  const char* separator = "\n";
-  for (const SiteException& entry : entries) {
-    text += separator;
-    text += "    {\"url\": " + json(entry.pattern).dump() + ", \"handling\": \"" +
-            std::string(chromium_handling(entry.level)) + "\"}";
-    separator = ",\n";
+std::vector<PolicyEntry> policy_entries(const Browser& browser, const WantedPolicy& wanted,
+                                        FirefoxHold hold) {
+  if (browser.id == settings_id) {
+    std::vector<PolicyEntry> entries;
+    for (const auto& [key, value] : wanted.settings) entries.push_back({{}, key, value});
+    return entries;
   }
-  return text + (entries.empty() ? "\n}\n" : "\n  ]\n}\n");
+  return browser.family == BrowserFamily::firefox ? firefox_entries(wanted, hold)
+                                                  : chromium_entries(browser, wanted);
 }
 
-Result<std::string> firefox_policy_file(std::string_view original, Level level, FirefoxHold hold) {
+std::vector<PolicyKey> policy_keys(const Browser& browser) {
+  if (browser.id == settings_id) {
+    return {
+        {{}, "floor"}, {{}, "hold_seconds"}, {{}, "modes"}, {{}, "protected"}, {{}, "extensions"}};
+  }
+  if (browser.family == BrowserFamily::chromium) {
+    return {{{}, browser.level_key},
+            {{}, chromium_url_key},
+            {{}, extension_settings_key},
+            {{}, third_party_key}};
+  }
+  std::vector<PolicyKey> keys;
+  for (const FirefoxPref& pref : firefox_prefs(Level::unrestricted)) {
+    keys.push_back({firefox_preferences_path(), pref.pref});
+  }
+  keys.push_back({firefox_preferences_path(), private_only});
+  keys.push_back({firefox_extensions_path(), firefox_extension_id});
+  keys.push_back({firefox_third_party_path(), firefox_extension_id});
+  return keys;
+}
+
+std::string chromium_policy_file(const Browser& browser, const WantedPolicy& wanted) {
+  std::string text;
+  for (const PolicyEntry& entry : chromium_entries(browser, wanted)) {
+    text += (text.empty() ? "{\n  \"" : ",\n  \"") + entry.key + "\": " + entry.value;
+  }
+  return text.empty() ? "{}\n" : text + "\n}\n";
+}
+
+Result<std::string> firefox_policy_file(std::string_view original, const WantedPolicy& wanted,
+                                        FirefoxHold hold) {
+  return with_entries(original, firefox_entries(wanted, hold));
+}
+
+Result<std::string> with_entries(std::string_view original,
+                                 const std::vector<PolicyEntry>& entries) {
   std::string text(original.empty() ? std::string_view("{}\n") : original);
-  for (const FirefoxPref& pref : firefox_prefs(level)) {
-    const FirefoxHold its_hold = hold_of(pref.pref, hold);
-    const auto now = preference_in(text, pref.pref);
+  for (const PolicyEntry& entry : entries) {
+    const auto now = value_in(text, entry.path, entry.key);
     if (!now) return std::unexpected(now.error());
-    const std::optional<json>& entry = *now;
-    if (entry && is_as_written(*entry, pref.value, its_hold)) continue;
-    auto edited = with_member(text, firefox_preferences_path(), pref.pref,
-                              firefox_pref_text(pref.value, its_hold));
+    const std::optional<json>& there = *now;
+    if (there && same_entry(*there, parse_strict(entry.value).value_or(json()))) continue;
+    auto edited = with_member(text, entry.path, entry.key, entry.value);
     if (!edited) return std::unexpected(edited.error());
     text = std::move(*edited);
   }
   return text;
-}
-
-std::optional<Level> chromium_level_of(std::string_view level_value, std::string_view url_value,
-                                       const std::vector<SiteException>& granted) {
-  const auto level = parse_lenient(level_value);
-  const auto urls = parse_lenient(url_value);
-  return chromium_level_of(level.value_or(json()), urls.value_or(json()), false, granted);
-}
-
-std::vector<SiteException> granted_in(std::string_view url_value,
-                                      const std::vector<SiteException>& granted) {
-  std::map<std::string, Level> given;
-  for (const UrlEntry& entry : url_entries(parse_lenient(url_value).value_or(json()))) {
-    given.try_emplace(entry.url, entry.level.value_or(Level::unrestricted));
-  }
-  std::vector<SiteException> found;
-  std::ranges::copy_if(granted, std::back_inserter(found), [&](const SiteException& site) {
-    const auto entry = given.find(site.pattern);
-    return entry != given.end() && entry->second <= site.level;
-  });
-  return found;
-}
-
-std::optional<WantedPolicy> chromium_policy(const Browser& browser, std::string_view file) {
-  const auto parsed = parse_lenient(file);
-  if (!parsed || !parsed->is_object()) return std::nullopt;
-  const auto level = level_of_handling(parsed->value(std::string(browser.level_key), json()));
-  if (!level) return std::nullopt;
-  WantedPolicy policy(*level);
-  for (UrlEntry& entry : url_entries(parsed->value(std::string(chromium_url_key), json::array()))) {
-    if (entry.url == "*") break;
-    policy.sites.push_back({std::move(entry.url), entry.level.value_or(Level::unrestricted)});
-  }
-  return policy;
-}
-
-std::optional<Level> chromium_level(const Browser& browser, std::string_view file) {
-  const auto parsed = parse_lenient(file);
-  if (!parsed || !parsed->is_object()) return std::nullopt;
-  return chromium_level_of(parsed->value(std::string(browser.level_key), json()),
-                           parsed->value(std::string(chromium_url_key), json()), true);
 }
 
 bool firefox_leaves_to_extension(std::string_view file) {

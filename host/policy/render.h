@@ -31,22 +31,56 @@ struct FirefoxPref {
 };
 std::span<const FirefoxPref> firefox_prefs(Level level);
 
-/// The whole content of icelock's own file in a Chromium-family policy folder, ending in a newline.
-/// Of `sites` those that are looser than `level`.
-std::string chromium_policy_file(const Browser& browser, Level level,
-                                 const std::vector<SiteException>& sites = {});
-
 /// How firmly Firefox holds a preference that policy sets. What is locked stays until Firefox
 /// starts again, because it reads policy only then, and the extension cannot even make it stricter.
 /// A default is what holds while nobody says otherwise: the extension may
 /// (mozilla/policy-templates, "Preferences"; Firefox ext-privacy.js), and so may the user.
 enum class FirefoxHold { locked, as_default };
 
-/// `original` (empty: no file) with icelock's preferences set and locked in policies.Preferences,
-/// every other byte as it was. Error: bad_policy_file when it is not JSON of the expected shape.
-/// `as_default` leaves what the extension's settings are made of open to it, and locks the rest.
-Result<std::string> firefox_policy_file(std::string_view original, Level level,
+/// One policy of icelock's: the objects that it stands in, its key there, and its value as JSON.
+struct PolicyEntry {
+  std::vector<std::string_view> path;  ///< {"policies", "Preferences"}; Chromium: {}
+  std::string key;
+  std::string value;  ///< JSON text
+};
+
+/// All that this browser is to be told, in the order of the file. The one place that knows how a
+/// wish is said: the files below, and every export, are made of it. `as_default` leaves what the
+/// extension's settings are made of open to it, and locks the rest; Firefox only.
+std::vector<PolicyEntry> policy_entries(const Browser& browser, const WantedPolicy& wanted,
                                         FirefoxHold hold = FirefoxHold::locked);
+
+/// The whole content of icelock's own file in a Chromium-family policy folder, ending in a newline.
+std::string chromium_policy_file(const Browser& browser, const WantedPolicy& wanted);
+
+/// `original` (empty: no file) with icelock's entries set, every other byte as it was. Error:
+/// bad_policy_file when it is not JSON of the expected shape.
+Result<std::string> firefox_policy_file(std::string_view original, const WantedPolicy& wanted,
+                                        FirefoxHold hold = FirefoxHold::locked);
+
+/// The same for any entries.
+Result<std::string> with_entries(std::string_view original,
+                                 const std::vector<PolicyEntry>& entries);
+
+/// Where an entry of icelock's may stand, whatever is wanted.
+struct PolicyKey {
+  std::vector<std::string_view> path;
+  std::string_view key;
+};
+std::vector<PolicyKey> policy_keys(const Browser& browser);
+
+/// Whether this ExtensionSettings installs the extension of this id whatever the user says.
+bool forces(std::string_view extension_settings, std::string_view id);
+
+/// The extension as such a file installs it; nullopt when it does not.
+std::optional<ExtensionInstall> extension_in(const Browser& browser, std::string_view file);
+
+/// Installs and configures extensions, by id (Chromium ExtensionSettings.yaml;
+/// mozilla/policy-templates): in Chromium one file's value counts as a whole.
+inline constexpr std::string_view extension_settings_key = "ExtensionSettings";
+/// The managed settings of extensions. Chromium takes them together from all files, key by key
+/// (config_dir_policy_loader.cc).
+inline constexpr std::string_view third_party_key = "3rdparty";
 
 /// Whether this file says default_route_only as a service writes it, for the extension to tighten.
 bool firefox_leaves_to_extension(std::string_view file);

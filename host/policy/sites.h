@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +27,18 @@ struct SiteException {
   bool operator==(const SiteException&) const = default;
 };
 
+/// The extension, to be installed by the browser itself so that its user cannot remove it.
+struct ExtensionInstall {
+  std::string id;        ///< Chromium family: the id of the .crx; Firefox has one only
+  std::string url;       ///< Chromium family: of the update manifest; Firefox: of the .xpi
+  std::string settings;  ///< the extension's managed settings: the text of a JSON object, "{}"
+  /// Chromium family: the ExtensionSettings of others, which icelock's replace as a whole and so
+  /// have to repeat. JSON text; empty: there are none.
+  std::string beside;
+
+  bool operator==(const ExtensionInstall&) const = default;
+};
+
 /// What is to be installed in one browser.
 struct WantedPolicy {
   WantedPolicy() = default;
@@ -32,7 +46,14 @@ struct WantedPolicy {
       : level(the_level), sites(std::move(the_sites)) {}
 
   Level level = Level::force_proxy;
+  /// False: no level is written, so that the extension decides; `level` is unrestricted then.
+  bool states_level = true;
   std::vector<SiteException> sites;  ///< those that are looser than `level` are written
+  std::optional<ExtensionInstall> extension;
+  /// Firefox: in private windows force_proxy, whatever `level` is.
+  bool private_windows = false;
+  /// Of settings_id alone, which has nothing else: the values by key, as JSON text.
+  std::map<std::string, std::string> settings;
 };
 
 /// The one spelling of a pattern: "meet.example" and "https://Meet.example/" are

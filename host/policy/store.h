@@ -110,6 +110,13 @@ class Store {
   Result<std::optional<Level>> installed(const Browser& browser,
                                          const std::vector<SiteException>& granted = {}) const;
 
+  /// Whether icelock wrote, when it wrote this browser's file last, that the extension is to be
+  /// installed. Errors: those of reading the ledger.
+  Result<bool> installs_extension(const Browser& browser) const;
+
+  /// Whether the files of all owners together have this browser install that extension.
+  Result<bool> extension_in_force(const Browser& browser, const ExtensionInstall& extension) const;
+
   /// What icelock's own file of this browser is to say so that it holds no exception that goes
   /// beyond `granted`; nullopt when it holds none. Errors: those of plan().
   Result<std::optional<WantedPolicy>> without_other_sites(

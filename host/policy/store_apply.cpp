@@ -39,7 +39,7 @@ FileState new_state(std::string bytes, const std::optional<FileState>& before) {
 // The target that a change of a plan is about. A plan is a plain value that anybody may make, so
 // its path must be one that the table of browsers knows.
 Result<Target> target_of(const Tree& tree, const Change& change) {
-  const Browser* browser = find_browser(change.browser);
+  const Browser* browser = find_target_browser(change.browser);
   if (browser == nullptr) return fail(Code::not_found, "no such browser", change.browser);
   for (Target& target : targets(*browser)) {
     if (tree.shown(target.path) == change.path) return std::move(target);
@@ -235,7 +235,10 @@ Result<void> run_revert(const Tree& tree, const LedgerLock& lock, Work& work) {
   // revert finds what is still to be cleared.
   if (auto done = files.finish(); !done) return done;
   if (auto done = tree.remove_empty_folders(unneeded); !done) return done;
-  if (last && !own_folders.empty()) lock.mark(false);
+  // A folder that keeps the history stays, and open to its readers.
+  const auto history = tree.read(history_path);
+  const bool folder_goes = last && !own_folders.empty() && history && !history->has_value();
+  if (folder_goes) lock.mark(false);
   if (auto done = ledger.commit(); !done) return done;
   if (auto done = ledger.finish(); !done) return done;
   return last ? tree.remove_empty_folders(own_folders) : Result<void>();

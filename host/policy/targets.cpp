@@ -14,42 +14,32 @@
 namespace icelock::policy {
 namespace {
 
-struct Key {
-  ObjectPath path;
-  std::string_view name;
-};
-
-std::vector<Key> keys_of(const Browser& browser) {
-  if (browser.family == BrowserFamily::chromium) {
-    return {{{}, browser.level_key}, {{}, chromium_url_key}};
-  }
-  std::vector<Key> keys;
-  for (const FirefoxPref& pref : firefox_prefs(Level::unrestricted)) {
-    keys.push_back({firefox_preferences_path(), pref.pref});
-  }
-  return keys;
-}
-
 bool same_value(std::string_view a, std::string_view b) {
   const auto left = parse_strict(a);
   return left && left == parse_strict(b);
 }
 
 // Errors in what icelock itself wrote or kept count as "not there": then the key is left alone.
-std::optional<std::string> member_of(std::string_view text, const Key& key) {
-  auto found = member_text(text, key.path, key.name);
+std::optional<std::string> member_of(std::string_view text, const PolicyKey& key) {
+  auto found = member_text(text, key.path, key.key);
   return found ? std::move(*found) : std::nullopt;
 }
 
-bool icelock_wrote(const LedgerFile& file, const Key& key, std::string_view value) {
+bool icelock_wrote(const LedgerFile& file, const PolicyKey& key, std::string_view value) {
   return std::any_of(file.written.begin(), file.written.end(), [&](const std::string& written) {
     const auto ours = member_of(written, key);
     return ours && same_value(*ours, value);
   });
 }
 
+bool ever_wrote(const LedgerFile& file, const PolicyKey& key) {
+  return std::ranges::any_of(file.written, [&](const std::string& written) {
+    return member_of(written, key).has_value();
+  });
+}
+
 bool had_object(const LedgerFile& file, const ObjectPath& parent, std::string_view name) {
-  return file.original && member_of(file.original->bytes, Key{parent, name}).has_value();
+  return file.original && member_of(file.original->bytes, PolicyKey{parent, name}).has_value();
 }
 
 // Objects that only icelock's keys had needed.
@@ -68,26 +58,48 @@ Result<std::string> without_empty_objects(std::string text, const LedgerFile& fi
   return text;
 }
 
+bool is_among(const std::vector<PolicyEntry>& entries, const PolicyKey& key) {
+  return std::ranges::any_of(entries, [&](const PolicyEntry& entry) {
+    return entry.path == key.path && entry.key == key.key;
+  });
+}
+
+Result<std::string> put_back(const LedgerFile& file, const PolicyKey& key, std::string text) {
+  const auto original =
+      file.original ? member_of(file.original->bytes, key) : std::optional<std::string>();
+  return original ? with_member(text, key.path, key.key, *original)
+                  : without_member(text, key.path, key.key);
+}
+
+// `kept`: entries that stay, because they are wanted still.
 Result<std::string> with_keys_put_back(const LedgerFile& file, const Browser& browser,
-                                       std::string text, std::vector<std::string>& notes) {
-  for (const Key& key : keys_of(browser)) {
-    auto now = member_text(text, key.path, key.name);
+                                       std::string text, const std::vector<PolicyEntry>& kept,
+                                       std::vector<std::string>& notes) {
+  // What others keep in places where icelock wrote nothing may be of any shape.
+  auto keys = policy_keys(browser);
+  std::erase_if(keys, [&](const PolicyKey& key) { return !ever_wrote(file, key); });
+  for (const PolicyKey& key : keys) {
+    if (is_among(kept, key)) continue;
+    auto now = member_text(text, key.path, key.key);
     if (!now) return std::unexpected(now.error());
     const std::optional<std::string>& value = *now;
     if (!value) continue;
     if (!icelock_wrote(file, key, *value)) {
-      notes.push_back(std::string(key.name) + " was set to something else since; left as it is");
+      const bool was_so = file.original && member_of(file.original->bytes, key) == value;
+      if (was_so) continue;
+      notes.push_back(std::string(key.key) + " was set to something else since; left as it is");
       continue;
     }
-    const auto original =
-        file.original ? member_of(file.original->bytes, key) : std::optional<std::string>();
-    auto edited = original ? with_member(text, key.path, key.name, *original)
-                           : without_member(text, key.path, key.name);
+    auto edited = put_back(file, key, std::move(text));
     if (!edited) return edited;
     text = std::move(*edited);
   }
-  if (browser.family == BrowserFamily::chromium) return text;
-  return without_empty_objects(std::move(text), file, firefox_preferences_path());
+  for (const PolicyKey& key : keys) {
+    auto tidy = without_empty_objects(std::move(text), file, key.path);
+    if (!tidy) return tidy;
+    text = std::move(*tidy);
+  }
+  return text;
 }
 
 std::int64_t now_ns() {
@@ -96,16 +108,50 @@ std::int64_t now_ns() {
       .count();
 }
 
-std::string text_of(const InForce& view, const std::string& key) {
-  const auto found = view.settings.find(key);
-  return found == view.settings.end() ? std::string() : found->second.value;
+void add_key(std::string name, std::string before, std::string after, Change& change) {
+  if (before != after)
+    change.keys.push_back({std::move(name), std::move(before), std::move(after)});
 }
 
-void add_keys(const Browser& browser, const InForce& before, const InForce& after, Change& change) {
-  for (const Key& key : keys_of(browser)) {
-    const std::string name(key.name);
-    KeyChange keys{name, text_of(before, name), text_of(after, name)};
-    if (keys.before != keys.after) change.keys.push_back(std::move(keys));
+// Of a file that counts alone.
+void add_own_keys(const Browser& browser, std::string_view before, std::string_view after,
+                  Change& change) {
+  const auto value = [](std::string_view text, const PolicyKey& key) {
+    const auto parsed = parse_strict(member_of(text, key).value_or(""));
+    return parsed ? parsed->dump() : std::string();
+  };
+  for (const PolicyKey& key : policy_keys(browser)) {
+    const bool plain = key.path.empty() || key.path == firefox_preferences_path();
+    const std::string where = plain ? "" : std::string(key.path[1]) + " of ";
+    add_key(where + std::string(key.key), value(before, key), value(after, key), change);
+  }
+}
+
+// The value of ExtensionSettings may be long, and is in the diff.
+void add_extension_notes(const ExtensionInstall& extension, const std::vector<NamedFile>& files,
+                         const InForce& before, const InForce& after, Change& change) {
+  const std::string key(extension_settings_key);
+  const auto loser = before.settings.find(key);
+  const auto winner = after.settings.find(key);
+  if (winner != after.settings.end() && winner->second.file != chromium_file_name) {
+    change.notes.push_back(winner->second.file + " sets " + key +
+                           " too and wins over icelock's file, because its name comes later: the "
+                           "extension is not installed by icelock");
+  } else if (loser != before.settings.end() && loser->second.file != chromium_file_name) {
+    change.notes.push_back(loser->second.file + " sets " + key +
+                           " too; icelock's file comes later and wins, and repeats its entries: "
+                           "apply again when that file changes");
+  }
+  for (const NamedFile& file : files) {
+    if (file.name == chromium_file_name || !file.bytes) continue;
+    const auto parsed = parse_lenient(*file.bytes);
+    if (!parsed || !parsed->is_object() || !parsed->contains(third_party_key)) continue;
+    if (parsed->at(std::string(third_party_key)).dump().find(extension.id) == std::string::npos) {
+      continue;
+    }
+    change.notes.push_back(file.name +
+                           " has settings for this extension too; of each one the file whose name "
+                           "comes last counts");
   }
 }
 
@@ -147,6 +193,10 @@ void add_chromium_notes(const Browser& browser, const InForce& before, const InF
 }  // namespace
 
 std::vector<Target> targets(const Browser& browser) {
+  if (browser.id == settings_id) {
+    const std::string path(browser.policy_path);
+    return {{&browser, path, parent_of(path)}};
+  }
   if (browser.family == BrowserFamily::firefox) {
     const std::string path(browser.policy_path);
     return {{&browser, path, parent_of(parent_of(path))}};
@@ -167,7 +217,25 @@ std::vector<Target> targets_at(std::string_view path) {
       if (target.path == path) found.push_back(std::move(target));
     }
   }
+  if (path == settings_owner().policy_path) found = targets(settings_owner());
   return found;
+}
+
+const Browser* find_target_browser(std::string_view id) {
+  return id == settings_id ? &settings_owner() : find_browser(id);
+}
+
+Result<std::string> without_stale_keys(const LedgerFile& file, const Browser& browser,
+                                       std::string text, const std::vector<PolicyEntry>& kept) {
+  std::vector<std::string> unsaid;  // what others set is no news here
+  return with_keys_put_back(file, browser, std::move(text), kept, unsaid);
+}
+
+bool has_other_keys(const Browser& browser, std::string_view text,
+                    const std::vector<PolicyEntry>& kept) {
+  return std::ranges::any_of(policy_keys(browser), [&](const PolicyKey& key) {
+    return !is_among(kept, key) && member_of(text, key);
+  });
 }
 
 std::unexpected<Error> at_file(Error error, const std::string& shown) {
@@ -197,7 +265,7 @@ Result<Restoration> restoration(const Tree& tree, const LedgerFile& file) {
   }
   result.then = result.now;
   if (file.original && file.original->bytes == bytes) return result;
-  auto text = with_keys_put_back(file, *readers.front().browser, bytes, result.notes);
+  auto text = with_keys_put_back(file, *readers.front().browser, bytes, {}, result.notes);
   if (!text) return at_file(text.error(), shown);
   result.notes.insert(result.notes.begin(),
                       "somebody edited the file since; only icelock's keys are put back");
@@ -215,10 +283,10 @@ std::vector<std::string> changed_keys(const LedgerFile& file, const Browser& bro
                                       const std::string& bytes) {
   std::vector<std::string> changed;
   if (std::ranges::find(file.written, bytes) != file.written.end()) return changed;
-  for (const Key& key : keys_of(browser)) {
+  for (const PolicyKey& key : policy_keys(browser)) {
     const auto ours = member_of(file.written.back(), key);
     const auto now = member_of(bytes, key);
-    if (ours && (!now || !same_value(*ours, *now))) changed.emplace_back(key.name);
+    if (ours && (!now || !same_value(*ours, *now))) changed.emplace_back(key.key);
   }
   return changed;
 }
@@ -227,21 +295,35 @@ Result<void> describe(const Tree& tree, const Target& target,
                       const std::optional<std::string>& before,
                       const std::optional<std::string>& after, Change& change) {
   const Browser& browser = *target.browser;
+  if (browser.id == settings_id) {
+    add_own_keys(browser, before.value_or(""), after.value_or(""), change);
+    return {};
+  }
   if (browser.family == BrowserFamily::chromium) {
     auto files = read_policy_folder(tree, parent_of(target.path));
     if (!files) return std::unexpected(files.error());
     const InForce old_view = chromium_in_force(browser, *files);
     const InForce new_view =
-        chromium_in_force(browser, with_file(std::move(*files), chromium_file_name, after));
-    add_keys(browser, old_view, new_view, change);
+        chromium_in_force(browser, with_file(*files, chromium_file_name, after));
+    for (const PolicyKey& key : policy_keys(browser)) {
+      const std::string name(key.key);
+      add_key(name, old_view.value(name), new_view.value(name), change);
+    }
     add_chromium_notes(browser, old_view, new_view, change);
+    if (const auto extension = extension_in(browser, after.value_or(""))) {
+      add_extension_notes(*extension, *files, old_view, new_view, change);
+    }
   } else {
     const auto others = firefox_distribution(tree);
     const auto view = [&](const std::optional<std::string>& bytes) {
-      if (bytes || others.empty()) return firefox_in_force(target.path, bytes);
-      return firefox_in_force(others.front().name, others.front().bytes);
+      return bytes || others.empty() ? bytes.value_or("") : others.front().bytes.value_or("");
     };
-    add_keys(browser, view(before), view(after), change);
+    add_own_keys(browser, view(before), view(after), change);
+    if (after && extension_in(browser, *after)) {
+      change.notes.emplace_back(
+          "Firefox installs only a package that Mozilla signed, unless the preference "
+          "xpinstall.signatures.required is false, which Firefox ESR allows");
+    }
     for (const NamedFile& other : others) {
       if (after) {
         change.notes.push_back(tree.shown(other.name).string() +

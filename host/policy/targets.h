@@ -9,6 +9,7 @@
 
 #include "policy/browsers.h"
 #include "policy/ledger.h"
+#include "policy/render.h"
 #include "policy/store.h"
 #include "policy/tree.h"
 
@@ -28,6 +29,18 @@ inline constexpr std::int64_t service_mtime_ns = 1'577'836'800'000'000'000;
 std::vector<Target> targets(const Browser& browser);
 /// Every browser's target at this path; empty when no browser reads it.
 std::vector<Target> targets_at(std::string_view path);
+
+/// A browser, or the owner of the settings file.
+const Browser* find_target_browser(std::string_view id);
+
+/// `text` without the keys that icelock wrote into this file and that are not among `kept`: they
+/// are as they were before icelock.
+Result<std::string> without_stale_keys(const LedgerFile& file, const Browser& browser,
+                                       std::string text, const std::vector<PolicyEntry>& kept);
+
+/// Whether `text` has a key that icelock may have written and that is not among `kept`.
+bool has_other_keys(const Browser& browser, std::string_view text,
+                    const std::vector<PolicyEntry>& kept);
 
 /// A file as it is and as revert would leave it.
 struct Restoration {

@@ -26,10 +26,16 @@ _icelock() {
       words=$levels
       [ "$verb" != allow ] || words='default_route_only unrestricted'
       ;;
-    --stun | --for | --timeout | --plan) return ;;
+    -o | --out)
+      compopt -o filenames
+      mapfile -t COMPREPLY < <(compgen -f -- "$word")
+      return
+      ;;
+    export) words='json linux reg reg-undo gpo intune macos ansible chrome-cloud' ;;
+    --stun | --for | --timeout | --plan | --reason) return ;;
     *)
       case $verb in
-        '') words='status watch predict check probe mode sites allow deny plan apply revert audit setup unsetup --help --version' ;;
+        '') words='status watch predict check probe mode sites allow deny plan apply export revert history audit setup unsetup --help --version' ;;
         status | watch) words='--json --root --help' ;;
         predict) words='--json --root --stun --help' ;;
         check) words='--json --root --browser --stun --timeout --help' ;;
@@ -38,7 +44,7 @@ _icelock() {
           words='auto locked open --json --root --help'
           [ "$before" != locked ] || words=$levels
           ;;
-        sites | deny) words='--json --root --help' ;;
+        sites | deny | history) words='--json --root --help' ;;
         allow) words='--json --root --level --for --help' ;;
         plan)
           compopt -o default
@@ -46,9 +52,13 @@ _icelock() {
           ;;
         apply)
           compopt -o default
-          words='--json --root --browser --level --plan --help'
+          words='--json --root --browser --level --plan --reason --help'
           ;;
-        revert) words='--json --root --browser --help' ;;
+        export)
+          compopt -o default
+          words='--json --browser --level --out --help'
+          ;;
+        revert) words='--json --root --browser --reason --help' ;;
         audit) words='--json --root --sarif --prometheus --help' ;;
         setup | unsetup) words='--json --root --browser --user --system --help' ;;
       esac

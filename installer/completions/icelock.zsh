@@ -3,7 +3,7 @@
 # Completion of icelock(1) for zsh. tests/install/words.py holds the words against `icelock --help`.
 
 _icelock() {
-  local -a verbs common root browser level scope stun
+  local -a verbs common root browser level scope stun reason
   local levels='(unrestricted default_route_only force_proxy disabled)'
   verbs=(
     'status:what the network is, what was decided and what each browser obeys'
@@ -17,7 +17,9 @@ _icelock() {
     'deny:take such an exception back'
     'plan:what apply would change'
     'apply:lock WebRTC by browser policy, for all users'
+    'export:the policy in the words of what a fleet already runs'
     'revert:put every policy file back as it was'
+    'history:each apply and revert, when, by whom, and why'
     'audit:what is in force in each browser, why, and all mistakes'
     'setup:let browsers start icelock-host'
     'unsetup:take the native-messaging manifests away again'
@@ -26,6 +28,7 @@ _icelock() {
   root=('--root[use the system files below this folder]:folder:_files -/')
   browser=('*--browser[only this browser]:browser:(chrome chromium edge brave vivaldi firefox)')
   level=("--level[the level to set]:level:$levels")
+  reason=('--reason[why, for the history]:text:')
   stun=('--stun[STUN server to ask]:server:_hosts')
   scope=('(--system)--user[for this user only]' '(--user)--system[for all users of this machine]')
 
@@ -46,15 +49,19 @@ _icelock() {
       ;;
     probe) _arguments $common $stun ;;
     mode) _arguments $common $root '1:mode:(auto locked open)' "2:level:$levels" ;;
-    sites) _arguments $common $root ;;
+    sites | history) _arguments $common $root ;;
     allow)
       _arguments $common $root '--level[how far they may go]:level:(default_route_only unrestricted)' \
         '--for[how long: 90s, 15m, 1h, 7d]:time:' '1:pattern:_hosts'
       ;;
     deny) _arguments $common $root '1:pattern:_hosts' ;;
     plan) _arguments $common $root $browser $level '1:policy document:_files' ;;
-    apply) _arguments $common $root $browser $level '--plan[only this plan]:fingerprint:' '1:policy document:_files' ;;
-    revert) _arguments $common $root $browser ;;
+    apply) _arguments $common $root $browser $level '--plan[only this plan]:fingerprint:' $reason '1:policy document:_files' ;;
+    export)
+      _arguments $common $browser $level '(-o --out)'{-o,--out}'[the file or new folder to write]:path:_files' \
+        '1:format:(json linux reg reg-undo gpo intune macos ansible chrome-cloud)' '2:policy document:_files'
+      ;;
+    revert) _arguments $common $root $browser $reason ;;
     audit) _arguments $common $root '(--prometheus)--sarif[print SARIF]' '(--sarif)--prometheus[print metrics]' ;;
     setup | unsetup) _arguments $common $root $browser $scope ;;
   esac

@@ -13,7 +13,7 @@ $root =~ s{/+$}{};
 my $ledger_folder = "var/lib/icelock";
 my $ledger        = "$ledger_folder/ledger.json";
 my $place         = qr{^etc/(?:(?:chromium|brave|opt/[a-z]+)/policies/managed/zz-icelock\.json
-                            |firefox/policies/policies\.json)\z}x;
+                            |firefox/policies/policies\.json|icelock/icelock\.json)\z}x;
 my $left = 0;
 
 sub leave {

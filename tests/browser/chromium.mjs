@@ -21,8 +21,9 @@ function load_puppeteer() {
 export class Chromium {
   /// extension: its folder, or true for those that `profile` has; granted: origins that hold the microphone and camera
   /// permission. The user-level manifests of native messaging live in the user-data folder `profile`.
+  /// without: switches of puppeteer's own that are left out.
   static async launch({extension, granted = [pages.granted], args = [], accept_insecure = false, program = installed,
-                       profile = path.join(process.env.XDG_CONFIG_HOME, 'chromium')} = {}) {
+                       without = [], profile = path.join(process.env.XDG_CONFIG_HOME, 'chromium')} = {}) {
     if (!existsSync(program)) skip(`${program} is not installed`);
     const browser = new Chromium();
     const begin = Date.now();
@@ -33,6 +34,7 @@ export class Chromium {
       acceptInsecureCerts: accept_insecure,
       enableExtensions: typeof extension === 'string' ? [path.resolve(extension)] : Boolean(extension),
       userDataDir: profile,
+      ignoreDefaultArgs: without,
       // Never --use-fake-ui-for-media-stream: it grants the microphone to every page at once.
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', ...args],
     });

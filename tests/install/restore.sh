@@ -54,10 +54,11 @@ machine
 before=$(snapshot "$work/root")
 apply
 restore || fail "$(cat "$work/said")"
-rmdir "$work/root/var/lib/icelock"  # postrm's work
+rm -r "$work/root/var/lib/icelock"  # postrm's work
 same "$before" "$(snapshot "$work/root")" "not as before"
 apply
 "$icelock" revert --root "$work/root" >/dev/null
+rm -r "$work/root/var/lib/icelock"  # the history
 same "$before" "$(snapshot "$work/root")" "icelock revert itself is not as before"
 echo "restored to the byte, as icelock revert does"
 

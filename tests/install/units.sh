@@ -46,7 +46,8 @@ parents=$(grep -vx /etc/opt <<<"$made")  # it is the others' parent only
 [ "$writable" = "$parents" ] || fail "icelockd.service writes other folders than tmpfiles.d makes:
 $(diff <(echo "$writable") <(echo "$parents"))"
 # The table of the browsers is the third to know them.
-known=$(grep -oE '"etc/[a-z/]+/policies/' host/policy/browsers.cpp | sed 's,^",/,; s,/policies/$,,' | sort -u)
+known=$(grep -oE '"etc/([a-z/]+/policies|icelock)/' host/policy/browsers.cpp |
+  sed 's,^",/,; s,/$,,; s,/policies$,,' | sort -u)
 [ "$writable" = "$known" ] || fail "host/policy/browsers.cpp has other policy folders than icelockd.service:
 $(diff <(echo "$writable") <(echo "$known"))"
 echo "policy folders: $(wc -l <<<"$writable"), the same in the service, in tmpfiles.d and in the browser table"

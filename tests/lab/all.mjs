@@ -20,7 +20,6 @@ const {values, positionals} = parseArgs({allowPositionals: true, options: {
   lanes: {type: 'string'}, keep: {type: 'boolean'}}});
 
 const browsers = ['chromium', 'firefox'];
-const with_peers = ['novpn46', 'ovpn_full_v6', 'wg_full6', 'ovpn_excluded', 'proxy_http'];
 const everything = !values.matrix && !values.auto && !values.peers && !values.quick;
 
 function first_of_each_kind() {
@@ -44,7 +43,7 @@ function jobs() {
   const parts = {
     'matrix.mjs': () => everything || values.matrix || values.quick,
     'auto.mjs': (name) => (everything || values.auto) && scenarios[name].kind !== 'none' && name !== 'docker',
-    'peers.mjs': (name) => values.peers || (everything && with_peers.includes(name)),
+    'peers.mjs': () => everything || values.peers,
   };
   return Object.entries(parts).flatMap(([part, wanted]) => chosen().filter(wanted)
       .flatMap((name) => browsers.map((browser) => [part, name, browser])));

@@ -12,6 +12,7 @@ export const bridges = {
     ['client', 'ip address add 172.18.0.1/16 dev br-abc'],
     ['client', 'ip link set br-abc up'],
   ],
+  running: ['br-abc'],
   down: [
     ['client', 'ip link del docker0'],
     ['client', 'ip link del veth-a'],

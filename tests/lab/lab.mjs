@@ -100,9 +100,16 @@ export class Lab {
     await this.tunnels.up();
     await until(`${this.name} up`, async () => {
       const seen = await this.seen();
-      return seen.ipv4 === this.scenario.seen.ipv4 && seen.ipv6 === this.scenario.seen.ipv6;
+      return seen.ipv4 === this.scenario.seen.ipv4 && seen.ipv6 === this.scenario.seen.ipv6 && this.all_running();
     }, 15000);
     return Date.now() - begin;
+  }
+
+  /// The kernel says some time after a bridge got its port that the bridge has a carrier; browsers list it only then.
+  all_running() {
+    return (this.scenario.running ?? []).every((link) => {
+      return JSON.parse(sh('client', `ip -j link show dev ${link}`))[0].operstate === 'UP';
+    });
   }
 
   async tunnel_drop() {

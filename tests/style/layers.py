@@ -25,6 +25,7 @@ LIBRARIES = [
     (["httplib.h"], ["ipc/*", "app/check_page.cpp"]),
     (["nice/*", "stun/*", "glib*", "gio/*", "gobject/*"], ["ice/gather*", "ice/responder*"]),
     (["libmnl/*"], ["net/*"]),
+    (["boost/uuid/*"], ["policy/export_macos.cpp"]),
     (["boost/*"], ["base/run.cpp"]),
     (["CLI/*"], ["app/*"]),
     (["systemd/*"], ["app/*"]),

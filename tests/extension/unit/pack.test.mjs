@@ -79,6 +79,28 @@ test('the .crx holds the id, the key and a signature that verifies (CRX3)', () =
     .update(bytes.subarray(headerEnd)).verify(createPublicKey(readFileSync(key)), signature));
 });
 
+test('with a base URL an admin gets all that a server of their own needs', () => {
+  const {words, files} = pack('hosted', '--key', key, '--base-url', 'https://files.corp.example/icelock/');
+  const {version} = JSON.parse(readFileSync(join(extensionDir, 'manifest.json'), 'utf8'));
+  const base = 'https://files.corp.example/icelock';
+  const id = /^id ([a-p]{32})$/m.exec(words)?.[1];
+  const text = (/** @type {string} */ name) => String(files.get(name));
+  assert.deepEqual(JSON.parse(/^policy document: (.*)$/m.exec(words)?.[1] ?? ''), {extension: {
+    firefox: {installUrl: `${base}/icelock-${version}-hosted.xpi`}, chromium: {id, updateUrl: `${base}/updates.xml`}}});
+  for (const [wanted, found] of [[`appid='${id}'`, 'updates.xml'], [`'${base}/icelock-${version}.crx'`, 'updates.xml'],
+    [`version='${version}'`, 'updates.xml']]) assert.ok(text(found).includes(wanted), wanted);
+  const [update] = JSON.parse(text('updates.json')).addons['icelock@icelock.extension'].updates;
+  assert.deepEqual([update.version, update.update_link], [version, `${base}/icelock-${version}-hosted.xpi`]);
+  for (const name of [`icelock-${version}-hosted.xpi`, `icelock-${version}.crx`]) assert.ok(files.has(name), name);
+  const hosted = JSON.parse(String(filesFor(extensionDir, 'firefox', undefined, `${base}/updates.json`)
+    .get('manifest.json')));
+  assert.equal(hosted.browser_specific_settings.gecko.update_url, `${base}/updates.json`);
+  assert.equal(JSON.parse(String(filesFor(extensionDir, 'firefox').get('manifest.json')))
+    .browser_specific_settings.gecko.update_url, undefined, 'addons.mozilla.org refuses an update_url');
+  execFileSync('python3', ['-c', 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])',
+    join(scratch, 'hosted', 'updates.xml')]);
+});
+
 test('the ids are those that the host speaks to, and a key of another id is said to be one', () => {
   const header = readFileSync(new URL('../../../host/policy/browsers.h', import.meta.url), 'utf8');
   const known = (/** @type {string} */ family) =>
@@ -105,5 +127,8 @@ test('a missing key, a key of another kind and a wrong option are told, and noth
   assert.match(fails('--key', join(scratch, 'text.pem')), /^pack-extension: /);
   assert.match(fails('--generate-key', key), /^pack-extension: .*exist/i);
   assert.match(fails('--nonsense'), /^pack-extension: /);
+  for (const url of ['files.example', "https://x.example/'><x", 'https://x.example/?a', 'javascript:1']) {
+    assert.match(fails('--base-url', url), /^pack-extension: .*no URL/);
+  }
   assert.equal(zip(new Map()).length, 22);
 });

@@ -163,6 +163,8 @@ test('without a host: badge, reason, no Auto, and the hand is shown', () => {
 });
 
 test('with a host its mode is shown', () => {
+  const some = view(known({state: {...known().state, modes: ['auto', 'locked']}}));
+  assert.deepEqual(some.modes.map(({enabled}) => enabled), [true, true, false], 'the admin left one out');
   assert.deepEqual(view(known()).modes.map(({checked}) => checked), [true, false, false]);
 });
 

@@ -371,8 +371,15 @@ class Hosts(unittest.TestCase):
             self.assertIn("Applied.", run.stdout)
             self.assertEqual(d.read_json(POLICY)["WebRtcIPHandling"], "disable_non_proxied_udp")
             self.assertIn(b'op="apply"} 1', d.http("GET", "/metrics")[2])
-            subprocess.run([icelock, "revert"], capture_output=True, check=True)
+            subprocess.run([icelock, "revert", "--reason", "done"], capture_output=True, check=True,
+                           env=os.environ | {"SUDO_UID": "4001"})
             self.assertFalse(os.path.exists(POLICY))
+            run = subprocess.run([icelock, "history", "--json"], capture_output=True, check=True)
+            entries = json.loads(run.stdout)["entries"]
+            self.assertEqual([(each["verb"], each["uid"], each["sudo_uid"], each["reason"])
+                              for each in entries],
+                             [("apply", 0, None, ""), ("revert", 0, 4001, "done")])
+            self.assertEqual(json.loads(d.http("GET", "/v1/history")[2])["entries"], entries)
             daemon.kill()
             run = subprocess.run([icelock, "status"], capture_output=True, text=True, check=True)
             self.assertIn("icelockd is not running", run.stdout)

@@ -19,6 +19,13 @@ DOCUMENT = {"level": "force_proxy", "browsers": {"edge": "default_route_only"},
             "sites": [{"pattern": "meet.example"}, {"pattern": "[*.]corp.example",
                                                     "level": "unrestricted"}]}
 
+SETTINGS = "etc/icelock/icelock.json"
+GUARD = {"floor": "default_route_only", "hold": 90, "modes": ["auto", "locked"], "protected": ["lan"]}
+ID = "abcdefghijklmnopabcdefghijklmnop"
+EXTENSION = {"extension": {"chromium": {"updateUrl": "https://x.example/u.xml", "id": ID},
+                           "firefox": {"installUrl": "https://x.example/i.xpi"}, "settings": {"mode": "locked"}}}
+PRIVATE = "media.peerconnection.ice.proxy_only_if_pbmode"
+
 
 class Document(unittest.TestCase):
     def setUp(self):
@@ -61,7 +68,7 @@ class Document(unittest.TestCase):
         self.assertEqual((code, audit["drift"]), (0, False), audit)
         self.assertEqual(self.run_verb("plan", DOCUMENT)[0], 0)
         self.assertEqual(self.run_verb("revert")[0], 0)
-        self.assertEqual(trees.snapshot(self.root), start)
+        self.assertEqual(trees.left(self.root), start)
 
     def test_apply_is_held_to_the_plan(self):
         _, plan = self.run_verb("plan", DOCUMENT)
@@ -77,7 +84,15 @@ class Document(unittest.TestCase):
                                ({"level": "locked"}, "level"),
                                ({"browsers": {"lynx": "force_proxy"}}, "browsers"),
                                ({"browsers": {}}, "browsers"),
-                               ({"sites": []}, "schema"),
+                               ({"sites": []}, "sites and presets go with"),
+                               ({"floor": "disabled", "presets": ["Zoom"]}, "sites and presets go with"),
+                               ({"floor": "locked"}, "floor"), ({"hold": -1}, "hold"), ({"modes": []}, "modes"),
+                               ({"protected": ["isp"]}, "protected"), ({"privateWindows": True}, "privateWindows"),
+                               ({"extension": {}}, "extension"),
+                               ({"extension": {"firefox": {"installUrl": "javascript:1"}}}, "extension"),
+                               ({"extension": {"chromium": {"updateUrl": "https://x", "id": "A"}}}, "extension"),
+                               ({"extension": {"firefox": {"installUrl": "https://x"},
+                                               "settings": {"mod": "auto"}}}, "extension"),
                                ({"level": "disabled", "sites": [{"pattern": "*.example"}]}, "sites"),
                                ('{"level": "disabled", "level": "unrestricted"}', "level"),
                                ("[]", "object"), ("{", "JSON")):
@@ -93,6 +108,130 @@ class Document(unittest.TestCase):
         self.assertEqual([change["browser"] for change in plan["changes"]], ["brave"])
         code, answer = self.run_verb("plan", {"browsers": {"edge": "disabled"}}, "--browser", "brave")
         self.assertEqual((code, answer["code"]), (1, "not_found"))
+
+    def managed(self, path=SETTINGS):
+        return self.read(path)
+
+    def test_the_guards_fields_are_one_more_file_of_the_same_transaction(self):
+        mine = '{"hold_seconds" : 5,\t"sites": []}'
+        for before in (None, mine):
+            with self.subTest(before):
+                if before:
+                    self.machine.write(SETTINGS, before)
+                start = trees.left(self.root)
+                code, plan = self.run_verb("plan", GUARD)
+                change = next(each for each in plan["changes"] if each["browser"] == "icelock")
+                self.assertEqual((code, change["kind"]), (2, "replace" if before else "create"))
+                self.assertEqual(sorted(key["key"] for key in change["keys"]),
+                                 ["floor", "hold_seconds", "modes", "protected"])
+                self.assertEqual(self.run_verb("apply", GUARD, "--plan", plan["fingerprint"])[0], 0)
+                found = self.managed()
+                self.assertEqual([found[key] for key in ("floor", "hold_seconds", "modes", "protected")],
+                                 ["default_route_only", 90, ["auto", "locked"], ["lan"]])
+                self.assertEqual("sites" in found, before is not None, "the admin's own keys stay")
+                self.assertEqual(self.run_verb("plan", GUARD)[0], 0)
+                # A field that the next document leaves out is as it was before icelock.
+                self.assertEqual(self.run_verb("apply", {"floor": "force_proxy"})[0], 0)
+                self.assertEqual(self.managed(), {**json.loads(before or "{}"), "floor": "force_proxy"})
+                self.assertEqual(self.run_verb("revert")[0], 0)
+                self.assertEqual(trees.left(self.root), start)
+
+    def test_a_settings_file_that_changed_meanwhile_is_refused_and_one_edited_since_kept(self):
+        _, plan = self.run_verb("plan", GUARD)
+        self.machine.write(SETTINGS, '{"hold_seconds": 7}')
+        start = trees.left(self.root)
+        code, answer = self.run_verb("apply", GUARD, "--plan", plan["fingerprint"])
+        self.assertEqual((code, answer["code"], trees.left(self.root)), (6, "changed", start))
+        self.run_verb("apply", GUARD)
+        self.machine.write(SETTINGS, json.dumps({**self.managed(), "floor": "disabled",
+                                                 "manage_policies": False}))
+        code, audit = self.run_verb("audit")
+        self.assertEqual((code, [(each["id"], each["key"]) for each in audit["findings"]
+                                 if each["severity"] == "error"]), (4, [("own_file_changed", "floor")]))
+        self.assertEqual(self.run_verb("revert")[0], 0)
+        self.assertEqual(self.managed(), {"hold_seconds": 7, "floor": "disabled", "manage_policies": False})
+        self.machine.write(SETTINGS, '{"floor": ')
+        self.assertEqual(self.run_verb("apply", GUARD)[1]["code"], "bad_policy_file")
+
+    def test_presets_become_exceptions_the_more_specific_first(self):
+        self.run_verb("apply", {"level": "force_proxy", "presets": ["Zoom", "Jitsi Meet"],
+                                "sites": [{"pattern": "call.zoom.us", "level": "unrestricted"}]})
+        urls = [entry["url"] for entry in self.read(f"{trees.CHROMIUM}/{trees.OWN}")["WebRtcIPHandlingUrl"]]
+        self.assertEqual(urls, ["https://call.zoom.us", "https://meet.jit.si", "https://8x8.vc",
+                                "https://[*.]zoom.us"])
+        code, answer = self.run_verb("plan", {"level": "force_proxy", "presets": ["Zoon"]})
+        self.assertEqual((code, answer["code"]), (6, "bad_settings"))
+        self.assertIn("Jitsi Meet", answer["what"])
+
+    def test_private_windows(self):
+        _, plan = self.run_verb("apply", {"level": "default_route_only", "privateWindows": "force_proxy"})
+        pref = self.read(trees.FIREFOX)["policies"]["Preferences"][PRIVATE]
+        self.assertEqual((pref["Value"], pref["Status"]), (True, "locked"))
+        self.assertTrue(any("private windows" in note for change in plan["changes"]
+                            if change["browser"] == "chromium" for note in change["notes"]))
+        self.run_verb("apply", {"level": "default_route_only"})
+        self.assertNotIn(PRIVATE, self.read(trees.FIREFOX)["policies"]["Preferences"])
+
+    def test_the_extension_beside_those_of_other_admins(self):
+        theirs = {"*": {"blocked_permissions": ["usb"]}, "c" * 32: {"installation_mode": "blocked"}}
+        self.machine.chromium("10-corp.json", json.dumps({"ExtensionSettings": theirs}))
+        self.machine.firefox(json.dumps({"policies": {"ExtensionSettings": {"o@x": {}}, "3rdparty": {
+            "Extensions": {"o@x": {"a": 1}}}}}, indent=1))
+        start = trees.snapshot(self.root)
+        code, plan = self.run_verb("plan", EXTENSION)
+        notes = " ".join(note for change in plan["changes"] for note in change["notes"])
+        self.assertRegex(notes, "10-corp.json sets ExtensionSettings too; .* repeats its entries")
+        self.assertIn("xpinstall.signatures.required", notes)
+        self.assertEqual(self.run_verb("apply", EXTENSION, "--plan", plan["fingerprint"])[0], 0)
+        own = self.read(f"{trees.CHROMIUM}/{trees.OWN}")
+        self.assertNotIn("WebRtcIPHandling", own, "the extension must stay free to lock")
+        self.assertEqual(own["ExtensionSettings"], {**theirs, ID: {
+            "installation_mode": "force_installed", "update_url": "https://x.example/u.xml",
+            "override_update_url": True}})
+        self.assertEqual(own["3rdparty"], {"extensions": {ID: {"mode": "locked"}}})
+        policies = self.read(trees.FIREFOX)["policies"]
+        self.assertEqual(policies["ExtensionSettings"], {"o@x": {}, "icelock@icelock.extension": {
+            "installation_mode": "force_installed", "install_url": "https://x.example/i.xpi"}})
+        self.assertEqual(policies["3rdparty"]["Extensions"]["icelock@icelock.extension"], {"mode": "locked"})
+        self.assertEqual(self.managed()["extensions"], [ID])
+        self.assertEqual(self.run_verb("audit")[0], 0)
+        self.assertEqual(self.run_verb("plan", EXTENSION)[0], 0)
+        # Somebody's later file hides it, or ours hides what somebody added.
+        self.machine.chromium("zzz.json", '{"ExtensionSettings": {}}')
+        code, audit = self.run_verb("audit")
+        self.assertIn("extension_missing", [each["id"] for each in audit["findings"]])
+        code, applied = self.run_verb("apply", {**EXTENSION, "level": "force_proxy"})
+        self.assertEqual((code, len(applied["problems"])), (4, 1), applied["problems"])
+        os.unlink(self.machine.at(f"{trees.CHROMIUM}/zzz.json"))
+        self.machine.chromium("10-corp.json", json.dumps({"ExtensionSettings": {**theirs, "d" * 32: {}}}))
+        self.assertIn("d" * 32, json.dumps(self.run_verb("plan", EXTENSION)[1]))
+        self.machine.chromium("10-corp.json", json.dumps({"ExtensionSettings": theirs}))
+        # The extension alone again: the preferences of the level go.
+        self.assertEqual(self.run_verb("apply", EXTENSION)[0], 0)
+        self.assertNotIn("Preferences", self.read(trees.FIREFOX)["policies"])
+        self.assertEqual(self.run_verb("revert")[0], 0)
+        self.assertEqual(trees.left(self.root), start)
+
+    def test_setup_lets_the_own_extension_reach_the_host(self):
+        self.run_verb("apply", EXTENSION)
+        subprocess.run([PROGRAM, "setup", "--system", "--root", self.root], check=True, capture_output=True)
+        manifest = self.read("etc/chromium/native-messaging-hosts/icelock.host.json")
+        self.assertEqual(manifest["allowed_origins"][1:], [f"chrome-extension://{ID}/"])
+
+    def test_the_plan_says_what_old_browsers_cannot(self):
+        def notes():
+            _, plan = self.run_verb("plan", DOCUMENT)
+            return " ".join(note for change in plan["changes"] for note in change["notes"])
+        self.assertIn("need Chromium 133; older ones ignore them", notes())
+        self.assertIn("need Edge 135; older ones ignore them", notes())
+        for version, words in (("156.0.8078.79-1~deb12u1", "need Chromium 133; 156.0.8078.79 is installed"),
+                               ("120.0.1-1", "120.0.1 is installed, which is too old")):
+            self.machine.write("var/lib/dpkg/status", "Package: chromium-sandbox\nStatus: install ok installed\n"
+                               "Version: 1\n\nPackage: chromium\nStatus: install ok installed\nDepends: x\n"
+                               f"Version: {version}\n\nPackage: zz\nVersion: 9\n")
+            self.assertIn(words, notes())
+        _, plan = self.run_verb("plan", {"level": "force_proxy"})
+        self.assertNotIn("133", json.dumps(plan))
 
 
 if __name__ == "__main__":

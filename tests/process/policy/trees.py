@@ -82,6 +82,14 @@ def snapshot(root):
     return found
 
 
+def left(root):
+    """The same without the history, which is kept on purpose, and its folder."""
+    found = snapshot(root)
+    if found.pop("var/lib/icelock/history.jsonl", None):
+        found.pop("var/lib/icelock")
+    return found
+
+
 def policies(preferences=None, **others):
     return json.dumps({"policies": {**others, "Preferences": preferences or {}}}, indent=2)
 
@@ -232,6 +240,8 @@ def random_chromium(rng, browser):
         content["WebRtcIPHandlingUrl"] = [
             {"url": rng.choice(["https://meet.example", "*", "https://*.example", ""]),
              "handling": rng.choice(VALUES)} for _ in range(rng.randrange(4))]
+    if rng.random() < 0.2:
+        content["ExtensionSettings"] = rng.choice(EXTENSIONS)
     if rng.random() < 0.3:
         content[rng.choice(["HomepageLocation", "WebRtcIPHandlingPolicy", "3rdparty"])] = "x"
     text = json.dumps(content, indent=rng.choice([None, 1, 2, "\t"]))
@@ -246,11 +256,37 @@ def random_firefox(rng):
             prefs[pref] = rng.choice([value, {"Value": value, "Status": rng.choice(
                 ["locked", "default", "user"])}])
     others = {"DisableTelemetry": True} if rng.random() < 0.5 else {}
+    if rng.random() < 0.3:
+        others["ExtensionSettings"] = rng.choice(EXTENSIONS + [{"icelock@icelock.extension": {}}])
     text = json.dumps({"policies": {**others, "Preferences": prefs}},
                       indent=rng.choice([None, 2, "\t"]))
     if rng.random() < 0.1:
         return rng.choice(["{}", '{"policies":{}}', text[:-3]])
     return text.replace("\n", "\r\n") if rng.random() < 0.2 else text
+
+
+EXTENSION_ID = "abcdefghijklmnopabcdefghijklmnop"
+EXTENSIONS = [{}, [], "x", {"*": {"blocked_permissions": ["usb"]}}, {"c" * 32: {"installation_mode": "blocked"}},
+              {EXTENSION_ID: {"installation_mode": "blocked"}}]
+SETTINGS = ['{"hold_seconds" : 5,\r\n "sites": []}', "{}", '{"floor": "disabled"}', '{"floor": ', "[]", ""]
+
+
+def random_document(rng):
+    """A policy document that icelock takes: any of its fields, at least one."""
+    level = ["unrestricted", "default_route_only", "force_proxy", "disabled"]
+    fields = {
+        "level": lambda: rng.choice(level),
+        "privateWindows": lambda: "force_proxy", "floor": lambda: rng.choice(level),
+        "hold": lambda: rng.randrange(999), "modes": lambda: rng.sample(["auto", "locked", "open"], 2),
+        "protected": lambda: ["lan"],
+        "extension": lambda: {"firefox": {"installUrl": "https://x.example/i.xpi"}, "chromium": {
+            "updateUrl": "https://x.example/u.xml", **rng.choice([{}, {"id": EXTENSION_ID}])},
+            **rng.choice([{}, {"settings": {"mode": "locked", "stunServers": ["a.example"]}}])}}
+    document = {name: make() for name, make in fields.items() if rng.random() < 0.5} or {"floor": "disabled"}
+    if "level" in document and rng.random() < 0.5:
+        document |= {"presets": rng.sample(["Zoom", "Webex", "Slack"], 2),
+                     "sites": [{"pattern": "meet.example", "level": "unrestricted"}]}
+    return document
 
 
 def random_machine(root, seed):
@@ -265,6 +301,8 @@ def random_machine(root, seed):
                               time=rng.randrange(2 * 10**18))
     if rng.random() < 0.6:
         machine.firefox(random_firefox(rng), mode=rng.choice([0o644, 0o640]))
+    if rng.random() < 0.3:
+        machine.write("etc/icelock/icelock.json", rng.choice(SETTINGS), mode=rng.choice([0o644, 0o600]))
     if rng.random() < 0.2:
         machine.write(DISTRIBUTION, random_firefox(rng))
     return machine, browsers, rng

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -294,6 +295,39 @@ TEST(Run, SeveralThreadsAtOnce) {
     }
   }
   EXPECT_THAT(outputs, ::testing::Each("fine\n"));
+}
+
+// Allocates from one of many call stacks, as the sanitizers' allocators take a lock for each new
+// one.
+std::string allocate(unsigned way, int depth) {
+  if (depth == 0) return std::string(100, 'x');
+  return (way & 1U) != 0 ? "a" + allocate(way / 2, depth - 1) : "b" + allocate(way / 2, depth - 1);
+}
+
+// A child that took a lock before it is the program would wait for a thread that it does not have.
+TEST(Run, StartsWhileOtherThreadsHoldTheAllocator) {
+  std::atomic<bool> done = false;
+  std::atomic<unsigned> way = 0;
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([&] {
+      while (!done) allocate(++way, 16);
+    });
+  }
+  int fine = 0;
+  for (int i = 0; i < 40; ++i) {
+    const auto result = run_program({"/bin/true"}, 20s);
+    fine += result && result->exit_code == 0 ? 1 : 0;
+  }
+  done = true;
+  EXPECT_EQ(fine, 40);
+}
+
+TEST(Run, KnowsTheExitCodeAlsoWhereChildrenWereIgnored) {
+  (void)std::signal(SIGCHLD, SIG_IGN);
+  const auto result = shell("exit 3");
+  ASSERT_TRUE(result) << result.error().what;
+  EXPECT_EQ(result->exit_code, 3);
 }
 
 }  // namespace

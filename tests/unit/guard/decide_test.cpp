@@ -62,10 +62,30 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"kill_switch", kill_switch(), default_route_only, default_route_only}),
     [](const auto& row) { return row.param.name; });
 
+TEST(Decide, AnAdminProtectsMore) {
+  Settings settings;
+  settings.protection.lan = true;
+  // With permission Firefox shows the default route's own address at default_route_only.
+  const Decision without_vpn = decided(no_vpn(), settings);
+  EXPECT_EQ(without_vpn.chromium, default_route_only);
+  EXPECT_EQ(without_vpn.firefox, force_proxy);
+  EXPECT_THAT(codes(without_vpn), ElementsAre("no_tunnel", "admin_protects"));
+  // A VPN hides these anyway.
+  EXPECT_EQ(decided(vpn_both_families(), settings), decided(vpn_both_families()));
+  EXPECT_EQ(decided({}, settings), decided({}));
+
+  settings.protection = {.lan = false, .tunnel = true};
+  const Decision with_vpn = decided(vpn_both_families(), settings);
+  EXPECT_EQ(with_vpn.chromium, default_route_only);
+  EXPECT_EQ(with_vpn.firefox, force_proxy);
+  EXPECT_THAT(codes(with_vpn), Contains("admin_protects"));
+  EXPECT_EQ(decided(no_vpn(), settings), decided(no_vpn()));
+}
+
 TEST(Decide, NoLooserLevelWouldHaveDone) {
   for (const auto& network : {vpn_ipv4_only(), vpn_both_families(), policy_ipsec()}) {
     for (const auto family : {BrowserFamily::chromium, BrowserFamily::firefox}) {
-      const Level level = loosest_safe(family, network);
+      const Level level = loosest_safe(family, network, {});
       if (level == unrestricted) continue;
       const auto looser = static_cast<Level>(static_cast<int>(level) - 1);
       const auto shown = ice::exposure(family, looser, network, ice::Permission::granted);

@@ -184,6 +184,32 @@ TEST_F(SettingsFiles, NoLevelBelowTheFloorIsSaved) {
   EXPECT_FALSE(std::filesystem::exists(paths_.user));
 }
 
+TEST_F(SettingsFiles, OnlyTheModesThatTheAdminAllowsCount) {
+  user(R"({"mode":"open"})");
+  admin(R"({"modes":["locked","auto"],"protected":["tunnel"],"extensions":[]})");
+  EXPECT_EQ(load_settings(paths_)->mode, Mode::automatic);
+  EXPECT_EQ(load_settings(paths_)->protection, (Protection{.lan = false, .tunnel = true}));
+  EXPECT_EQ(save_mode(paths_, Mode::open, std::nullopt).error().code, Code::not_permitted);
+  EXPECT_TRUE(save_mode(paths_, Mode::locked, std::nullopt));
+  EXPECT_EQ(load_settings(paths_)->mode, Mode::locked);
+  // Also when nobody chose, and when the user's file cannot be used.
+  admin(R"({"modes":["locked"]})");
+  user("{}");
+  EXPECT_EQ(load_settings(paths_)->mode, Mode::locked);
+  Settings last;
+  last.mode = Mode::open;
+  user("{");
+  EXPECT_EQ(load_or_keep(paths_, last).mode, Mode::locked);
+  // What the admin fixed needs no leave.
+  admin(R"({"mode":"open","modes":["locked"]})");
+  EXPECT_EQ(load_settings({.admin = paths_.admin, .user = {}})->mode, Mode::open);
+  for (const char* wrong : {R"({"modes":[]})", R"({"modes":["off"]})",
+                            R"({"protected":["isp_v4"]})", R"({"extensions":["icelock"]})"}) {
+    admin(wrong);
+    EXPECT_EQ(load_settings(paths_).error().code, Code::bad_settings) << wrong;
+  }
+}
+
 TEST_F(SettingsFiles, ABrokenFileIsNotOverwritten) {
   user("{ my notes");
   EXPECT_FALSE(save_mode(paths_, Mode::open, std::nullopt));

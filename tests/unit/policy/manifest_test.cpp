@@ -22,14 +22,14 @@ std::vector<const Browser*> all() {
 
 TEST(Manifest, NamesTheCallersInTheFamilysOwnWay) {
   const json chromium =
-      json::parse(manifest(*find_browser("edge"), "/usr/lib/icelock/icelock-host"));
+      json::parse(manifest(*find_browser("edge"), {"/usr/lib/icelock/icelock-host", {}}));
   EXPECT_EQ(chromium,
             json({{"name", "icelock.host"},
                   {"description", chromium["description"]},
                   {"path", "/usr/lib/icelock/icelock-host"},
                   {"type", "stdio"},
                   {"allowed_origins", {"chrome-extension://ijhcpjklckmohbkaoncmpefjopcblpfa/"}}}));
-  const json firefox = json::parse(manifest(*find_browser("firefox"), "/h"));
+  const json firefox = json::parse(manifest(*find_browser("firefox"), {"/h", {}}));
   EXPECT_EQ(firefox["allowed_extensions"], json({"icelock@icelock.extension"}));
   EXPECT_FALSE(firefox.contains("allowed_origins"));
 }
@@ -39,7 +39,7 @@ class EachScope : public testing::TestWithParam<Scope> {};
 TEST_P(EachScope, InstallsReplacesAndRemoves) {
   const TempRoot root;
   const auto install = [&](const char* host) {
-    return install_manifests(all(), GetParam(), root.path(), root.path(), host);
+    return install_manifests(all(), GetParam(), root.path(), root.path(), {host, {}});
   };
   auto changes = install("/one");
   ASSERT_TRUE(changes) << to_string(changes.error());
@@ -67,7 +67,7 @@ TEST(Manifest, SomebodyElsesFileIsLeftAlone) {
     root.write("etc/chromium/native-messaging-hosts/icelock.host.json", "not JSON");
     const auto before = root.snapshot();
     const std::vector<const Browser*> chromium = {find_browser("chromium")};
-    EXPECT_EQ(install_manifests(chromium, scope, root.path(), root.path(), "/h").error().code,
+    EXPECT_EQ(install_manifests(chromium, scope, root.path(), root.path(), {"/h", {}}).error().code,
               Code::bad_policy_file);
     EXPECT_EQ(remove_manifests(chromium, scope, root.path(), root.path()).error().code,
               Code::bad_policy_file);
@@ -80,7 +80,7 @@ TEST(Manifest, SystemScopeFollowsNoSymlink) {
   std::filesystem::create_directories(root / "elsewhere");
   std::filesystem::create_directories(root / "etc/opt");
   std::filesystem::create_symlink(root / "elsewhere", root / "etc/opt/chrome");
-  EXPECT_EQ(install_manifests({find_browser("chrome")}, Scope::system, root.path(), {}, "/h")
+  EXPECT_EQ(install_manifests({find_browser("chrome")}, Scope::system, root.path(), {}, {"/h", {}})
                 .error()
                 .code,
             Code::unsafe_path);
@@ -92,20 +92,21 @@ TEST(Manifest, HomeOfAnotherIsRefused) {
   const TempRoot root;
   std::filesystem::create_directories(root / "home");
   ASSERT_EQ(::chown((root / "home").c_str(), 65534, 65534), 0);
-  EXPECT_EQ(install_manifests(all(), Scope::user, root.path(), root / "home", "/h").error().code,
-            Code::unsafe_path);
+  EXPECT_EQ(
+      install_manifests(all(), Scope::user, root.path(), root / "home", {"/h", {}}).error().code,
+      Code::unsafe_path);
 }
 
 TEST(Manifest, RelativeHostIsRefused) {
   const TempRoot root;
-  EXPECT_EQ(install_manifests(all(), Scope::user, root.path(), root.path(), "h").error().code,
+  EXPECT_EQ(install_manifests(all(), Scope::user, root.path(), root.path(), {"h", {}}).error().code,
             Code::bad_request);
 }
 
 TEST(Manifest, ChromeAndBraveShareASystemFile) {
   const TempRoot root;
   const std::vector<const Browser*> both = {find_browser("chrome"), find_browser("brave")};
-  const auto changes = install_manifests(both, Scope::system, root.path(), {}, "/h");
+  const auto changes = install_manifests(both, Scope::system, root.path(), {}, {"/h", {}});
   EXPECT_EQ(changes->at(0).kind, Kind::create);
   EXPECT_EQ(changes->at(1).kind, Kind::none);
   EXPECT_EQ(changes->at(0).path, changes->at(1).path);
@@ -116,9 +117,9 @@ TEST(Manifest, ChromeAndBraveShareASystemFile) {
 TEST(Manifest, SecondFirefoxFolderOnlyWhereTheDistributionHasIt) {
   const TempRoot root;
   const std::vector<const Browser*> firefox = {find_browser("firefox")};
-  EXPECT_EQ(install_manifests(firefox, Scope::system, root.path(), {}, "/h")->size(), 1U);
+  EXPECT_EQ(install_manifests(firefox, Scope::system, root.path(), {}, {"/h", {}})->size(), 1U);
   std::filesystem::create_directories(root / "usr/lib64/mozilla");
-  EXPECT_EQ(install_manifests(firefox, Scope::system, root.path(), {}, "/h")->size(), 2U);
+  EXPECT_EQ(install_manifests(firefox, Scope::system, root.path(), {}, {"/h", {}})->size(), 2U);
 }
 
 }  // namespace

@@ -130,7 +130,7 @@ TEST(Sites, OnlyWhatLoosensIsRenderedTheMoreSpecificFirst) {
 TEST(Sites, ThereIsNoEntryForEveryPageButInEdge) {
   for (const Browser& browser : browsers()) {
     if (browser.family == BrowserFamily::firefox) continue;
-    const std::string file = chromium_policy_file(browser, Level::force_proxy, {meet});
+    const std::string file = chromium_policy_file(browser, {Level::force_proxy, {meet}});
     EXPECT_EQ(file.contains("\"*\""), browser.id == "edge") << file;
   }
 }

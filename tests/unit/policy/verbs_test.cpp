@@ -66,6 +66,7 @@ TEST_F(Verbs, PlanApplyPlanRevert) {
   const Ran revert = run(run_revert, options_);
   EXPECT_EQ(revert.code, 0);
   EXPECT_THAT(revert.out, HasSubstr("+++ /dev/null"));
+  std::filesystem::remove_all(root_ / "var");  // the history, which stays
   EXPECT_EQ(root_.snapshot(), before);
   EXPECT_THAT(run(run_revert, options_).out, HasSubstr("Nothing to do"));
 }

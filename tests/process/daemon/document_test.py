@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A policy document through icelockd: by frames, by HTTP and by `icelock apply`, held to its plan, and by whom."""
+
+import json
+import os
+import subprocess
+import unittest
+
+import daemon_process as d
+
+POLICY = "/etc/chromium/policies/managed/zz-icelock.json"
+FIREFOX = "/etc/firefox/policies/policies.json"
+SETTINGS = "/etc/icelock/icelock.json"
+ICELOCK = os.path.join(d.BIN, "icelock")
+WANTED = {"chromium": {"level": "force_proxy", "sites": [{"pattern": "https://meet.example",
+                                                          "level": "default_route_only"}]},
+          "firefox": {"extension": {"id": "icelock@icelock.extension", "url": "https://x.example/i.xpi",
+                                    "settings": {"mode": "locked"}}},
+          "icelock": {"floor": "default_route_only", "modes": ["auto", "locked"]}}
+
+
+def by_http(verb, **arguments):
+    return json.loads(d.http("POST", f"/v1/{verb}", json.dumps(arguments).encode())[2])
+
+
+class Document(unittest.TestCase):
+    def test_through_both_doors_and_held_to_the_plan(self):
+        for name, call in (("frames", lambda op, **more: d.Frames().call(op, **more)), ("http", by_http)):
+            with self.subTest(name), d.Daemon():
+                plan = call("plan", policy=WANTED)
+                self.assertTrue(plan["ok"] and plan["pending"], plan)
+                self.assertEqual({change["browser"] for change in plan["changes"]}, set(WANTED))
+                self.assertFalse(os.path.exists(POLICY))
+                refused = call("apply", policy=WANTED, fingerprint="0123456789abcdef")
+                self.assertEqual((refused["ok"], refused["code"]), (False, "changed"))
+                self.assertFalse(os.path.exists(POLICY) or os.path.exists(SETTINGS))
+                done = call("apply", policy=WANTED, fingerprint=plan["fingerprint"], reason="by " + name)
+                self.assertTrue(done["ok"] and done["done"], done)
+                self.assertEqual(d.read_json(POLICY)["WebRtcIPHandlingUrl"][0]["url"], "https://meet.example")
+                self.assertIn("3rdparty", d.read_json(FIREFOX)["policies"])
+                # The guard obeys its new settings without being told.
+                d.wait_for(lambda: d.Frames().call("status")["state"]["floor"] == "default_route_only", "the floor")
+                self.assertEqual(d.Frames().call("status")["state"]["modes"], ["auto", "locked"])
+                self.assertEqual(d.Frames().call("set_mode", mode="open")["code"], "not_permitted")
+                self.assertFalse(call("plan", policy=WANTED)["pending"])
+                entry = json.loads(d.http("GET", "/v1/history")[2])["entries"][-1]
+                self.assertEqual((entry["reason"], entry["uid"], entry["plan"]),
+                                 ("by " + name, 0, plan["fingerprint"]))
+                self.assertTrue(call("revert")["ok"])
+                self.assertFalse(any(map(os.path.exists, (POLICY, FIREFOX, SETTINGS))))
+                d.wait_for(lambda: d.Frames().call("status")["state"]["floor"] == "unrestricted", "no floor")
+
+    def test_only_root_may(self):
+        with d.Daemon():
+            self.apply({"level": "force_proxy"})
+            d.Frames().call("revert")
+            for who in (d.MEMBER, d.NOBODY):
+                for op in ("plan", "apply"):
+                    answer = d.as_user(who, lambda op=op: d.Frames().call(op, policy=WANTED))
+                    self.assertEqual(answer["code"], "not_permitted")
+                    status, _, _ = d.as_user(who, lambda op=op: d.http(
+                        "POST", f"/v1/{op}", json.dumps({"policy": WANTED}).encode()))
+                    self.assertEqual(status, 403)
+                ran = d.as_user(who, lambda: self.run_apply("--browser", "chromium"))
+                self.assertEqual(ran.returncode, 5, ran.stdout)
+            self.assertFalse(os.path.exists(POLICY) or os.path.exists(SETTINGS))
+
+    def test_nonsense_is_refused_and_nothing_written(self):
+        with d.Daemon():
+            for policy, code in (
+                    ({"lynx": {"level": "force_proxy", "sites": []}}, "not_found"),
+                    ({"chromium": {"level": "locked", "sites": []}}, "bad_request"),
+                    ({"chromium": {"level": "force_proxy"}}, "bad_request"), ({"chromium": []}, "bad_request"),
+                    ([], "bad_request"), ("x", "bad_request"), ({"icelock": {"floor": 3}}, "bad_settings"),
+                    ({"icelock": {"manage": True}}, "bad_settings"), ({"icelock": []}, "bad_settings"),
+                    ({"chromium": {"extension": {"id": "a"}}}, "bad_request"),
+                    ({"chromium": {"level": "force_proxy", "sites": [{"pattern": "*", "level": "unrestricted"}]}},
+                     "bad_request")):
+                with self.subTest(policy):
+                    answer = d.Frames().call("apply", policy=policy)
+                    self.assertEqual((answer["ok"], answer.get("code")), (False, code))
+            for field in ({"reason": "x" * 301}, {"reason": 1}, {"sudo_uid": -1}, {"sudo_uid": "root"},
+                          {"fingerprint": 1}):
+                answer = d.Frames().call("apply", policy=WANTED, **field)
+                self.assertEqual((answer["code"], answer["object"]), ("bad_request", next(iter(field))))
+            self.assertFalse(os.path.exists(POLICY) or os.path.exists(SETTINGS))
+
+    def test_while_the_service_manages_policies_only_its_settings_can_be_applied(self):
+        with d.Daemon({"manage_policies": True, "browsers": ["chromium"], "hold_seconds": 0}):
+            self.assertEqual(self.apply({"level": "force_proxy"}).returncode, 1)
+            self.assertEqual(d.Frames().call("apply", policy=WANTED)["code"], "busy")
+            ran = self.apply({"floor": "force_proxy"})
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            self.assertTrue(d.read_json(SETTINGS)["manage_policies"])
+            d.wait_for(lambda: d.read_json(POLICY).get("WebRtcIPHandling") == "disable_non_proxied_udp",
+                       "the floor in the policy file")
+            self.assertTrue(d.Frames().call("revert", browsers=["icelock"])["ok"])
+            d.wait_for(lambda: d.read_json(POLICY) == {}, "the file without a policy")
+            self.assertEqual(d.read_json(SETTINGS)["hold_seconds"], 0)
+
+    def test_an_applied_extension_stays_when_the_service_takes_over(self):
+        extension = {"chromium": {"updateUrl": "https://x.example/u.xml"},
+                     "firefox": {"installUrl": "https://x.example/i.xpi"}}
+        with d.Daemon() as daemon:
+            ran = self.apply({"level": "force_proxy", "extension": extension})
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            daemon.settings({"manage_policies": True, "browsers": ["chromium", "firefox"], "hold_seconds": 0,
+                             "floor": "force_proxy"})
+            for floor in ("force_proxy", "unrestricted", "default_route_only"):
+                daemon.settings({"manage_policies": True, "browsers": ["chromium", "firefox"], "hold_seconds": 0,
+                                 "floor": floor})
+                d.wait_for(lambda floor=floor: d.Frames().call("status")["state"]["floor"] == floor, floor)
+                d.wait_for(lambda floor=floor: ("WebRtcIPHandling" in d.read_json(POLICY)) ==
+                           (floor != "unrestricted"), "the level in Chromium's file")
+                d.wait_for(lambda floor=floor: ("Preferences" in d.read_json(FIREFOX)["policies"]) ==
+                           (floor != "unrestricted"), "the level in Firefox's file")
+                self.assertIn("ExtensionSettings", d.read_json(POLICY))
+                self.assertIn("ExtensionSettings", d.read_json(FIREFOX)["policies"])
+
+    def apply(self, document, *words):
+        with open("/run/document.json", "w", encoding="utf-8") as file:
+            json.dump(document, file)
+        return self.run_apply(*words)
+
+    @staticmethod
+    def run_apply(*words):
+        return subprocess.run([ICELOCK, "apply", "/run/document.json", *words], capture_output=True, text=True,
+                              check=False, timeout=60)
+
+
+if __name__ == "__main__":
+    d.enter()
+    unittest.main(verbosity=2)
