@@ -70,6 +70,7 @@ export function createControl(ext) {
   let applied = null;
   let serial = 0;  // of the state that `applied` is from
   let painted = '';
+  let kept = '';
   /** @type {Promise<unknown>} */
   let work = Promise.resolve();
   /** @type {Promise<unknown>} */
@@ -319,8 +320,17 @@ export function createControl(ext) {
 
   function publish() {
     doors.publish();
+    keep(JSON.stringify(view(known, Date.now())));
     pages.changed(raw(known));
     painting = painting.then(paint);
+  }
+
+  /** What a popup draws first, when this background was stopped and has to be started for it.
+   * @param {string} now */
+  function keep(now) {
+    if (now === kept) return;
+    kept = now;
+    ext.storage.session.set({shown: now}).catch(() => {});
   }
 
   /** The toolbar button. Loading an icon takes longer than all else here, so it is done when that changes,

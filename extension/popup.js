@@ -106,3 +106,7 @@ for (const link of document.querySelectorAll('a')) {
 }
 const site = createSite(ext, {byId, write, post});
 port.onMessage.addListener(show);
+// A background that was stopped takes longer to start than its last word takes to read.
+ext.storage.session.get('shown').then(({shown}) => {
+  if (shown && !document.body.dataset.drawn) show(JSON.parse(String(shown)));
+}).catch(() => {});

@@ -4,16 +4,19 @@
 // Prints JSON. ICELOCK_EXTENSION names another folder of the extension, to compare.
 // Run: ICELOCK_BIN=build/release/bin node tests/bench/extension_start.mjs [ROUNDS]
 
+import {execFileSync} from 'node:child_process';
 import {mkdir, mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
-import {clickIcon, launchChromium} from '../extension/lib/chromium.mjs';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {clickIcon, launchChromium, untilPolicy} from '../extension/lib/chromium.mjs';
 import {until} from '../extension/lib/common.mjs';
 import {launchFirefox} from '../extension/lib/firefox.mjs';
 import {createWeb} from '../extension/lib/web.mjs';
 
 const rounds = Number(process.argv[2] ?? 8);
-const host = resolve(process.env.ICELOCK_BIN ?? 'build/release/bin', 'icelock-host');
+const bin = resolve(process.env.ICELOCK_BIN ?? 'build/release/bin');
+const host = join(bin, 'icelock-host');
 const extensions = process.env.ICELOCK_EXTENSION ? [process.env.ICELOCK_EXTENSION] : undefined;
 const folder = await mkdtemp(join(tmpdir(), 'icelock-start-'));
 const profile = join(folder, 'profile');
@@ -59,8 +62,13 @@ async function chromium() {
   }
   say('Chromium: click to popup drawn, ms', fromClick);
   say('Chromium: of that, since the popup\'s page began, ms', fromPage);
-  console.log(JSON.stringify({what: 'Chromium: alarms while locked by hand of the host or open with one',
-    alarms: await worker.evaluate(() => chrome.alarms.getAll().then((all) => all.map(({name}) => name)))}));
+  for (const [mode, value] of [['open', 'default'], ['locked', 'disable_non_proxied_udp']]) {
+    execFileSync(join(bin, 'icelock'), ['mode', mode], {env: {...process.env, ...env}, stdio: 'ignore'});
+    await untilPolicy(worker, value);
+    await sleep(500);
+    console.log(JSON.stringify({what: `Chromium: alarms with a host, ${mode}`,
+      alarms: await worker.evaluate(() => chrome.alarms.getAll().then((all) => all.map(({name}) => name)))}));
+  }
   await browser.close();
 }
 

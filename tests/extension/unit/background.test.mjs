@@ -85,6 +85,15 @@ test('an administrator\'s mode is asked of the host, once', async () => {
   assert.deepEqual(browser.port.asked('set_mode').map(({mode}) => mode), ['locked']);
 });
 
+test('what the popup shows is kept for one that comes when the background was stopped', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy')});
+  const icon = () => JSON.parse(/** @type {any} */ (browser.session.content).shown).icon;
+  assert.equal(icon(), 'locked');
+  browser.port.say({v: 1, event: 'state', serial: 2, state: stateAt('unrestricted')});
+  await flush();
+  assert.equal(icon(), 'open');
+});
+
 test('idle and locked: no alarm and no timer', async () => {
   const {browser} = await begin({state: stateAt('force_proxy')});
   assert.deepEqual([...browser.alarms.set.keys()], []);
