@@ -27,20 +27,27 @@ async function settle(family, browser, other) {
     const here = () => browser.browser.targets().some((target) => target.url().startsWith('chrome-extension://'));
     return until('the extension', here, 4000).then(() => null, () => 'the browser does not load it (manifest version 2)');
   }
-  if (other.setting) {
-    await browser.privileged(`
-      const load = (name) => ChromeUtils.importESModule('resource://gre/modules/' + name + '.sys.mjs')[name];
-      const [id, value] = arguments[0];
-      return load('ExtensionParent').apiManager.asyncLoadModule('privacy')
-          .then(() => load('ExtensionPreferencesManager').setSetting(id, 'network.webRTCIPHandlingPolicy', value))
-          .then(() => null);`, [other.setting]);
-  }
-  const set = async () => {
+  const is_set = async () => {
     const {default_address_only, no_host, proxy_only} = await browser.prefs();
     return default_address_only || no_host || proxy_only;
   };
-  return until('its setting', set, 15000).then(() => null, () => 'it set nothing');
+  // Privacy Badger clears the setting when it is first run, whenever it comes to that.
+  const stays_set = async () => {
+    if (other.setting) await set_privacy(browser, other.setting);
+    if (!await is_set()) return false;
+    await sleep(1500);
+    return is_set();
+  };
+  return until('its setting', stays_set, 20000, 300).then(() => null, () => 'it set nothing');
 }
+
+/// As the extension would, through the browser's own store of what extensions set.
+const set_privacy = (browser, setting) => browser.privileged(`
+    const load = (name) => ChromeUtils.importESModule('resource://gre/modules/' + name + '.sys.mjs')[name];
+    const [id, value] = arguments[0];
+    return load('ExtensionParent').apiManager.asyncLoadModule('privacy')
+        .then(() => load('ExtensionPreferencesManager').setSetting(id, 'network.webRTCIPHandlingPolicy', value))
+        .then(() => null);`, [setting]);
 
 async function run(family, other, scenario, peer) {
   const folder = other.extension && path.join(out_folder, 'peers', other.extension);
