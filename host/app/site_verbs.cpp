@@ -48,7 +48,8 @@ std::string in_words(std::uint64_t seconds) {
   using Unit = std::pair<std::uint64_t, const char*>;
   constexpr std::array units = {Unit{86400, " d"}, Unit{3600, " h"}, Unit{60, " min"}};
   for (const auto& [length, unit] : units) {
-    if (seconds >= 2 * length || seconds == length) {
+    const bool about_one = seconds <= length && seconds + length / 60 >= length;
+    if (seconds >= 2 * length || about_one) {
       return std::to_string((seconds + length / 2) / length) + unit;
     }
   }
