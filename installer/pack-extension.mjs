@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 // Packs the extension for the browsers and their stores. The same sources give the same bytes.
 

@@ -21,7 +21,8 @@ const early = `${pages.granted}/early.html#${encodeURIComponent(JSON.stringify([
 const is_early = (url) => url.startsWith(`${pages.granted}/early`);
 
 // Loaded from the command line: what a browser is told to load later is not there before its first page. Headless, it
-// outlives its windows, so it is ended after them.
+// outlives its windows, so it is ended after them: one with real windows takes its time for that by itself, but this is
+// ended by a command that waits for nobody, and so only when the lock is there or has had its time.
 const chromium = {
   launch: (...pages_to_open) => Chromium.launch({extension: true, args: [
     `--load-extension=${path.resolve(extension)}`, '--disable-features=DisableLoadExtensionCommandLineSwitch',
@@ -30,6 +31,10 @@ const chromium = {
     const target = browser.targets().find((one) => one.type() === 'service_worker');
     await (await target.worker()).evaluate(async () => {
       for (const {id} of await chrome.windows.getAll()) await chrome.windows.remove(id);
+      const policy = chrome.privacy.network.webRTCIPHandlingPolicy;
+      for (let i = 0; i < 100 && (await policy.get({})).value !== 'disable_non_proxied_udp'; ++i) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
     });
     await browser.close();
   },
