@@ -117,7 +117,7 @@ class History(unittest.TestCase):
                     ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e",
                      f"inject={call}:signal=KILL:when={number}", PROGRAM, "revert", "--root", self.root],
                     capture_output=True, check=False)
-                entries, _ = self.history()
+                entries, _ = self.history(user=NOBODY, group=NOBODY, extra_groups=[])
                 self.assertEqual(entries[0]["reason"], "first")
                 self.icelock("apply")
                 if ran.returncode != -signal.SIGKILL and ran.returncode != 137:
