@@ -105,7 +105,8 @@ export function createConnections(ext, changed) {
     });
   }
 
-  /** @param {Level | null} level in force @returns {Promise<{id: number, title: string, count: number}[]>} */
+  /** In the order in which tabs were opened, so that a list of them does not jump: hidden tabs report late.
+   * @param {Level | null} level in force @returns {Promise<{id: number, title: string, count: number}[]>} */
   async function stale(level) {
     /** @type {Map<number, number>} */
     const counts = new Map();
@@ -114,7 +115,8 @@ export function createConnections(ext, changed) {
       if (count === 0 || level === null || !isLooser(then, level)) continue;
       counts.set(tab, (counts.get(tab) ?? 0) + count);
     }
-    return Promise.all([...counts].map(async ([id, count]) => {
+    const byTab = [...counts].sort(([one], [other]) => one - other);
+    return Promise.all(byTab.map(async ([id, count]) => {
       const {title = ''} = await ext.tabs.get(id).catch(() => /** @type {any} */ ({}));
       return {id, count, title: title.slice(0, limits.title)};
     }));

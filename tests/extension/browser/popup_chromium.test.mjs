@@ -69,7 +69,11 @@ const click = (page, inside = chromium) => clickIcon(inside.browser, page);
 const textOf = (popup) => popup.$eval('main', (main) => main.innerText);
 
 /** @param {Page} popup @param {RegExp} words */
-const untilSays = (popup, words) => until(async () => words.test(await textOf(popup)), `the popup to say ${words}`);
+async function untilSays(popup, words) {
+  let said = '';
+  await until(async () => words.test(said = await textOf(popup)), `the popup to say ${words}`)
+    .catch((error) => { throw new Error(`${error.message}; it says:\n${said}`); });
+}
 
 /** @param {Page} popup @param {string} words of a button */
 const press = (popup, words) => popup.evaluate((text) => {
@@ -293,8 +297,9 @@ test('connections from before the lock: named, reloaded, closed', async () => {
     await worker.evaluate(() => chrome.storage.local.set({settings: {watchConnections: true}}));
     await until(() => worker.evaluate(async () => (await chrome.scripting.getRegisteredContentScripts()).length === 2),
       'the scripts');
-    const [page, other, after_] = await Promise.all(
-      [web.site, web.other, web.site].map((url) => open(url, watched)));
+    const page = await open(web.site, watched);
+    const other = await open(web.other, watched);
+    const after_ = await open(web.site, watched);
     for (const one of [page, other]) {
       await one.evaluate(() => { Object.assign(window, {held: new RTCPeerConnection()}); });
     }

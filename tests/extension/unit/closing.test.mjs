@@ -72,3 +72,12 @@ test('what is stricter stays as it is', async () => {
   assert.equal(browser.peer.value, false);
   assert.deepEqual(browser.log.filter(([what]) => what === 'clear'), []);
 });
+
+test('it stays locked where the browser does not say which windows are left', async () => {
+  const {browser} = await open();
+  close(browser, 1, true);
+  browser.windows.getAll = () => Promise.reject(new Error('gone'));
+  browser.windows.onRemoved.fire(1);
+  await flush();
+  assert.equal(browser.policy.value, locked);
+});

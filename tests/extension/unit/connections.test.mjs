@@ -75,6 +75,15 @@ test('a connection opened while loose is named at the lock, and one opened after
   assert.deepEqual(popup.sent.at(-1).stale.length, 1);
 });
 
+test('tabs are named in their own order, not in that of their reports', async () => {
+  const browser = await watching('unrestricted');
+  const popup = browser.openPopup();
+  for (const tab of [6, 5]) page(browser, tab).onMessage.fire(held());
+  await clock.pass(10_000);
+  await turn(browser, 'force_proxy');
+  assert.deepEqual(popup.sent.at(-1).stale.map((/** @type {{id: number}} */ {id}) => id), [5, 6]);
+});
+
 test('closed connections and closed pages are forgotten', async () => {
   const browser = await watching('unrestricted');
   const [one, two] = [page(browser), page(browser, 5)];

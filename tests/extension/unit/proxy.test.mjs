@@ -27,6 +27,21 @@ test('not looked at unless the person wants it', async () => {
   assert.equal(browser.policy.value, 'default');
 });
 
+test('a person who does not follow it is not read for it, whatever changes', async () => {
+  const browser = createBrowser({family: 'firefox'});
+  let reads = 0;
+  const get = async () => { ++reads; return {value: {proxyType: 'manual', http: 'p:1'}}; };
+  browser.ext.proxy = {settings: {get, onChange: {addListener: () => {}}}};
+  browser.answer = goodHost({state: stateAt('unrestricted')});
+  createControl(browser.ext);
+  await flush();
+  const told = browser.log.length;
+  browser.tabs.onActivated.fire({});
+  browser.tabs.onUpdated.fire(1, {status: 'loading'});
+  await flush();
+  assert.deepEqual([reads, browser.log.length, browser.policy.value], [0, told, 'default']);
+});
+
 test('Chromium cannot tell, so the person does', async () => {
   const {browser} = await begin({state: stateAt('unrestricted'), local: follow});
   assert.equal(browser.policy.value, 'disable_non_proxied_udp');
