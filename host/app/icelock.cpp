@@ -39,6 +39,7 @@ struct Options {
   bool user = false;
   std::filesystem::path document;
   std::string plan;
+  bool yes = false;
   std::string reason;
   bool sarif = false;
   bool prometheus = false;
@@ -68,6 +69,7 @@ app::PolicyOptions policy_options(const Options& options) {
   result.level = level_of(options);
   result.document = options.document;
   result.fingerprint = options.plan;
+  result.unplanned = options.yes;
   result.reason = options.reason;
   result.json = options.json;
   result.colour = !options.json && on_colour_terminal();
@@ -241,7 +243,7 @@ class CommandLine {
         "The level to set; force_proxy if not given, because a policy cannot follow the network";
     for (const bool apply : {false, true}) {
       CLI::App* sub = with_browsers(
-          with_root(apply ? verb("apply", "Lock WebRTC by browser policy, for all users",
+          with_root(apply ? verb("apply", "Lock WebRTC by browser policy for all users, as planned",
                                  [](const Options& o) {
                                    return app::run_apply(policy_options(o), std::cout, std::cerr);
                                  })
@@ -254,8 +256,11 @@ class CommandLine {
                                   ->check(CLI::ExistingFile);
       with_level(sub, level_help)->get_option("--level")->excludes(document);
       if (apply) {
-        sub->add_option("--plan", options_.plan,
-                        "Only if the plan still has this fingerprint, as plan printed it");
+        CLI::Option* planned =
+            sub->add_option("--plan", options_.plan,
+                            "Do the plan with this fingerprint, as plan printed it, and no other");
+        sub->add_flag("-y,--yes", options_.yes, "Do it without a plan, whatever it changes")
+            ->excludes(planned);
         with_reason(sub);
       }
     }

@@ -210,6 +210,32 @@ Result<Outcome> apply(const PolicyOptions& options) {
   return apply_policies(options.root, *levels, *who, options.fingerprint);
 }
 
+std::string shell_word(const std::string& word) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-";
+  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string apply_command(const PolicyOptions& options, const std::string& fingerprint) {
+  const bool system = options.root == "/";
+  std::string command = system && ::geteuid() != 0 ? "sudo icelock apply" : "icelock apply";
+  const auto add = [&](const std::string& word) { command += " " + printable(shell_word(word)); };
+  if (!options.document.empty()) add(options.document.string());
+  if (options.level) command += " --level " + std::string(name(*options.level));
+  for (const std::string& browser : options.browsers) {
+    add("--browser");
+    add(browser);
+  }
+  if (!system) {
+    add("--root");
+    add(options.root.string());
+  }
+  return command + " --plan " + fingerprint;
+}
+
 Result<Outcome> revert(const PolicyOptions& options) {
   if (auto outcome = by_service(options, "revert")) return std::move(*outcome);
   const auto who = asked(options);
@@ -295,14 +321,15 @@ int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err)
   auto plan = policy::Store(options.root).plan(*levels);
   if (!plan) return report(options, plan.error(), out, err);
   const bool pending = plan->pending();
-  const std::string verdict = "Changes pending: icelock apply makes them, and with --plan " +
-                              plan->fingerprint() + " these alone.";
+  const std::string verdict = "Nothing is written yet. To make these changes, and no others:\n  " +
+                              apply_command(options, plan->fingerprint());
   print_outcome(options, {std::move(*plan), false, {}, {}}, pending ? verdict : "Nothing to do.",
                 out, err);
   return pending ? changes_pending : 0;
 }
 
 int run_apply(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
+  if (options.fingerprint.empty() && !options.unplanned) return run_plan(options, out, err);
   const auto outcome = apply(options);
   if (!outcome) return report(options, outcome.error(), out, err);
   print_outcome(options, *outcome, outcome->plan.pending() ? "Applied." : "Nothing to do.", out,

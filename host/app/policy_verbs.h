@@ -24,7 +24,8 @@ struct PolicyOptions {
   std::vector<std::string> browsers;  ///< ids; empty: all that are installed
   std::optional<Level> level;         ///< empty: default_level
   std::filesystem::path document;     ///< a policy document instead of `level`; empty: none
-  std::string fingerprint;            ///< apply only a plan with this one; empty: any
+  std::string fingerprint;            ///< apply only a plan with this one
+  bool unplanned = false;             ///< apply whatever the plan is by now
   std::string reason;                 ///< of apply and revert, for the history
   bool json = false;
   bool colour = false;                        ///< for the terminal; never used with json
@@ -52,7 +53,8 @@ inline constexpr int not_obeyed = 4;
 
 /// What apply would change. 0: nothing; 2: changes pending.
 int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err);
-/// 0: the files are as asked for, and nothing else outranks them; 4: see not_obeyed.
+/// Without a fingerprint, and not unplanned, the same as run_plan: nothing is written that was not
+/// planned. 0: the files are as asked for, and nothing else outranks them; 4: see not_obeyed.
 int run_apply(const PolicyOptions& options, std::ostream& out, std::ostream& err);
 /// Without browsers: everything that icelock changed. 0 also when there was nothing.
 int run_revert(const PolicyOptions& options, std::ostream& out, std::ostream& err);

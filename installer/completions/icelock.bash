@@ -52,7 +52,7 @@ _icelock() {
           ;;
         apply)
           compopt -o default
-          words='--json --root --browser --level --plan --reason --help'
+          words='--json --root --browser --level --plan --yes --reason --help'
           ;;
         export)
           compopt -o default

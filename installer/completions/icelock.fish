@@ -44,6 +44,7 @@ complete -c icelock -n '__fish_seen_subcommand_from setup unsetup' -l system -d 
 complete -c icelock -n '__fish_seen_subcommand_from audit' -l sarif -d 'Print SARIF'
 complete -c icelock -n '__fish_seen_subcommand_from audit' -l prometheus -d 'Print metrics'
 complete -c icelock -n '__fish_seen_subcommand_from apply' -l plan -x -d 'Only the plan with this fingerprint'
+complete -c icelock -n '__fish_seen_subcommand_from apply' -s y -l yes -d 'Without a plan, whatever it changes'
 complete -c icelock -n '__fish_seen_subcommand_from apply revert' -l reason -x -d 'Why, for the history'
 complete -c icelock -n '__fish_seen_subcommand_from plan apply export' -F
 complete -c icelock -n '__fish_seen_subcommand_from export' -s o -l out -r -F -d 'The file or new folder to write'

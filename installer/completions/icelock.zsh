@@ -16,7 +16,7 @@ _icelock() {
     'allow:let pages of one site do more than the lock allows'
     'deny:take such an exception back'
     'plan:what apply would change'
-    'apply:lock WebRTC by browser policy, for all users'
+    'apply:lock WebRTC by browser policy for all users, as planned'
     'export:the policy in the words of what a fleet already runs'
     'revert:put every policy file back as it was'
     'history:each apply and revert, when, by whom, and why'
@@ -56,7 +56,8 @@ _icelock() {
       ;;
     deny) _arguments $common $root '1:pattern:_hosts' ;;
     plan) _arguments $common $root $browser $level '1:policy document:_files' ;;
-    apply) _arguments $common $root $browser $level '--plan[only this plan]:fingerprint:' $reason '1:policy document:_files' ;;
+    apply) _arguments $common $root $browser $level '(-y --yes)--plan[only this plan]:fingerprint:' \
+      '(--plan)'{-y,--yes}'[whatever it changes]' $reason '1:policy document:_files' ;;
     export)
       _arguments $common $browser $level '(-o --out)'{-o,--out}'[the file or new folder to write]:path:_files' \
         '1:format:(json linux reg reg-undo gpo intune macos ansible chrome-cloud)' '2:policy document:_files'

@@ -20,9 +20,9 @@ import trees  # noqa: E402
 ROUNDS = 10
 
 
-def timed(program, verb, root):
+def timed(program, verb, root, *words):
     begin = time.perf_counter()
-    subprocess.run([program, verb, "--root", root], stdout=subprocess.DEVNULL,
+    subprocess.run([program, verb, "--root", root, *words], stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL, check=False)
     return (time.perf_counter() - begin) * 1000
 
@@ -41,7 +41,7 @@ def main():
                   "plan": [], "apply": []}
         for _ in range(ROUNDS):
             result["plan"].append(timed(program, "plan", few.root))
-            result["apply"].append(timed(program, "apply", few.root))
+            result["apply"].append(timed(program, "apply", few.root, "--yes"))
             timed(program, "revert", few.root)
         result = {name: {"median": round(statistics.median(each), 2), "best": round(min(each), 2)}
                   for name, each in result.items()}

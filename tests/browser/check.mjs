@@ -65,7 +65,7 @@ function check_without_policy(lab) {
 
 function check_with_policy(lab) {
   for (const level of ['default_route_only', 'force_proxy', 'disabled']) {
-    icelock('apply', '--level', level);
+    icelock('apply', '--yes', '--level', level);
     const {code, json} = check();
     const [chromium, firefox] = json.browsers;
     const loose = level === 'default_route_only';

@@ -175,7 +175,7 @@ try {
   write_foreign_files();
   const {asked, server, base} = await serve();
   const {document, id} = make_document(base);
-  icelock('apply', document);
+  icelock('apply', '--yes', document);
   icelock('setup', '--system', '--browser', browser_name);
   await (browser_name === 'chromium' ? chromium(id) : firefox())
       .finally(() => report.figure('asked of the server', [...new Set(asked)].join(' ')));

@@ -32,7 +32,7 @@ const expected = {
 
 const [browser_name, by] = process.argv.slice(2);
 const report = new Report(`policy.${by}.${browser_name}`);
-const apply = by === 'icelock' ? (level) => icelock('apply', '--browser', browser_name, '--level', level)
+const apply = by === 'icelock' ? (level) => icelock('apply', '--yes', '--browser', browser_name, '--level', level)
                                : (level) => write_policy(browser_name, level);
 
 /// Files of other admins: odd names, odd formatting, odd modes, old times.

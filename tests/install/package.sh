@@ -115,7 +115,7 @@ install() { run "install" "${dpkg[@]}" -i /tmp/icelock.deb; }
 policies=(/etc/chromium/policies/managed/zz-icelock.json /etc/brave/policies/managed/zz-icelock.json)
 firefox=/etc/firefox/policies/policies.json
 apply() {
-  run apply icelock apply --browser chromium --browser firefox --browser brave
+  run apply icelock apply --yes --browser chromium --browser firefox --browser brave
   for policy in "${policies[@]}" /var/lib/icelock/ledger.json; do there "$policy" apply; done
 }
 

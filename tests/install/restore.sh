@@ -36,7 +36,7 @@ machine() {
 }
 apply() {
   machine
-  "$icelock" apply --root "$work/root" --browser chromium --browser firefox --browser brave --browser edge >/dev/null ||
+  "$icelock" apply --yes --root "$work/root" --browser chromium --browser firefox --browser brave --browser edge >/dev/null ||
     [ $? -eq 4 ] || fail "icelock apply"
   [ -f "$work/root/$ledger" ] || fail "no ledger"
 }

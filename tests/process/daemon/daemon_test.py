@@ -366,7 +366,7 @@ class Hosts(unittest.TestCase):
         with d.Daemon() as daemon:
             run = subprocess.run([icelock, "status"], capture_output=True, text=True, check=True)
             self.assertIn("icelockd guards this machine", run.stdout)
-            run = subprocess.run([icelock, "apply", "--browser", "chromium"], capture_output=True,
+            run = subprocess.run([icelock, "apply", "--yes", "--browser", "chromium"], capture_output=True,
                                  text=True, check=True)
             self.assertIn("Applied.", run.stdout)
             self.assertEqual(d.read_json(POLICY)["WebRtcIPHandling"], "disable_non_proxied_udp")

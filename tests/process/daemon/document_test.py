@@ -124,7 +124,7 @@ class Document(unittest.TestCase):
 
     @staticmethod
     def run_apply(*words):
-        return subprocess.run([ICELOCK, "apply", "/run/document.json", *words], capture_output=True, text=True,
+        return subprocess.run([ICELOCK, "apply", "--yes", "/run/document.json", *words], capture_output=True, text=True,
                               check=False, timeout=60)
 
 

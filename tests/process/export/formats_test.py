@@ -94,7 +94,7 @@ class Formats(unittest.TestCase):
         root = self.folder / "root"
         for folder in ("etc", "var/lib"):
             (root / folder).mkdir(parents=True)
-        subprocess.run([PROGRAM, "apply", "--root", root, *[word for each in BROWSERS for word in ("--browser", each)],
+        subprocess.run([PROGRAM, "apply", "--yes", "--root", root, *[word for each in BROWSERS for word in ("--browser", each)],
                         self.document], check=True, capture_output=True)
         applied = {path.relative_to(root).as_posix(): path.read_bytes() for path in (root / "etc").rglob("*")
                    if path.is_file()}

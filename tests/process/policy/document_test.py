@@ -44,6 +44,9 @@ class Document(unittest.TestCase):
         ran = subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=60, check=False)
         return ran.returncode, json.loads(ran.stdout)
 
+    def apply_now(self, document):
+        return self.run_verb("apply", document, "--yes")
+
     def read(self, path):
         with open(self.machine.at(path), encoding="utf-8") as file:
             return json.load(file)
@@ -69,6 +72,13 @@ class Document(unittest.TestCase):
         self.assertEqual(self.run_verb("plan", DOCUMENT)[0], 0)
         self.assertEqual(self.run_verb("revert")[0], 0)
         self.assertEqual(trees.left(self.root), start)
+
+    def test_nothing_is_written_that_was_not_planned(self):
+        start = trees.snapshot(self.root)
+        planned = self.run_verb("plan", DOCUMENT)
+        self.assertEqual(self.run_verb("apply", DOCUMENT), planned)
+        self.assertEqual(self.run_verb("apply", DOCUMENT, "--plan", "")[0], 2)
+        self.assertEqual((planned[0], planned[1]["done"], trees.snapshot(self.root)), (2, False, start))
 
     def test_apply_is_held_to_the_plan(self):
         _, plan = self.run_verb("plan", DOCUMENT)
@@ -99,8 +109,7 @@ class Document(unittest.TestCase):
                                ({"level": "disabled", "sites": [{"pattern": "*.example"}]}, "sites"),
                                ('{"level": "disabled", "level": "unrestricted"}', "level"),
                                ("[]", "object"), ("{", "JSON")):
-            for verb in ("plan", "apply"):
-                code, answer = self.run_verb(verb, document)
+            for code, answer in (self.run_verb("plan", document), self.apply_now(document)):
                 self.assertEqual((code, answer["code"]), (6, "bad_settings"), document)
                 self.assertIn(word, answer["what"])
                 self.assertRegex(answer["object"], r"policy\.json:\d+$")
@@ -134,7 +143,7 @@ class Document(unittest.TestCase):
                 self.assertEqual("sites" in found, before is not None, "the admin's own keys stay")
                 self.assertEqual(self.run_verb("plan", GUARD)[0], 0)
                 # A field that the next document leaves out is as it was before icelock.
-                self.assertEqual(self.run_verb("apply", {"floor": "force_proxy"})[0], 0)
+                self.assertEqual(self.apply_now({"floor": "force_proxy"})[0], 0)
                 self.assertEqual(self.managed(), {**json.loads(before or "{}"), "floor": "force_proxy"})
                 self.assertEqual(self.run_verb("revert")[0], 0)
                 self.assertEqual(trees.left(self.root), start)
@@ -145,7 +154,7 @@ class Document(unittest.TestCase):
         start = trees.left(self.root)
         code, answer = self.run_verb("apply", GUARD, "--plan", plan["fingerprint"])
         self.assertEqual((code, answer["code"], trees.left(self.root)), (6, "changed", start))
-        self.run_verb("apply", GUARD)
+        self.apply_now(GUARD)
         self.machine.write(SETTINGS, json.dumps({**self.managed(), "floor": "disabled",
                                                  "manage_policies": False}))
         code, audit = self.run_verb("audit")
@@ -154,10 +163,10 @@ class Document(unittest.TestCase):
         self.assertEqual(self.run_verb("revert")[0], 0)
         self.assertEqual(self.managed(), {"hold_seconds": 7, "floor": "disabled", "manage_policies": False})
         self.machine.write(SETTINGS, '{"floor": ')
-        self.assertEqual(self.run_verb("apply", GUARD)[1]["code"], "bad_policy_file")
+        self.assertEqual(self.apply_now(GUARD)[1]["code"], "bad_policy_file")
 
     def test_presets_become_exceptions_the_more_specific_first(self):
-        self.run_verb("apply", {"level": "force_proxy", "presets": ["Zoom", "Jitsi Meet"],
+        self.apply_now({"level": "force_proxy", "presets": ["Zoom", "Jitsi Meet"],
                                 "sites": [{"pattern": "call.zoom.us", "level": "unrestricted"}]})
         urls = [entry["url"] for entry in self.read(f"{trees.CHROMIUM}/{trees.OWN}")["WebRtcIPHandlingUrl"]]
         self.assertEqual(urls, ["https://call.zoom.us", "https://meet.jit.si", "https://8x8.vc",
@@ -167,12 +176,12 @@ class Document(unittest.TestCase):
         self.assertIn("Jitsi Meet", answer["what"])
 
     def test_private_windows(self):
-        _, plan = self.run_verb("apply", {"level": "default_route_only", "privateWindows": "force_proxy"})
+        _, plan = self.apply_now({"level": "default_route_only", "privateWindows": "force_proxy"})
         pref = self.read(trees.FIREFOX)["policies"]["Preferences"][PRIVATE]
         self.assertEqual((pref["Value"], pref["Status"]), (True, "locked"))
         self.assertTrue(any("private windows" in note for change in plan["changes"]
                             if change["browser"] == "chromium" for note in change["notes"]))
-        self.run_verb("apply", {"level": "default_route_only"})
+        self.apply_now({"level": "default_route_only"})
         self.assertNotIn(PRIVATE, self.read(trees.FIREFOX)["policies"]["Preferences"])
 
     def test_the_extension_beside_those_of_other_admins(self):
@@ -203,20 +212,20 @@ class Document(unittest.TestCase):
         self.machine.chromium("zzz.json", '{"ExtensionSettings": {}}')
         code, audit = self.run_verb("audit")
         self.assertIn("extension_missing", [each["id"] for each in audit["findings"]])
-        code, applied = self.run_verb("apply", {**EXTENSION, "level": "force_proxy"})
+        code, applied = self.apply_now({**EXTENSION, "level": "force_proxy"})
         self.assertEqual((code, len(applied["problems"])), (4, 1), applied["problems"])
         os.unlink(self.machine.at(f"{trees.CHROMIUM}/zzz.json"))
         self.machine.chromium("10-corp.json", json.dumps({"ExtensionSettings": {**theirs, "d" * 32: {}}}))
         self.assertIn("d" * 32, json.dumps(self.run_verb("plan", EXTENSION)[1]))
         self.machine.chromium("10-corp.json", json.dumps({"ExtensionSettings": theirs}))
         # The extension alone again: the preferences of the level go.
-        self.assertEqual(self.run_verb("apply", EXTENSION)[0], 0)
+        self.assertEqual(self.apply_now(EXTENSION)[0], 0)
         self.assertNotIn("Preferences", self.read(trees.FIREFOX)["policies"])
         self.assertEqual(self.run_verb("revert")[0], 0)
         self.assertEqual(trees.left(self.root), start)
 
     def test_setup_lets_the_own_extension_reach_the_host(self):
-        self.run_verb("apply", EXTENSION)
+        self.apply_now(EXTENSION)
         subprocess.run([PROGRAM, "setup", "--system", "--root", self.root], check=True, capture_output=True)
         manifest = self.read("etc/chromium/native-messaging-hosts/icelock.host.json")
         self.assertEqual(manifest["allowed_origins"][1:], [f"chrome-extension://{ID}/"])

@@ -47,8 +47,8 @@ class History(unittest.TestCase):
         plan = json.loads(self.icelock("plan", "--json").stdout)["fingerprint"]
         self.icelock("revert")
         self.assertEqual(trees.snapshot(self.root), self.start, "a revert of nothing left something")
-        self.icelock("apply", "--reason", "ticket 4711", env={"SUDO_UID": "1234"})
-        self.icelock("apply")  # nothing to do
+        self.icelock("apply", "--yes", "--reason", "ticket 4711", env={"SUDO_UID": "1234"})
+        self.icelock("apply", "--yes")  # nothing to do
         self.icelock("revert", "--reason", "the trial is over")
         (applied, reverted), skipped = self.history()
         self.assertEqual(skipped, 0)
@@ -59,28 +59,28 @@ class History(unittest.TestCase):
                          ["revert", None, "the trial is over"])
         self.assertEqual(trees.left(self.root), self.start, "revert left more than the history")
         # The result is a matter of the files alone.
-        self.icelock("apply")
+        self.icelock("apply", "--yes")
         self.icelock("revert")
         results = [entry["result"] for entry in self.history()[0]]
         self.assertEqual(results[:2], results[2:])
         self.assertNotEqual(results[0], results[1])
 
     def test_everybody_may_read_it(self):
-        self.icelock("apply")
+        self.icelock("apply", "--yes")
         self.icelock("revert")
         ran = self.icelock("history", user=NOBODY, group=NOBODY, extra_groups=[], umask=0)
         self.assertEqual((ran.returncode, ran.stdout.count("\n")), (0, 4), ran.stderr)
 
     def test_a_refused_apply_is_not_listed(self):
         self.machine.firefox("{")
-        self.assertEqual(self.icelock("apply").returncode, 6)
-        self.assertEqual(self.icelock("apply", "--reason", "x" * 301).returncode, 64)
-        self.assertEqual(self.icelock("apply", "--reason", b"\xff").returncode, 64)
+        self.assertEqual(self.icelock("apply", "--yes").returncode, 6)
+        self.assertEqual(self.icelock("apply", "--yes", "--reason", "x" * 301).returncode, 64)
+        self.assertEqual(self.icelock("apply", "--yes", "--reason", b"\xff").returncode, 64)
         self.assertEqual(trees.snapshot(self.root).keys() - self.start.keys(),
                          {"etc/firefox", "etc/firefox/policies", trees.FIREFOX})
 
     def test_a_reason_is_one_line_and_steers_no_terminal(self):
-        self.icelock("apply", "--reason", " one\ntwo\x1b[2J\x9b\u202e\u2028ü\x07 ")
+        self.icelock("apply", "--yes", "--reason", " one\ntwo\x1b[2J\x9b\u202e\u2028ü\x07 ")
         self.assertEqual(self.history()[0][0]["reason"], "one two [2J   ü")
         self.machine.write(FILE, self.read().replace("one two", "\\u001b[2J"))
         shown = self.icelock("history").stdout
@@ -92,7 +92,7 @@ class History(unittest.TestCase):
             return file.read()
 
     def test_a_torn_line_is_skipped_and_said(self):
-        self.icelock("apply")
+        self.icelock("apply", "--yes")
         whole = self.read()
         for torn in (whole[:-1], whole[:40], whole + whole[:40], whole + '{"v": 1}', "\0\0\0\0"):
             with self.subTest(torn):
@@ -105,12 +105,12 @@ class History(unittest.TestCase):
                 self.icelock("revert", "--reason", "after it")
                 self.assertEqual(self.history()[0][-1]["reason"], "after it")
                 self.assertEqual((len(self.history()[0]), self.history()[1]), (len(kept) + 1, skipped))
-                self.icelock("apply")
+                self.icelock("apply", "--yes")
 
     def test_killed_at_any_moment_no_earlier_line_is_lost(self):
         if subprocess.run(["strace", "-o", "/dev/null", "true"], check=False).returncode:
             self.skipTest("strace cannot trace here")
-        self.icelock("apply", "--reason", "first")
+        self.icelock("apply", "--yes", "--reason", "first")
         for call in ("fchmod", "write", "fsync"):
             for number in range(1, 200):
                 ran = subprocess.run(
@@ -119,13 +119,13 @@ class History(unittest.TestCase):
                     capture_output=True, check=False)
                 entries, _ = self.history(user=NOBODY, group=NOBODY, extra_groups=[])
                 self.assertEqual(entries[0]["reason"], "first")
-                self.icelock("apply")
+                self.icelock("apply", "--yes")
                 if ran.returncode != -signal.SIGKILL and ran.returncode != 137:
                     break
             self.assertGreater(number, 2, f"{call} was hardly seen")
 
     def test_it_does_not_grow_for_ever(self):
-        self.icelock("apply", "--reason", "the first")
+        self.icelock("apply", "--yes", "--reason", "the first")
         line = self.read()
         count = (256 << 10) // len(line)
         self.machine.write(FILE, line * count)
@@ -137,7 +137,7 @@ class History(unittest.TestCase):
 
     def test_what_cannot_be_written_is_said_and_nothing_is_undone(self):
         os.makedirs(self.machine.at(FILE))
-        ran = self.icelock("apply")
+        ran = self.icelock("apply", "--yes")
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertRegex(ran.stderr, re.compile("not in the history.*history.jsonl"))
         self.assertEqual(json.loads(self.icelock("plan", "--json").stdout)["pending"], False)

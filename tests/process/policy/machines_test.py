@@ -51,7 +51,7 @@ class Machines(unittest.TestCase):
         audit_code, audit = run(root, "audit")
         self.assertIn(audit_code, (0, 4))
         self.assertEqual(trees.snapshot(root), start, "audit changed something")
-        applied_code, applied = run(root, "apply", *words)
+        applied_code, applied = run(root, "apply", "--yes", *words)
         after = trees.snapshot(root)
         if code not in (0, 2):
             self.assertFalse(plan["ok"])
@@ -66,7 +66,7 @@ class Machines(unittest.TestCase):
         audit_code, audit = run(root, "audit")
         # What apply could not achieve the audit says too, and the other way round.
         self.assertEqual(bool(applied["problems"]), audit["drift"], audit["findings"])
-        self.assertEqual(run(root, "apply", *words)[1]["done"], True)
+        self.assertEqual(run(root, "apply", "--yes", *words)[1]["done"], True)
         before_revert = trees.snapshot(root)
         code, reverted = run(root, "revert")
         end = trees.snapshot(root)

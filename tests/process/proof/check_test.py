@@ -80,7 +80,7 @@ class CheckTest(Case):
         self.assertEqual(list((self.root / "tmp").iterdir()), [])
 
     def lock(self, level):
-        subprocess.run([PROGRAM, "apply", "--root", str(self.root), "--browser", "chromium", "--level", level],
+        subprocess.run([PROGRAM, "apply", "--yes", "--root", str(self.root), "--browser", "chromium", "--level", level],
                        check=True, capture_output=True)
 
     def test_what_showed_is_judged_by_this_network(self):

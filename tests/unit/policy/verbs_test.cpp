@@ -43,6 +43,7 @@ class Verbs : public testing::Test {
     options_.root = root_.path();
     options_.home = root_.path();
     options_.host_program = "/usr/lib/icelock/icelock-host";
+    options_.unplanned = true;
   }
   TempRoot root_;
   PolicyOptions options_;
@@ -69,6 +70,32 @@ TEST_F(Verbs, PlanApplyPlanRevert) {
   std::filesystem::remove_all(root_ / "var/lib/icelock");  // the history, which stays
   EXPECT_EQ(root_.snapshot(), before);
   EXPECT_THAT(run(run_revert, options_).out, HasSubstr("Nothing to do"));
+}
+
+TEST_F(Verbs, ApplyWritesNothingThatWasNotPlanned) {
+  options_.unplanned = false;
+  options_.browsers = {"chromium"};
+  options_.level = Level::disabled;
+  const auto before = root_.snapshot();
+  const Ran dry = run(run_apply, options_);
+  EXPECT_EQ(dry.code, 2);
+  EXPECT_EQ(dry.out, run(run_plan, options_).out);
+  EXPECT_EQ(root_.snapshot(), before);
+  const std::string command = "  icelock apply --level disabled --browser chromium --root " +
+                              root_.path().string() + " --plan ";
+  const std::size_t at = dry.out.find(command);
+  ASSERT_NE(at, std::string::npos) << dry.out;
+  options_.fingerprint = "0123456789abcdef";
+  options_.json = true;
+  EXPECT_EQ(run(run_apply, options_).parsed()["code"], "changed");
+  EXPECT_EQ(root_.snapshot(), before);
+  options_.fingerprint = dry.out.substr(at + command.size());
+  options_.fingerprint.pop_back();
+  EXPECT_EQ(run(run_apply, options_).parsed()["done"], true);
+  EXPECT_NE(root_.snapshot(), before);
+  options_.fingerprint.clear();
+  options_.level = Level::unrestricted;
+  EXPECT_EQ(run(run_apply, options_).parsed()["done"], false);
 }
 
 TEST_F(Verbs, ColourOnlyWhenAskedFor) {
