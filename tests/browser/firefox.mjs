@@ -96,6 +96,13 @@ export class Firefox {
     this.url = url;
   }
 
+  /// Goes on in a new private window.
+  async private_window() {
+    const {handle} = await this.marionette.command('WebDriver:NewWindow', {type: 'window', private: true, focus: true});
+    await this.marionette.command('WebDriver:SwitchToWindow', {handle});
+    this.url = undefined;
+  }
+
   /// A tab of its own per URL, made the current one.
   async tab(url) {
     this.tabs ??= new Map();

@@ -135,6 +135,23 @@ async function firefox_levels() {
   }
 }
 
+/// The document's private windows: with the field they connect through a proxy only, and without it they obey the
+/// level as other windows do.
+async function firefox_private_windows() {
+  const file = path.join(process.env.TMPDIR, 'private.json');
+  const level = 'default_route_only';
+  for (const [field, wanted] of [[{privateWindows: 'force_proxy'}, 'nothing'], [{}, expected.firefox[level][0]]]) {
+    writeFileSync(file, JSON.stringify({level, ...field}));
+    icelock('apply', '--yes', '--browser', 'firefox', file);
+    const browser = await Firefox.launch();
+    const what = Object.keys(field)[0] ?? 'no field for private windows';
+    report.equal(`${what}: another window`, text_of(await browser.read(pages.plain)), expected.firefox[level][0]);
+    await browser.private_window();
+    report.equal(`${what}: a private window`, text_of(await browser.read(pages.plain)), wanted);
+    await browser.close();
+  }
+}
+
 if (by === 'icelock') need_programs('icelock');
 let failure;
 try {
@@ -144,6 +161,7 @@ try {
   const before = tree('/etc');
   await (browser_name === 'chromium' ? chromium_levels() : firefox_levels());
   if (by === 'icelock') {
+    if (browser_name === 'firefox') await firefox_private_windows();
     report.check('apply changed something', differences(before, tree('/etc')).length > 0);
     icelock('revert', '--browser', browser_name);
     const left = differences(before, tree('/etc'));
