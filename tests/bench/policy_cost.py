@@ -22,9 +22,12 @@ ROUNDS = 10
 
 def timed(program, verb, root, *words):
     begin = time.perf_counter()
-    subprocess.run([program, verb, "--root", root, *words], stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL, check=False)
-    return (time.perf_counter() - begin) * 1000
+    ran = subprocess.run([program, verb, "--root", root, *words], stdout=subprocess.DEVNULL,
+                         stderr=subprocess.PIPE, check=False)
+    took = (time.perf_counter() - begin) * 1000
+    if ran.returncode not in (0, 2, 4):
+        sys.exit(f"{verb}: {ran.stderr.decode()}")
+    return took
 
 
 def main():
