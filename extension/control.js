@@ -13,6 +13,7 @@ import {createLock} from './lock.js';
 import {registerPages} from './pages.js';
 import {createProxy} from './proxy.js';
 import {loadSettings, onSettings} from './settings.js';
+import {createStartHold} from './start_hold.js';
 import {floorOf, initial, target, wishAlone} from './state.js';
 import {raw, view} from './view.js';
 
@@ -29,6 +30,8 @@ export function createControl(ext) {
   const host = createHost(ext, {onState, onDown});
   const exceptions = createExceptions(ext, known, host.request, settle);
   const connections = createConnections(ext, lookForStale);
+  let release = () => {};
+  const startHold = createStartHold(ext, known.family, new Promise((resolve) => { release = resolve; }));
   createClosing(ext, {
     shut() {
       known.closing = true;
@@ -60,7 +63,7 @@ export function createControl(ext) {
     connections: connections.attach,
     shown,
   });
-  let settings = {watchConnections: false, followProxy: false};
+  let settings = {watchConnections: false, holdStart: false, followProxy: false};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;
   let lockAsked = false;
@@ -120,6 +123,7 @@ export function createControl(ext) {
       await ext.extension.isAllowedIncognitoAccess().catch(() => false);
     await exceptions.fit();
     await connections.follow(settings.watchConnections);
+    await startHold.follow(settings.holdStart);
     if (mode !== null) obeyMode(mode);
     if (target(known) !== applied) await settle();
     publish();
@@ -224,7 +228,10 @@ export function createControl(ext) {
    * @param {boolean} asked whether it is waited for, changed or not */
   function isNow(reading, asked) {
     const changed = JSON.stringify(reading) !== JSON.stringify(known.reading);
-    if (!known.reading) performance.mark('locked');
+    if (!known.reading) {
+      performance.mark('locked');
+      release();
+    }
     known.reading = reading;
     if (asked || changed) report();
     connections.levelIs(reading.level);

@@ -23,19 +23,36 @@ export function createLock(ext, family) {
   const policy = network.webRTCIPHandlingPolicy;
   const api = family === 'firefox' ? network.peerConnectionEnabled : null;
 
+  /** @type {Promise<unknown> | null} */
+  let underWay = null;
+
+  /** One change after the other. Firefox keeps an entry for each of two first set() calls at once, and
+   * clear() lets only one of them go, so that nothing could open the browser again (measured in 153;
+   * addSetting() in its ExtensionSettingsStore.sys.mjs).
+   * @template T @param {() => Promise<T>} change never rejects @returns {Promise<T>} */
+  function inTurn(change) {
+    const mine = underWay ? underWay.then(change) : change();
+    underWay = mine;
+    mine.then(() => { if (underWay === mine) underWay = null; });
+    return mine;
+  }
+
   /** Locks before anything is known. Never looser than what is in force: Firefox without the API has this
    * value beside. Never rejects. */
-  async function shut() {
+  const shut = () => inTurn(async () => {
     try {
       await policy.set({value: handlings[family].force_proxy.policy});
     } catch {
       // apply() comes next, and says what is in force.
     }
-  }
+  });
 
   /** Sets the level and says what the browser then has. Never rejects.
    * @param {Level} level @returns {Promise<Reading>} */
-  async function apply(level) {
+  const apply = (level) => inTurn(() => change(level));
+
+  /** @param {Level} level @returns {Promise<Reading>} */
+  async function change(level) {
     const handling = handlings[family][level];
     try {
       // Straight from the old value to the new one: clear() first would open a gap. It is let go only to

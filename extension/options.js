@@ -12,7 +12,7 @@ import {exportSettings, importSettings, limits, loadSettings, onSettings, parseS
 /** @typedef {import('./settings.js').Settings} Settings */
 
 const switches = /** @type {const} */ (
-  ['stunAgreed', 'regularCheck', 'notifications', 'watchConnections', 'followProxy']);
+  ['stunAgreed', 'regularCheck', 'notifications', 'watchConnections', 'holdStart', 'followProxy']);
 
 const firefox = familyOf(ext) === 'firefox';
 /** @type {Settings} */
@@ -108,6 +108,16 @@ function siteRow({pattern, seconds_left: left, by}) {
   return make('tr', {}, make('th', {scope: 'row'}, pattern), make('td', {}, until), make('td', {}, last));
 }
 
+/** What no other switch needs that is on. @param {typeof switches[number]} name
+ * @param {chrome.permissions.Permissions} wanted @returns {chrome.permissions.Permissions} */
+function unshared(name, wanted) {
+  const others = switches.filter((one) => one !== name && settings[one]).map(neededFor);
+  const kept = (/** @type {'permissions' | 'origins'} */ kind, /** @type {string} */ value) =>
+    others.some((other) => /** @type {string[]} */ (other?.[kind] ?? []).includes(value));
+  return {permissions: wanted.permissions?.filter((one) => !kept('permissions', one)),
+    origins: wanted.origins?.filter((one) => !kept('origins', one))};
+}
+
 /** @param {typeof switches[number]} name */
 async function turn(name) {
   const on = input(name).checked;
@@ -118,7 +128,7 @@ async function turn(name) {
     const given = !on || !wanted || await ext.permissions.request(wanted);
     if (!given) write('refused', word('options_refused'));
     await saveSettings(ext, {[name]: on && given});
-    if (!on && wanted && name !== 'regularCheck') await ext.permissions.remove(wanted);
+    if (!on && wanted && name !== 'regularCheck') await ext.permissions.remove(unshared(name, wanted));
   } catch (error) {
     write('refused', word('page_failed', String(error)));
   }
@@ -194,6 +204,7 @@ async function showDiagnostics() {
 }
 
 startPage('page_options');
+byId('hold').hidden = !firefox;
 if (!firefox) {
   write('proxy_label', word('options_proxy_declare'));
   write('proxy_is', word('options_proxy_declare_is'));

@@ -9,6 +9,7 @@ import {isLevel} from './handling.js';
 /** @typedef {object} Settings
  * @property {boolean} notifications say so when a regular check finds what should not show
  * @property {boolean} watchConnections look for connections that are older than the lock
+ * @property {boolean} holdStart let pages wait for the lock when the browser starts; in Firefox alone
  * @property {boolean} followProxy take a proxy of the browser for a tunnel
  * @property {boolean} regularCheck test when the network changes, and daily
  * @property {boolean} stunAgreed whether the servers may be contacted at all
@@ -25,7 +26,7 @@ export const proposedServers = ['stun:stun.cloudflare.com:3478', 'stun:stun.l.go
 
 /** @type {Settings} */
 export const defaults = {
-  notifications: false, watchConnections: false, followProxy: false, regularCheck: false,
+  notifications: false, watchConnections: false, holdStart: false, followProxy: false, regularCheck: false,
   stunAgreed: false, stunServers: proposedServers, floor: null, mode: null, managed: []};
 
 /** What each switch needs besides; the browser asks for it when the switch is turned on.
@@ -34,6 +35,7 @@ export const permissionsFor = {
   notifications: {permissions: ['notifications']},
   followProxy: {permissions: ['proxy']},
   watchConnections: {permissions: ['scripting'], origins: ['*://*/*']},
+  holdStart: {permissions: ['webRequest', 'webRequestBlocking'], origins: ['*://*/*']},
 };
 
 /** `host`, `host:port` or `[address]:port`, with or without `stun:` before it.
@@ -62,7 +64,8 @@ const flag = (/** @type {unknown} */ value) => typeof value === 'boolean' ? valu
 /** Reads one value; null when it is wrong. What a person, and what a file of theirs, may set.
  * @type {Record<string, (value: unknown) => boolean | string[] | null>} */
 const readers = {
-  notifications: flag, watchConnections: flag, followProxy: flag, regularCheck: flag, stunAgreed: flag,
+  notifications: flag, watchConnections: flag, holdStart: flag, followProxy: flag, regularCheck: flag,
+  stunAgreed: flag,
   stunServers: parseServers};
 
 /** @param {unknown} value @returns {value is Record<string, unknown>} */

@@ -135,11 +135,10 @@ export function manifestFor(manifest, family, publicKey) {
   const {browser_specific_settings: gecko, minimum_chrome_version: minimum, storage, ...rest} = manifest;
   delete rest.key;
   const {service_worker: worker, scripts, type} = manifest.background;
-  // Chromium has no optional `proxy`; Firefox's leak test needs no webRequest (see extension/gather.js).
-  const foreign = family === 'chromium' ? 'proxy' : 'webRequest';
-  rest.optional_permissions =
-    manifest.optional_permissions.filter((/** @type {string} */ one) => one !== foreign);
   if (family === 'chromium') {
+    // It has no optional `proxy`, and lets no extension block requests that no policy installed.
+    rest.optional_permissions = manifest.optional_permissions
+      .filter((/** @type {string} */ one) => !['proxy', 'webRequestBlocking'].includes(one));
     return {...rest, minimum_chrome_version: minimum, storage, background: {service_worker: worker, type},
       ...(publicKey && {key: publicKey.toString('base64')})};
   }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // start.mjs BROWSER: what a page learns that the browser opens by itself at its start, when the session before was
-// closed with WebRTC open, and a VPN came up in between.
+// closed with WebRTC open, and a VPN came up in between. Firefox is killed as well, with the switch on that lets pages
+// wait for the lock.
 import {execFileSync} from 'node:child_process';
 import {readdirSync, readFileSync} from 'node:fs';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 
-import {Lab, until} from '../lab/lab.mjs';
+import {Lab, sleep, until} from '../lab/lab.mjs';
 import {pages} from '../lab/network.mjs';
 import {Chromium} from './chromium.mjs';
 import {leaks, named, Report, stun_urls} from './expect.mjs';
@@ -55,7 +56,8 @@ const firefox = {
   profile: path.join(process.env.TMPDIR, 'firefox-start'),
   async launch(url) {
     const options = {profile: this.profile, prefs: {'xpinstall.signatures.required': false,
-                                                    'browser.shell.checkDefaultBrowser': false}};
+                                                    'browser.shell.checkDefaultBrowser': false,
+                                                    'extensions.webextOptionalPermissionPrompts': false}};
     if (url) return Firefox.launch({...options, args: [url]});
     const folder = path.join(process.env.TMPDIR, 'packages');
     execFileSync(process.execPath, [fileURLToPath(new URL('../../installer/pack-extension.mjs', import.meta.url)),
@@ -69,6 +71,24 @@ const firefox = {
         .catch(() => {});
     await gone;
     browser.marionette.close();
+  },
+  async kill(browser) {
+    const gone = new Promise((resolve) => browser.child.once('exit', resolve));
+    browser.child.kill('SIGKILL');
+    await gone;
+    browser.marionette.close();
+  },
+  /// The switch of the options page, pressed as a person does, which is what permissions are asked on.
+  async hold_start(browser) {
+    const {marionette} = browser;
+    const url = await browser.privileged(`return WebExtensionPolicy.getByID("icelock@icelock.extension").getURL("options.html");`);
+    const {handle} = await marionette.command('WebDriver:NewWindow', {type: 'tab', focus: true});
+    await marionette.command('WebDriver:SwitchToWindow', {handle});
+    await marionette.command('WebDriver:Navigate', {url});
+    const {value} = await marionette.command('WebDriver:FindElement', {using: 'css selector', value: '#holdStart'});
+    await marionette.command('WebDriver:ElementClick', {id: Object.values(value)[0]});
+    await until('the switch', () => marionette.run(`
+      return (window.wrappedJSObject ?? window).browser.permissions.contains({permissions: ["webRequestBlocking"]});`));
   },
   left() {
     return readFileSync(path.join(this.profile, 'prefs.js'), 'utf8').includes('ice.proxy_only", true');
@@ -85,32 +105,56 @@ const firefox = {
   },
 };
 
+const kind = {chromium, firefox}[name];
+let browser;
+
+/// WebRTC is open by the extension's doing: both, or it could be the browser's own value, before that was there.
+async function opened() {
+  for (const [mode, level] of [['locked', 'force_proxy'], ['auto', 'unrestricted']]) {
+    icelock('mode', mode);
+    await until(level, async () => (await browser.level()) === level, 20000);
+  }
+}
+
+/// The next start, with a VPN that came up in between and a page that is there at once.
+async function starts(lab, what) {
+  await lab.tunnel_up();
+  const begin = Date.now();
+  browser = await kind.launch(early);
+  const series = await kind.series(browser);
+  const leaky = series.filter(({addresses}) => leaks(named({api: true, addresses})).length > 0);
+  report.check(`${what}: a page that opens at once sees nothing of the provider`,
+               series.length > 0 && leaky.length === 0,
+               `${leaky.length} of ${series.length} connections, from ${series[0]?.at - begin} ms after the start on`);
+  await lab.tunnel_drop();
+}
+
 need_programs('icelock', 'icelock-host');
 need_extension();
 let failure;
 try {
   const lab = await Lab.build('ovpn_full_v6');
-  const kind = {chromium, firefox}[name];
   write_settings({hold_seconds: 1});
   install_manifest(name);
-  let browser = await kind.launch();
+  browser = await kind.launch();
   for (let round = 0; round < rounds; ++round) {
-    // Both, or it could be the browser's own value, before the extension was there.
-    for (const [mode, level] of [['locked', 'force_proxy'], ['auto', 'unrestricted']]) {
-      icelock('mode', mode);
-      await until(level, async () => (await browser.level()) === level, 20000);
-    }
+    await opened();
     await kind.end(browser);
     report.check(`closed while open, ${round}: it leaves a lock for the next start`, kind.left());
-    await lab.tunnel_up();
-    const begin = Date.now();
+    await starts(lab, `closed while open, start ${round}`);
+  }
+  if (kind.kill) {
+    await kind.hold_start(browser);
+    // Firefox notes only those listeners that a background adds while it starts, and writes that down later.
+    await kind.end(browser);
     browser = await kind.launch(early);
-    const series = await kind.series(browser);
-    const leaky = series.filter(({addresses}) => leaks(named({api: true, addresses})).length > 0);
-    report.check(`closed while open, start ${round}: a page that opens at once sees nothing of the provider`,
-                 series.length > 0 && leaky.length === 0,
-                 `${leaky.length} of ${series.length} connections, from ${series[0]?.at - begin} ms after the start on`);
-    await lab.tunnel_drop();
+    await sleep(6000);
+    for (let round = 0; round < rounds; ++round) {
+      await opened();
+      await until('what is open to be on the disk', () => !kind.left(), 20000, 100);
+      await kind.kill(browser);
+      await starts(lab, `killed while open, start ${round}`);
+    }
   }
   await kind.end(browser);
 } catch (error) {

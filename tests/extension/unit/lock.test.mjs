@@ -76,3 +76,27 @@ test('a control that is not known counts as not controllable', async () => {
   browser.policy.holdBy('something_new', 'default');
   assert.equal((await lock.read()).control, 'not_controllable');
 });
+
+test('no two changes are under way at once, and they keep their order', async () => {
+  const {browser, lock} = make('firefox');
+  let running = 0;
+  /** @type {any} */
+  const setting = browser.policy;
+  for (const name of ['set', 'clear']) {
+    const real = setting[name].bind(setting);
+    setting[name] = async (/** @type {any} */ details) => {
+      assert.equal(++running, 1);
+      await new Promise((resolve) => setImmediate(resolve));
+      await real(details);
+      --running;
+    };
+  }
+  lock.shut();
+  lock.apply('force_proxy');
+  const reading = lock.apply('unrestricted');
+  lock.shut();
+  assert.equal((await reading).level, 'unrestricted');
+  assert.equal((await lock.apply('force_proxy')).level, 'force_proxy');
+  assert.deepEqual(browser.log.filter(([what, name]) => name === 'policy' && what !== 'get').map(([what]) => what),
+    ['set', 'set', 'clear', 'set', 'set']);
+});

@@ -59,8 +59,8 @@ test('an agreement is to servers: new ones need a new one', async () => {
 test('an export is imported as it was, without the agreement', () => {
   const settings = {...defaults, regularCheck: true, stunAgreed: true, floor: /** @type {any} */ ('disabled')};
   const read = /** @type {any} */ (importSettings(exportSettings(settings)));
-  const {notifications, watchConnections, followProxy, regularCheck, stunServers} = settings;
-  assert.deepEqual(read.part, {notifications, watchConnections, followProxy, regularCheck, stunServers});
+  const {notifications, watchConnections, holdStart, followProxy, regularCheck, stunServers} = settings;
+  assert.deepEqual(read.part, {notifications, watchConnections, holdStart, followProxy, regularCheck, stunServers});
 });
 
 test('a wrong file is refused as a whole, and says where', () => {
