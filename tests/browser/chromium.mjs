@@ -4,6 +4,7 @@ import {existsSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import path from 'node:path';
 
+import {until} from '../lab/lab.mjs';
 import {pages} from '../lab/network.mjs';
 import {chromium_levels, gather_ms, named, skip, stun_urls} from './expect.mjs';
 
@@ -128,4 +129,15 @@ export class Chromium {
   async close() {
     await this.browser.close();
   }
+}
+
+/// A frame of `url` inside `page`.
+export async function frame_in(page, url) {
+  await page.evaluate((src) => new Promise((resolve) => {
+    const frame = document.createElement('iframe');
+    frame.onload = resolve;
+    frame.src = src;
+    document.body.append(frame);
+  }), `${url}/`);
+  return until('the frame', () => page.frames().find((frame) => frame.url() === `${url}/`));
 }

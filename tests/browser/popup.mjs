@@ -9,6 +9,7 @@ import {clickIcon} from '../extension/lib/chromium.mjs';
 import {outputDir} from '../extension/lib/common.mjs';
 import {Lab, sleep, until} from '../lab/lab.mjs';
 import {pages} from '../lab/network.mjs';
+import {frame_in} from './chromium.mjs';
 import {leaks, gather_ms, named, Report, stun_urls, text_of} from './expect.mjs';
 import {need_extension, need_programs, program} from './setup.mjs';
 import {icelock_group, settings, User} from './user.mjs';
@@ -72,16 +73,6 @@ async function press(popup, text) {
   await popup.evaluate((wanted) => {
     [...document.querySelectorAll('button')].find(({textContent}) => textContent === wanted).click();
   }, text);
-}
-
-async function frame_in(page, url) {
-  await page.evaluate((src) => new Promise((resolve) => {
-    const frame = document.createElement('iframe');
-    frame.onload = resolve;
-    frame.src = src;
-    document.body.append(frame);
-  }), `${url}/`);
-  return until('the frame', () => page.frames().find((frame) => frame.url() === `${url}/`));
 }
 
 /// Whether a page learnt no address at all.

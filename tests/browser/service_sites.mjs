@@ -7,7 +7,7 @@ import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 
 import {Lab, until} from '../lab/lab.mjs';
 import {origins, pages} from '../lab/network.mjs';
-import {Chromium} from './chromium.mjs';
+import {Chromium, frame_in} from './chromium.mjs';
 import {gather_ms, named, Report, stun_urls, text_of} from './expect.mjs';
 import {icelock, need_programs, program} from './setup.mjs';
 
@@ -34,17 +34,6 @@ async function open(browser, url) {
   const page = await browser.browser.newPage();
   await page.goto(`${url}/`);
   return page;
-}
-
-/// A frame of `url` inside `page`.
-async function frame_in(page, url) {
-  await page.evaluate((src) => new Promise((resolve) => {
-    const frame = document.createElement('iframe');
-    frame.onload = resolve;
-    frame.src = src;
-    document.body.append(frame);
-  }), `${url}/`);
-  return until('the frame', () => page.frames().find((frame) => frame.url() === `${url}/`));
 }
 
 async function locked(what, frame) {

@@ -9,7 +9,7 @@ import {after, before, test} from 'node:test';
 import {fakeHost, outputDir, sleep, until} from '../lib/common.mjs';
 import {hostState, stateAt} from '../lib/fake_browser.mjs';
 import {firefoxId, launchFirefox} from '../lib/firefox.mjs';
-import {createHostServer} from '../lib/host_server.mjs';
+import {createHostServer, pushToReport} from '../lib/host_server.mjs';
 import {createWeb} from '../lib/web.mjs';
 
 /** @type {Awaited<ReturnType<typeof createHostServer>>} */
@@ -61,17 +61,7 @@ test('obeys the host, reads back and reports', async () => {
   }
 });
 
-test('from push to report', async (context) => {
-  const link = await host.link();
-  const took = [];
-  for (let n = 0; n < 20; ++n) {
-    const begin = performance.now();
-    await link.report(host.push(stateAt(n % 2 ? 'force_proxy' : 'unrestricted')));
-    took.push(performance.now() - begin);
-  }
-  took.sort((a, b) => a - b);
-  context.diagnostic(`push to report: median ${took[10].toFixed(1)} ms, worst ${took[19].toFixed(1)} ms`);
-});
+test('from push to report', (context) => pushToReport(host, context));
 
 test('a page has no WebRTC when it is disabled', async () => {
   const link = await host.link();

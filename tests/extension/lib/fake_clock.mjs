@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Time that passes only when a test says so. Replaces the global timers and Date.now.
 
+import {afterEach, beforeEach} from 'node:test';
+
 const real = {setTimeout, clearTimeout, setInterval, now: Date.now};
 
 /** Lets every promise and callback that is ready run. */
@@ -48,4 +50,16 @@ export function createClock() {
   }
 
   return {pass, restore};
+}
+
+/** A clock of its own for each test of a file. */
+export function clockOfEachTest() {
+  /** @type {ReturnType<typeof createClock>} */
+  let clock;
+  beforeEach(() => { clock = createClock(); });
+  afterEach(async () => {
+    await flush();  // what a test left under way must not begin real timers
+    clock.restore();
+  });
+  return {pass: (/** @type {number} */ ms) => clock.pass(ms)};
 }

@@ -7,6 +7,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
 import {until} from './common.mjs';
+import {stateAt} from './fake_browser.mjs';
 
 /** One started host. */
 export class HostLink {
@@ -94,4 +95,18 @@ export async function createHostServer() {
   });
   await new Promise((resolve) => server.listen(path, () => resolve(null)));
   return host;
+}
+
+/** Measures and shows the time from a push to the extension's report; it asserts nothing.
+ * @param {Awaited<ReturnType<typeof createHostServer>>} host @param {import('node:test').TestContext} context */
+export async function pushToReport(host, context) {
+  const link = await host.link();
+  const took = [];
+  for (let n = 0; n < 20; ++n) {
+    const begin = performance.now();
+    await link.report(host.push(stateAt(n % 2 ? 'force_proxy' : 'unrestricted')));
+    took.push(performance.now() - begin);
+  }
+  took.sort((a, b) => a - b);
+  context.diagnostic(`push to report: median ${took[10].toFixed(1)} ms, worst ${took[19].toFixed(1)} ms`);
 }

@@ -3,20 +3,14 @@
 // nothing happens.
 
 import assert from 'node:assert/strict';
-import {afterEach, beforeEach, test} from 'node:test';
+import {test} from 'node:test';
 import {createControl} from '../../../extension/control.js';
 import {begin} from '../lib/background.mjs';
 import {createBrowser, stateAt} from '../lib/fake_browser.mjs';
-import {createClock, flush} from '../lib/fake_clock.mjs';
+import {clockOfEachTest, flush} from '../lib/fake_clock.mjs';
 
 const locked = 'disable_non_proxied_udp';
-/** @type {ReturnType<typeof createClock>} */
-let clock;
-beforeEach(() => { clock = createClock(); });
-afterEach(async () => {
-  await flush();  // what a test left under way must not begin real timers
-  clock.restore();
-});
+const clock = clockOfEachTest();
 
 /** The values that the browser was set to. @param {import('../lib/fake_browser.mjs').Browser} browser */
 const values = (browser) => browser.log.filter(([what]) => what === 'set').map(([, , value]) => value);

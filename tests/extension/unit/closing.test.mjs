@@ -2,19 +2,13 @@
 // What a session leaves for the start of the next one.
 
 import assert from 'node:assert/strict';
-import {afterEach, beforeEach, test} from 'node:test';
+import {test} from 'node:test';
 import {begin} from '../lib/background.mjs';
 import {stateAt} from '../lib/fake_browser.mjs';
-import {createClock, flush} from '../lib/fake_clock.mjs';
+import {clockOfEachTest, flush} from '../lib/fake_clock.mjs';
 
 const locked = 'disable_non_proxied_udp';
-/** @type {ReturnType<typeof createClock>} */
-let clock;
-beforeEach(() => { clock = createClock(); });
-afterEach(async () => {
-  await flush();
-  clock.restore();
-});
+clockOfEachTest();
 
 const open = () => begin({state: stateAt('unrestricted'), tabs: {1: 'https://a.example/', 2: 'https://b.example/'}});
 

@@ -2,20 +2,14 @@
 // Connections from before the lock, as scripts beside pages report them.
 
 import assert from 'node:assert/strict';
-import {afterEach, beforeEach, test} from 'node:test';
+import {test} from 'node:test';
 import {loosestIn, readHeld} from '../../../extension/connections.js';
 import {again, begin} from '../lib/background.mjs';
 import {stateAt} from '../lib/fake_browser.mjs';
-import {createClock, flush} from '../lib/fake_clock.mjs';
+import {clockOfEachTest, flush} from '../lib/fake_clock.mjs';
 
 const tabs = {4: 'https://meet.example/room', 5: 'https://other.example/'};
-/** @type {ReturnType<typeof createClock>} */
-let clock;
-beforeEach(() => { clock = createClock(); });
-afterEach(async () => {
-  await flush();
-  clock.restore();
-});
+const clock = clockOfEachTest();
 
 /** A background that watches, with a host at this level. @param {string} level */
 async function watching(level) {

@@ -2,32 +2,17 @@
 // The background as a whole, against a fake browser and a fake host, in a time of its own.
 
 import assert from 'node:assert/strict';
-import {afterEach, beforeEach, test} from 'node:test';
+import {test} from 'node:test';
 import {createControl} from '../../../extension/control.js';
+import {begin as beginAlone} from '../lib/background.mjs';
 import {createBrowser, goodHost, stateAt} from '../lib/fake_browser.mjs';
-import {createClock, flush} from '../lib/fake_clock.mjs';
+import {clockOfEachTest, flush} from '../lib/fake_clock.mjs';
 
 const locked = 'disable_non_proxied_udp';
-/** @type {ReturnType<typeof createClock>} */
-let clock;
-beforeEach(() => { clock = createClock(); });
-afterEach(async () => {
-  await flush();  // what a test left under way must not begin real timers
-  clock.restore();
-});
+const clock = clockOfEachTest();
 
-/** A browser with a background in it; with `state`, a host that is in good health.
- * @param {{family?: 'chromium' | 'firefox', local?: object, session?: object, state?: object, managed?: object,
- *   installed?: boolean}} [options] */
-async function begin({state, installed = true, ...options} = {}) {
-  const browser = createBrowser(options);
-  browser.installed = installed;
-  const host = {serial: 1, state};
-  if (state) browser.answer = goodHost(host);
-  createControl(browser.ext);
-  await flush();
-  return {browser, host};
-}
+/** A host is installed, and says nothing unless there is a `state`. @type {typeof beginAlone} */
+const begin = (options) => beginAlone({installed: true, ...options});
 
 /** @param {import('../lib/fake_browser.mjs').Browser} browser @param {string} what */
 const calls = (browser, what) => browser.log.filter(([name]) => name === what);

@@ -2,23 +2,17 @@
 // Calls that are let through for a while, with a service that can loosen one site and without.
 
 import assert from 'node:assert/strict';
-import {afterEach, beforeEach, test} from 'node:test';
+import {test} from 'node:test';
 import {again, begin} from '../lib/background.mjs';
 import {stateAt} from '../lib/fake_browser.mjs';
-import {createClock, flush} from '../lib/fake_clock.mjs';
+import {clockOfEachTest, flush} from '../lib/fake_clock.mjs';
 
 const locked = 'disable_non_proxied_udp';
 const loose = 'default_public_interface_only';
 const pattern = 'https://meet.example';
 const tabs = {4: 'https://meet.example/room', 5: 'https://other.example/'};
 const minute = 60_000;
-/** @type {ReturnType<typeof createClock>} */
-let clock;
-beforeEach(() => { clock = createClock(); });
-afterEach(async () => {
-  await flush();
-  clock.restore();
-});
+const clock = clockOfEachTest();
 
 /** @param {string} span */
 const allow = (span, tab = 4) => ({allow: {tab, pattern, span}});

@@ -3,11 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A disk with ever more room: each apply that fails says no_space and changes nothing, the first that has
 # enough succeeds. Then the same for inodes. A revert that cannot be done says so and can be done later.
-if [ "${ICELOCK_IN_NAMESPACE:-}" != 1 ]; then
-  [ "$(id -u)" = 0 ] || { echo "skipped: needs root"; exit 77; }
-  unshare -m true 2>/dev/null || { echo "skipped: no mount namespace"; exit 77; }
-  ICELOCK_IN_NAMESPACE=1 exec unshare -m --propagation private "$0" "$@"
-fi
+. "$(dirname "$0")/own_mounts.sh"
 . "$(dirname "$0")/common.sh"
 cleanup() {
   umount -R "$work/root" 2>/dev/null || true

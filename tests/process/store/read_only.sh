@@ -2,11 +2,7 @@
 # shellcheck disable=SC2154  # tool and work come from common.sh
 # SPDX-License-Identifier: Apache-2.0
 # Read-only file systems, and a policy folder that is a mount of its own: refused with a code, nothing changed.
-if [ "${ICELOCK_IN_NAMESPACE:-}" != 1 ]; then
-  [ "$(id -u)" = 0 ] || { echo "skipped: needs root"; exit 77; }
-  unshare -m true 2>/dev/null || { echo "skipped: no mount namespace"; exit 77; }
-  ICELOCK_IN_NAMESPACE=1 exec unshare -m --propagation private "$0" "$@"
-fi
+. "$(dirname "$0")/own_mounts.sh"
 . "$(dirname "$0")/common.sh"
 cleanup() {
   umount -R "$work/root" 2>/dev/null || true
