@@ -39,7 +39,7 @@ void advise(BrowserCheck& check, const net::Network& network, const guard::Prote
   const std::string id(check.browser->id);
   const Level least = guard::loosest_safe(check.browser->family, network, more);
   const std::string needed(name(least));
-  const std::string apply = "sudo icelock apply --browser " + id + " --level " + needed;
+  const std::string apply = "sudo icelock apply --yes --browser " + id + " --level " + needed;
   if (check.policy && *check.policy >= least) {
     check.advice.push_back("The policy says " + std::string(name(*check.policy)) +
                            ", and the browser does not do it: see what is wrong with "

@@ -81,6 +81,16 @@ app::PolicyOptions policy_options(const Options& options) {
   return result;
 }
 
+int manifests(const Options& options,
+              int (*run)(const app::PolicyOptions&, std::ostream&, std::ostream&)) {
+  if (options.root != "/" && !options.system) {
+    return app::report_error({Code::bad_request, "a user's own files are not below it: --system is",
+                              "--root " + options.root.string()},
+                             output_of(options));
+  }
+  return run(policy_options(options), std::cout, std::cerr);
+}
+
 // Signals become something to poll, so that `watch` ends between two lines and not inside one.
 int watch(const Options& options) {
   sigset_t signals;
@@ -124,8 +134,9 @@ class CommandLine {
     add_policy_verbs();
     add_export();
     app_.footer(
-        "Exit codes: 0 done, 1 failed, 2 plan has changes pending, 3 check found a leak,\n"
-        "4 applied but outranked, or audit found mistakes, 5 not permitted, 6 something unsafe or\n"
+        "Exit codes: 0 done, 1 failed, 2 plan (or apply without --plan and --yes) has changes\n"
+        "pending, 3 check found a leak, 4 applied but outranked, or audit found mistakes, 5 not "
+        "permitted, 6 something unsafe or\n"
         "broken was found and left alone, 64 usage.");
   }
 
@@ -154,9 +165,9 @@ class CommandLine {
     return sub;
   }
 
-  CLI::App* with_browsers(CLI::App* sub) {
+  CLI::App* with_browsers(CLI::App* sub, const std::string& otherwise = "those installed") {
     sub->add_option("--browser", options_.browsers,
-                    "Only this browser (may be repeated); default: those installed")
+                    "Only this browser (may be repeated); default: " + otherwise)
         ->allow_extra_args(false);  // what follows may be the policy document
     return sub;
   }
@@ -242,15 +253,15 @@ class CommandLine {
     constexpr const char* level_help =
         "The level to set; force_proxy if not given, because a policy cannot follow the network";
     for (const bool apply : {false, true}) {
-      CLI::App* sub = with_browsers(
-          with_root(apply ? verb("apply", "Lock WebRTC by browser policy for all users, as planned",
-                                 [](const Options& o) {
-                                   return app::run_apply(policy_options(o), std::cout, std::cerr);
-                                 })
-                          : verb("plan", "What apply would change (exit 2), or nothing (exit 0)",
-                                 [](const Options& o) {
-                                   return app::run_plan(policy_options(o), std::cout, std::cerr);
-                                 })));
+      CLI::App* sub = with_browsers(with_root(
+          apply ? verb("apply", "Lock WebRTC by browser policy for all users: do a plan (--plan)",
+                       [](const Options& o) {
+                         return app::run_apply(policy_options(o), std::cout, std::cerr);
+                       })
+                : verb("plan", "What apply would change (exit 2), or nothing (exit 0)",
+                       [](const Options& o) {
+                         return app::run_plan(policy_options(o), std::cout, std::cerr);
+                       })));
       CLI::Option* document = sub->add_option("file", options_.document,
                                               "A policy document (policies/policy.schema.json)")
                                   ->check(CLI::ExistingFile);
@@ -264,10 +275,12 @@ class CommandLine {
         with_reason(sub);
       }
     }
-    with_reason(with_browsers(with_root(
-        verb("revert", "Put every policy file back as it was before apply", [](const Options& o) {
-          return app::run_revert(policy_options(o), std::cout, std::cerr);
-        }))));
+    with_reason(with_browsers(
+        with_root(verb("revert", "Put every policy file back as it was before apply",
+                       [](const Options& o) {
+                         return app::run_revert(policy_options(o), std::cout, std::cerr);
+                       })),
+        "all that icelock changed"));
     with_root(
         verb("history", "Each apply and revert: when, by whom, and why", [](const Options& o) {
           return app::run_history(policy_options(o), std::cout, std::cerr);
@@ -279,15 +292,17 @@ class CommandLine {
     audited->add_flag("--prometheus", options_.prometheus, "Print metrics for a textfile collector")
         ->excludes(sarif);
     for (const bool setup : {true, false}) {
-      CLI::App* sub = with_browsers(with_root(
-          setup ? verb("setup", "Let browsers start icelock-host (native-messaging manifests)",
-                       [](const Options& o) {
-                         return app::run_setup(policy_options(o), std::cout, std::cerr);
-                       })
-                : verb("unsetup", "Take the native-messaging manifests away again",
-                       [](const Options& o) {
-                         return app::run_unsetup(policy_options(o), std::cout, std::cerr);
-                       })));
+      CLI::App* sub = with_browsers(
+          with_root(setup ? verb("setup",
+                                 "Let browsers start icelock-host (native-messaging manifests)",
+                                 [](const Options& o) {
+                                   return manifests(o, app::run_setup);
+                                 })
+                          : verb("unsetup", "Take the native-messaging manifests away again",
+                                 [](const Options& o) {
+                                   return manifests(o, app::run_unsetup);
+                                 })),
+          setup ? "those installed" : "all that icelock knows");
       CLI::Option* user = sub->add_flag("--user", options_.user, "For this user only (default)");
       sub->add_flag("--system", options_.system, "For all users of this machine")->excludes(user);
     }

@@ -140,7 +140,7 @@ int run(const std::filesystem::path& root) {
 int main(int argc, char** argv) {
   CLI::App app(
       "icelockd guards the whole machine: it watches the network, tells icelock-host and icelock\n"
-      "what was decided, and is the only writer of browser policy.",
+      "what was decided, and while it runs writes the browsers' policy for icelock.",
       "icelockd");
   std::filesystem::path root = "/";
   app.set_version_flag("--version", ICELOCK_VERSION);

@@ -14,6 +14,7 @@
 #include "app/machine_link.h"
 #include "app/paint.h"
 #include "app/policy_work.h"
+#include "app/verbs.h"
 #include "guard/settings.h"
 #include "guard/settings_document.h"
 #include "ipc/frame_client.h"
@@ -28,19 +29,7 @@ using policy::Change;
 using policy::ManifestChange;
 
 int report(const PolicyOptions& options, const Error& error, std::ostream& out, std::ostream& err) {
-  const std::string code(info(error.code).name);
-  if (options.json) {
-    out << ordered_json({{"v", 1},
-                         {"ok", false},
-                         {"code", code},
-                         {"what", error.what},
-                         {"object", error.object}})
-               .dump(2, ' ', false, ordered_json::error_handler_t::replace)
-        << "\n";
-  } else {
-    err << "icelock: " << to_string(error) << " [" << code << "]\n";
-  }
-  return info(error.code).exit_code;
+  return report_error(error, {out, err, options.json, options.colour});
 }
 
 void print(std::ostream& out, const ordered_json& value) {
@@ -133,6 +122,15 @@ void print_outcome(const PolicyOptions& options, const Outcome& outcome, std::st
   }
 }
 
+// What an earlier document stated and this one leaves out goes back. What the service writes by
+// itself is no document's to take back. Who cannot read the ledger gets another plan, and is told.
+void add_left_out(const std::filesystem::path& root, policy::Wanted& wanted) {
+  const auto admins =
+      guard::load_settings({.admin = root / "etc/icelock/icelock.json", .user = {}});
+  const bool service_writes = !admins || admins->manage_policies;
+  static_cast<void>(policy::Store(root).add_left_out(wanted, service_writes));
+}
+
 // A document is for the browsers that are installed, and for those that it names.
 Result<policy::Wanted> wanted_by_document(const PolicyOptions& options) {
   const auto document = guard::load_policy_document(options.document);
@@ -149,6 +147,7 @@ Result<policy::Wanted> wanted_by_document(const PolicyOptions& options) {
   if (options.browsers.empty() && !document->settings.empty()) {
     wanted[std::string(policy::settings_id)].settings = document->settings;
   }
+  if (options.browsers.empty()) add_left_out(options.root, wanted);
   if (wanted.empty()) {
     return fail(Code::not_found, "the document is about no browser that is installed",
                 options.document.string());
@@ -232,6 +231,10 @@ std::string apply_command(const PolicyOptions& options, const std::string& finge
   if (!system) {
     add("--root");
     add(options.root.string());
+  }
+  if (!options.reason.empty()) {
+    add("--reason");
+    add(options.reason);
   }
   return command + " --plan " + fingerprint;
 }
@@ -321,8 +324,16 @@ int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err)
   auto plan = policy::Store(options.root).plan(*levels);
   if (!plan) return report(options, plan.error(), out, err);
   const bool pending = plan->pending();
-  const std::string verdict = "Nothing is written yet. To make these changes, and no others:\n  " +
-                              apply_command(options, plan->fingerprint());
+  // Others than root see the files, and not what icelock wrote there.
+  policy::Wanted unused;
+  const auto history = policy::Store(options.root).add_left_out(unused);
+  const bool partial = !history && history.error().code == Code::not_permitted;
+  const std::string verdict =
+      partial
+          ? "Nothing is written yet. Only root sees what icelock wrote here before, so for root "
+            "this can be another plan: sudo icelock plan says which."
+          : "Nothing is written yet. To make these changes, and no others:\n  " +
+                apply_command(options, plan->fingerprint());
   print_outcome(options, {std::move(*plan), false, {}, {}}, pending ? verdict : "Nothing to do.",
                 out, err);
   return pending ? changes_pending : 0;

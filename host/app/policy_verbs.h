@@ -21,7 +21,7 @@ namespace icelock::app {
 
 struct PolicyOptions {
   std::filesystem::path root = "/";
-  std::vector<std::string> browsers;  ///< ids; empty: all that are installed
+  std::vector<std::string> browsers;  ///< ids; empty: see each verb
   std::optional<Level> level;         ///< empty: default_level
   std::filesystem::path document;     ///< a policy document instead of `level`; empty: none
   std::string fingerprint;            ///< apply only a plan with this one
@@ -38,13 +38,6 @@ struct PolicyOptions {
 /// lets calls through a proxy.
 inline constexpr Level default_level = Level::force_proxy;
 
-/// For the help text of plan and apply.
-inline constexpr std::string_view level_help =
-    "the level to install: unrestricted, default_route_only, force_proxy or disabled. Without it "
-    "force_proxy: a policy file cannot follow the network, and this is the strictest level that "
-    "still "
-    "lets calls through a proxy";
-
 /// Exit code of plan when something would change.
 inline constexpr int changes_pending = 2;
 /// Exit code of apply when the files are written, and yet what was read back is looser than asked
@@ -53,8 +46,8 @@ inline constexpr int not_obeyed = 4;
 
 /// What apply would change. 0: nothing; 2: changes pending.
 int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err);
-/// Without a fingerprint, and not unplanned, the same as run_plan: nothing is written that was not
-/// planned. 0: the files are as asked for, and nothing else outranks them; 4: see not_obeyed.
+/// Without a fingerprint, and not unplanned, the same as run_plan, its 2 included: nothing is
+/// written that was not planned. 0: the files are as asked for, and nothing else outranks them; 4: see not_obeyed.
 int run_apply(const PolicyOptions& options, std::ostream& out, std::ostream& err);
 /// Without browsers: everything that icelock changed. 0 also when there was nothing.
 int run_revert(const PolicyOptions& options, std::ostream& out, std::ostream& err);

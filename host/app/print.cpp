@@ -88,8 +88,9 @@ int report_error(const Error& error, const Output& output) {
                             {"what", error.what},
                             {"object", error.object}};
     output.out << json.dump(-1, ' ', false, ipc::Json::error_handler_t::replace) << '\n';
+  } else {
+    output.err << "icelock: " << to_string(error) << " [" << info(error.code).name << "]\n";
   }
-  output.err << "icelock: " << to_string(error) << " [" << info(error.code).name << "]\n";
   return info(error.code).exit_code;
 }
 

@@ -24,4 +24,7 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t lim
 Result<void> replace_file(const std::filesystem::path& path, std::string_view bytes,
                           unsigned mode = 0644);
 
+/// All of `bytes`, however many calls that takes. Error io, with `path` as the object.
+Result<void> write_all(int fd, std::string_view bytes, const std::string& path);
+
 }  // namespace icelock

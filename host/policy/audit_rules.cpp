@@ -17,11 +17,11 @@ constexpr std::array<std::string_view, 3> severity_names = {"info", "warning", "
 // effect.
 constexpr std::array table = {
     Rule{"level_loose", Severity::error, "What is in force is looser than what was asked for",
-         "Run icelock apply, and remove what the other findings name.", true},
+         "Plan and apply it again, and remove what the other findings name.", true},
     Rule{"own_file_missing", Severity::error, "A file that icelock wrote is gone",
-         "Run icelock apply again, or icelock revert.", true},
+         "Plan and apply the same again, or run icelock revert.", true},
     Rule{"own_file_changed", Severity::error, "A key that icelock wrote was changed or removed",
-         "Run icelock apply again, or icelock revert.", true},
+         "Plan and apply the same again, or run icelock revert.", true},
     Rule{"level_overridden", Severity::error, "Another file outranks icelock's, and is looser",
          "Remove the key from that file."},
     Rule{"exception_missing", Severity::warning, "A wanted site exception is not in force",

@@ -15,10 +15,6 @@ namespace {
 
 constexpr unsigned readable = 0444;  // a policy file that the browser's user cannot read fails open
 
-std::optional<std::string> bytes_of(const std::optional<FileState>& state) {
-  return state ? std::optional(state->bytes) : std::nullopt;
-}
-
 Result<std::optional<Level>> level_in_folder(const Tree& tree, const Browser& browser,
                                              const std::string& folder,
                                              const std::vector<SiteException>& granted) {

@@ -83,6 +83,12 @@ class Store {
   /// unsafe_path, io.
   Result<Plan> plan(const Wanted& wanted, Upkeep upkeep = {}) const;
 
+  /// Adds, with nothing asked for, each browser (and the guard's settings) whose file icelock wrote
+  /// and that `wanted` says nothing about, so that a plan takes icelock's keys out of it; with
+  /// `settings_only` the settings alone. Errors: those of reading the ledger, so not_permitted for
+  /// others than root.
+  Result<void> add_left_out(Wanted& wanted, bool settings_only = false) const;
+
   /// What revert would do to these browsers (empty: all that the ledger names). Reads only.
   Result<Plan> plan_revert(const std::vector<std::string>& browser_ids) const;
 

@@ -18,10 +18,6 @@ namespace {
 
 constexpr unsigned readable = 0444;  // a policy file that the browser's user cannot read fails open
 
-std::optional<std::string> bytes_of(const std::optional<FileState>& state) {
-  return state ? std::optional(state->bytes) : std::nullopt;
-}
-
 Change::Kind kind_of(const std::optional<FileState>& before,
                      const std::optional<FileState>& after) {
   if (before == after) return Change::Kind::none;
@@ -313,6 +309,26 @@ Result<Plan> Store::plan(const Wanted& wanted, Upkeep upkeep) const {
     }
   }
   return plan;
+}
+
+Result<void> Store::add_left_out(Wanted& wanted, bool settings_only) const {
+  auto tree = Tree::open(root_);
+  if (!tree) return std::unexpected(tree.error());
+  const auto ledger = read_ledger(*tree);
+  if (!ledger) return std::unexpected(ledger.error());
+  for (const LedgerFile& file : ledger->files) {
+    const auto readers = targets_at(file.path);
+    const bool named = std::ranges::any_of(readers, [&](const Target& target) {
+      return wanted.contains(std::string(target.browser->id));
+    });
+    if (readers.empty()) continue;  // revert says what it thinks of such a ledger
+    const std::string id(readers.front().browser->id);
+    if (named || (settings_only && id != settings_id)) continue;
+    WantedPolicy nothing(Level::unrestricted);
+    nothing.states_level = false;
+    wanted.emplace(id, std::move(nothing));
+  }
+  return {};
 }
 
 Result<Plan> Store::plan_revert(const std::vector<std::string>& browser_ids) const {

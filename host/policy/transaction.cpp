@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/file.h"
+
 namespace icelock::policy {
 namespace {
 
@@ -18,16 +20,6 @@ std::string new_name(const std::string& path) {
 }
 std::string old_name(const std::string& path) {
   return ".icelock-old-" + leaf_of(path);
-}
-
-Result<void> write_all(int fd, std::string_view bytes, const std::string& shown) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail_errno(errno, "cannot write", shown);
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return {};
 }
 
 Result<void> dress(int fd, const FileState& state, const std::string& shown) {

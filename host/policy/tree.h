@@ -31,6 +31,10 @@ struct FileState {
   bool operator==(const FileState&) const = default;
 };
 
+inline std::optional<std::string> bytes_of(const std::optional<FileState>& state) {
+  return state ? std::optional(state->bytes) : std::nullopt;
+}
+
 /// "etc/chromium/policies" of "etc/chromium/policies/managed"; empty for the root itself.
 std::string parent_of(std::string_view path);
 std::string leaf_of(std::string_view path);

@@ -80,6 +80,39 @@ class Document(unittest.TestCase):
         self.assertEqual(self.run_verb("apply", DOCUMENT, "--plan", "")[0], 2)
         self.assertEqual((planned[0], planned[1]["done"], trees.snapshot(self.root)), (2, False, start))
 
+    def test_what_a_document_leaves_out_is_no_longer_said(self):
+        own = f"{trees.CHROMIUM}/{trees.OWN}"
+        edge = f"{trees.FOLDERS['edge']}/{trees.OWN}"
+        steps = (({"level": "force_proxy", "browsers": {"edge": "disabled"}, "floor": "force_proxy"}, True, True, True),
+                 ({"level": "force_proxy", "floor": "force_proxy"}, True, False, True),
+                 ({"privateWindows": "force_proxy", "floor": "force_proxy"}, False, False, True),
+                 ({"level": "default_route_only"}, True, False, False))
+        self.machine.chromium("other.json", '{"HomepageLocation": "https://intranet.example"}')
+        start = trees.left(self.root)
+        for document, in_chromium, in_edge, in_settings in steps:
+            with self.subTest(document):
+                self.assertEqual(self.apply_now(document)[0], 0)
+                self.assertEqual(("WebRtcIPHandling" in self.read(own), bool(self.read(edge)),
+                                  "floor" in self.managed()), (in_chromium, in_edge, in_settings))
+                self.assertEqual(self.run_verb("plan", document)[0], 0)
+                self.assertEqual(self.run_verb("audit")[1]["drift"], False)
+        self.assertEqual(self.run_verb("revert")[0], 0)
+        self.assertEqual(trees.left(self.root), start)
+
+    def test_who_cannot_see_all_is_sent_to_root_for_the_plan(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        self.apply_now({"level": "force_proxy"})
+        os.chmod(self.folder, 0o755)
+        path = os.path.join(self.folder, "policy.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"privateWindows": "force_proxy"}, file)
+        for user, words, others in ((65534, "sudo icelock plan says which", "--plan "), (0, "--plan ", "sudo")):
+            said = subprocess.run([PROGRAM, "plan", "--root", self.root, path], capture_output=True, text=True,
+                                  check=False, timeout=60, user=user).stdout
+            self.assertIn(words, said.splitlines()[-1])
+            self.assertNotIn(others, said.splitlines()[-1])
+
     def test_apply_is_held_to_the_plan(self):
         _, plan = self.run_verb("plan", DOCUMENT)
         self.machine.chromium(trees.OWN, '{"WebRtcIPHandling": "default"}')

@@ -105,7 +105,7 @@ class CheckTest(Case):
             ("isp_v4", "203.0.113.9", "granted", True, ""),  # nobody knows it: never harmless
         })
         self.assertEqual(browser["shown"][0]["sources"], EVERYWHERE)
-        self.assertIn("icelock apply --browser chromium --level force_proxy", browser["advice"][0])
+        self.assertIn("icelock apply --yes --browser chromium --level force_proxy", browser["advice"][0])
 
     def test_without_a_vpn_nothing_is_a_leak(self):
         self.script(act="tell", plain=[shown(CARD4, "srflx")], granted=[shown(CARD4)])

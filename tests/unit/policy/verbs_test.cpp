@@ -76,13 +76,14 @@ TEST_F(Verbs, ApplyWritesNothingThatWasNotPlanned) {
   options_.unplanned = false;
   options_.browsers = {"chromium"};
   options_.level = Level::disabled;
+  options_.reason = "it's time";
   const auto before = root_.snapshot();
   const Ran dry = run(run_apply, options_);
   EXPECT_EQ(dry.code, 2);
   EXPECT_EQ(dry.out, run(run_plan, options_).out);
   EXPECT_EQ(root_.snapshot(), before);
   const std::string command = "  icelock apply --level disabled --browser chromium --root " +
-                              root_.path().string() + " --plan ";
+                              root_.path().string() + R"( --reason 'it'\''s time' --plan )";
   const std::size_t at = dry.out.find(command);
   ASSERT_NE(at, std::string::npos) << dry.out;
   options_.fingerprint = "0123456789abcdef";
@@ -93,6 +94,8 @@ TEST_F(Verbs, ApplyWritesNothingThatWasNotPlanned) {
   options_.fingerprint.pop_back();
   EXPECT_EQ(run(run_apply, options_).parsed()["done"], true);
   EXPECT_NE(root_.snapshot(), before);
+  // The same once more, as after an answer that was lost.
+  EXPECT_EQ(run(run_apply, options_).parsed()["ok"], true);
   options_.fingerprint.clear();
   options_.level = Level::unrestricted;
   EXPECT_EQ(run(run_apply, options_).parsed()["done"], false);
