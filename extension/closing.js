@@ -10,24 +10,33 @@
  * @param {{shut: () => void, reopen: () => void}} to `shut`: this may be the end; `reopen`: it was not */
 export function createClosing(ext, {shut, reopen}) {
   let closing = false;
+  /** Windows that close, by id: the browser still counts them for a while. @type {Set<number>} */
+  const going = new Set();
   /** Tabs by id; the last one takes its window with it, and is not told to be part of that.
    * @type {Set<number>} */
   const tabs = new Set();
 
-  ext.tabs.onCreated.addListener(({id}) => {
+  ext.tabs.onCreated.addListener(({id, windowId}) => {
     tabs.add(id ?? -1);
+    going.delete(windowId);
     open();
   });
-  ext.tabs.onRemoved.addListener((id, {isWindowClosing}) => {
+  // A tab that the browser put to sleep comes back under another id.
+  ext.tabs.onReplaced?.addListener((id, before) => {
+    if (tabs.delete(before)) tabs.add(id);
+  });
+  ext.tabs.onRemoved.addListener((id, {isWindowClosing, windowId}) => {
     const last = tabs.delete(id) && tabs.size === 0;
-    if (closing || !(isWindowClosing || last)) return;
+    if (!isWindowClosing && !last) return;
+    going.add(windowId);
+    if (closing) return;
     closing = true;
     shut();
   });
   // Windows that the extension does not see are not waited for, which fails locked.
   ext.windows.onRemoved.addListener(async () => {
     const left = await ext.windows.getAll().catch(() => []);
-    if (left.length > 0) open();
+    if (left.some(({id}) => !going.has(id ?? -1))) open();
   });
   ext.tabs.query({}).then((all) => all.forEach(({id}) => tabs.add(id ?? -1)), () => {});
 

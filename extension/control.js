@@ -35,7 +35,8 @@ export function createControl(ext) {
   createClosing(ext, {
     shut() {
       known.closing = true;
-      if (isLooser(known.reading?.level ?? null, 'force_proxy')) lock.shut();
+      // Read back, or on its way: nothing waits for that now.
+      if ([known.reading?.level ?? null, applied].some((one) => isLooser(one, 'force_proxy'))) lock.shut();
       settle();
     },
     reopen() {
@@ -82,6 +83,7 @@ export function createControl(ext) {
   lock.onChange(() => ready.then(check));
   onSettings(ext, () => ready.then(follow));
   ext.tabs.onRemoved.addListener((tab) => ready.then(() => exceptions.tabGone(tab)));
+  ext.tabs.onReplaced?.addListener((tab, before) => ready.then(() => exceptions.tabIsNow(tab, before)));
   ext.alarms.onAlarm.addListener(({name}) => ready.then(() => ring(name)));
   // These two exist to start the background with the browser.
   ext.runtime.onStartup.addListener(() => ready);
@@ -89,7 +91,7 @@ export function createControl(ext) {
   const ready = start();
 
   async function start() {
-    lock.shut();
+    lock.shut().then(release);
     const [session, local] = await Promise.all([stored(ext.storage.session), stored(ext.storage.local)]);
     if (local.hand === 'open' || local.hand === 'route') known.hand = local.hand;
     if (isLevel(session.wish)) {
@@ -228,10 +230,7 @@ export function createControl(ext) {
    * @param {boolean} asked whether it is waited for, changed or not */
   function isNow(reading, asked) {
     const changed = JSON.stringify(reading) !== JSON.stringify(known.reading);
-    if (!known.reading) {
-      performance.mark('locked');
-      release();
-    }
+    if (!known.reading) performance.mark('locked');
     known.reading = reading;
     if (asked || changed) report();
     connections.levelIs(reading.level);

@@ -48,9 +48,15 @@ export function createExceptions(ext, known, request, changed) {
     const mine = new Set(leases());
     forgotten = (Array.isArray(local.leases) ? local.leases : [])
       .filter((/** @type {unknown} */ one) => isPattern(one) && !mine.has(one));
-    const there = await Promise.all(known.exceptions.map(({tab}) => tabIsThere(tab)));
-    await remove((one, at) => !there[at] || isOver(one, Date.now()));
+    await removeOver();
     if (known.exceptions.length > 0) store();
+  }
+
+  /** Those whose time or whose tab is over. */
+  async function removeOver() {
+    const there = new Map(await Promise.all(known.exceptions.map(async (one) =>
+      /** @type {const} */ ([one, await tabIsThere(one.tab)]))));
+    await remove((one) => there.get(one) === false || isOver(one, Date.now()));
   }
 
   /** @param {number} tab */
@@ -69,7 +75,7 @@ export function createExceptions(ext, known, request, changed) {
     ext.alarms.create(alarmName, {when: soonest});
   }
 
-  /** @param {(one: Exception, at: number) => boolean} which */
+  /** @param {(one: Exception) => boolean} which */
   async function remove(which) {
     const gone = known.exceptions.filter(which);
     if (gone.length === 0) return;
@@ -136,7 +142,7 @@ export function createExceptions(ext, known, request, changed) {
 
   /** The alarm. */
   async function tick() {
-    await remove((one) => isOver(one, Date.now()));
+    await removeOver();
     for (const pattern of leases()) {
       // A refusal shows in the next state; the lease ends by itself.
       await request('allow', {pattern, seconds: times.lease / 1000}).catch(() => {});
@@ -145,6 +151,16 @@ export function createExceptions(ext, known, request, changed) {
       store();
       changed();
     }
+  }
+
+  /** A tab that the browser put to sleep comes back under another id.
+   * @param {number} tab @param {number} before */
+  function tabIsNow(tab, before) {
+    const named = (/** @type {number} */ one) => one === before ? tab : one;
+    known.exceptions = known.exceptions.map((one) => ({...one, tab: named(one.tab)}));
+    known.kept = Object.fromEntries(
+      Object.entries(known.kept).map(([pattern, tabs]) => [pattern, tabs.map(named)]));
+    store();
   }
 
   /** @param {number} tab */
@@ -182,5 +198,5 @@ export function createExceptions(ext, known, request, changed) {
     changed();
   }
 
-  return {load, allow, end, fit, tick, tabGone, stateCame};
+  return {load, allow, end, fit, tick, tabGone, tabIsNow, stateCame};
 }

@@ -49,10 +49,13 @@ export function createLock(ext, family) {
 
   /** Sets the level and says what the browser then has. Never rejects.
    * @param {Level} level @returns {Promise<Reading>} */
-  const apply = (level) => inTurn(() => change(level));
+  async function apply(level) {
+    await inTurn(() => write(level));
+    return read();
+  }
 
-  /** @param {Level} level @returns {Promise<Reading>} */
-  async function change(level) {
+  /** @param {Level} level */
+  async function write(level) {
     const handling = handlings[family][level];
     try {
       // Straight from the old value to the new one: clear() first would open a gap. It is let go only to
@@ -66,7 +69,6 @@ export function createLock(ext, family) {
     } catch {
       // As above; and the one setting must not keep the other from being set.
     }
-    return read();
   }
 
   /** Taking the API away is a set(); giving it back is letting go, since a person who switched it off in

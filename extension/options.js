@@ -46,8 +46,8 @@ function show() {
 /** @param {typeof switches[number]} name */
 function neededFor(name) {
   if (name === 'regularCheck') return permissionToTest(ext) ?? undefined;
-  // Chromium has no optional permission for its proxy, so there the person's word counts.
-  return name === 'followProxy' && !firefox ? undefined : permissionsFor[name];
+  // Chromium has no optional permission for its proxy, so the person's word counts, nor holds its start.
+  return ['followProxy', 'holdStart'].includes(name) && !firefox ? undefined : permissionsFor[name];
 }
 
 /** @param {chrome.permissions.Permissions | undefined} wanted */
@@ -111,7 +111,7 @@ function siteRow({pattern, seconds_left: left, by}) {
 /** What no other switch needs that is on. @param {typeof switches[number]} name
  * @param {chrome.permissions.Permissions} wanted @returns {chrome.permissions.Permissions} */
 function unshared(name, wanted) {
-  const others = switches.filter((one) => one !== name && settings[one]).map(neededFor);
+  const others = switches.filter((one) => one !== name && settings[one]).map(neededFor).filter(holds);
   const kept = (/** @type {'permissions' | 'origins'} */ kind, /** @type {string} */ value) =>
     others.some((other) => /** @type {string[]} */ (other?.[kind] ?? []).includes(value));
   return {permissions: wanted.permissions?.filter((one) => !kept('permissions', one)),

@@ -14,7 +14,7 @@ const wanted = /** @type {chrome.permissions.Permissions} */ (permissionsFor.hol
 const filter = {urls: wanted.origins, types: ['main_frame', 'sub_frame']};
 
 /** @param {import('./ext.js').Api} ext @param {import('./handling.js').Family} family
- * @param {Promise<void>} locked when the lock was read back for the first time */
+ * @param {Promise<void>} locked when the lock is set; pages wait for that however long it takes */
 export function createStartHold(ext, family, locked) {
   let listening = false;
   const wait = () => locked.then(() => ({}));
@@ -36,6 +36,8 @@ export function createStartHold(ext, family, locked) {
   async function follow(on) {
     if (family !== 'firefox') return;
     if (on && await ext.permissions.contains(wanted).catch(() => false)) return listen();
+    // A storage that cannot be read says nothing of what the person wants.
+    if (!on && !await ext.storage.local.get('settings').then(() => true, () => false)) return;
     if (listening) ext.webRequest.onBeforeRequest.removeListener(/** @type {any} */ (wait));
     listening = false;
   }

@@ -31,6 +31,7 @@ const chromium = {
   async end({browser}) {
     const target = browser.targets().find((one) => one.type() === 'service_worker');
     await (await target.worker()).evaluate(async () => {
+      for (let i = 0; i < 3; ++i) await chrome.windows.create({});
       for (const {id} of await chrome.windows.getAll()) await chrome.windows.remove(id);
       const policy = chrome.privacy.network.webRTCIPHandlingPolicy;
       for (let i = 0; i < 100 && (await policy.get({})).value !== 'disable_non_proxied_udp'; ++i) {
@@ -67,6 +68,9 @@ const firefox = {
   },
   async end(browser) {
     const gone = new Promise((resolve) => browser.child.once('exit', resolve));
+    for (let i = 0; i < 2; ++i) {
+      await browser.marionette.command('WebDriver:NewWindow', {type: 'window', focus: false});
+    }
     browser.privileged('for (const one of [...Services.wm.getEnumerator("navigator:browser")]) one.close();')
         .catch(() => {});
     await gone;

@@ -61,8 +61,8 @@ const createTabs = (addresses) => {
     [Number(id), {id: Number(id), url, title: `Page ${id}`, index: 0, windowId: 1}]));
   /** @type {any[][]} */
   const asked = [];
-  const [onCreated, onRemoved] = [new FakeEvent(), new FakeEvent()];
-  return {open, asked, onCreated, onRemoved, onActivated: new FakeEvent(), onUpdated: new FakeEvent(),
+  const [onCreated, onRemoved, onReplaced] = [new FakeEvent(), new FakeEvent(), new FakeEvent()];
+  return {open, asked, onCreated, onRemoved, onReplaced, onActivated: new FakeEvent(), onUpdated: new FakeEvent(),
     async get(/** @type {number} */ id) {
       if (!open.has(id)) throw new Error(`No tab with id: ${id}.`);
       return open.get(id);

@@ -116,6 +116,26 @@ test('a background that was stopped while the time ran out, or the tab was close
   assert.equal((await again(other.browser, {state: stateAt('force_proxy')})).browser.policy.value, locked);
 });
 
+test('a tab that was put to sleep takes its exception along, and ends it', async () => {
+  const {browser} = await told(allow('hour'));
+  browser.tabs.open.set(44, browser.tabs.open.get(4));
+  browser.tabs.open.delete(4);
+  browser.tabs.onReplaced.fire(44, 4);
+  await clock.pass(2 * minute);
+  assert.equal(browser.policy.value, loose);
+  browser.tabs.open.delete(44);
+  browser.tabs.onRemoved.fire(44, {isWindowClosing: false});
+  await flush();
+  assert.equal(browser.policy.value, locked);
+});
+
+test('a tab that went without a word ends it within a minute', async () => {
+  const {browser} = await told(allow('hour'));
+  browser.tabs.open.delete(4);
+  await clock.pass(minute);
+  assert.equal(browser.policy.value, locked);
+});
+
 test('a browser that was restarted is locked, also when a tab has the same id', async () => {
   const {browser} = await told(allow('hour'));
   const next = await again(browser, {restarted: true, tabs, state: stateAt('force_proxy')});

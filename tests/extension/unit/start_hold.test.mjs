@@ -27,12 +27,13 @@ function make({family = 'firefox', local = wish, given = true, refuses = false} 
   return {browser, listeners};
 }
 
-test('in the first turn, and until the lock is read back', async () => {
+test('in the first turn, and until the lock is set, whatever the storage does', async () => {
   const {browser, listeners} = make();
   /** @type {() => void} */
   let answer = () => {};
-  const get = browser.policy.get.bind(browser.policy);
-  browser.policy.get = () => new Promise((resolve) => { answer = () => resolve(get()); });
+  const set = browser.policy.set.bind(browser.policy);
+  browser.policy.set = (details) => new Promise((resolve) => { answer = () => resolve(set(details)); });
+  browser.session.get = () => new Promise(() => {});
   createControl(browser.ext);
   assert.deepEqual([...listeners.values()],
     [[{urls: ['*://*/*'], types: ['main_frame', 'sub_frame']}, ['blocking']]]);
@@ -40,10 +41,10 @@ test('in the first turn, and until the lock is read back', async () => {
   let passed = false;
   wait().then(() => { passed = true; });
   await flush();
-  assert.deepEqual([passed, browser.policy.value], [false, 'proxy_only']);
+  assert.deepEqual([passed, browser.policy.value], [false, 'default']);
   answer();
   await flush();
-  assert.equal(passed, true);
+  assert.deepEqual([passed, browser.policy.value], [true, 'proxy_only']);
   assert.deepEqual(await wait(), {});
 });
 
@@ -55,6 +56,14 @@ test('not in Chromium, and not without the switch or the permission', async () =
     assert.equal(listeners.size, 0, JSON.stringify(is));
     assert.equal(browser.policy.value, 'default');
   }
+});
+
+test('a storage that cannot be read does not switch it off', async () => {
+  const {browser, listeners} = make();
+  browser.local.broken = true;
+  createControl(browser.ext);
+  await flush();
+  assert.equal(listeners.size, 1);
 });
 
 test('follows the switch', async () => {

@@ -139,6 +139,8 @@ class Document(unittest.TestCase):
                                ({"extension": {"chromium": {"updateUrl": "https://x", "id": "A"}}}, "extension"),
                                ({"extension": {"firefox": {"installUrl": "https://x"},
                                                "settings": {"mod": "auto"}}}, "extension"),
+                               ({"extension": {"firefox": {"installUrl": "https://x"},
+                                               "settings": {"stunServers": ["a.example", "b\n[HKEY]"]}}}, "extension"),
                                ({"level": "disabled", "sites": [{"pattern": "*.example"}]}, "sites"),
                                ('{"level": "disabled", "level": "unrestricted"}', "level"),
                                ("[]", "object"), ("{", "JSON")):
