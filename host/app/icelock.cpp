@@ -84,9 +84,10 @@ app::PolicyOptions policy_options(const Options& options) {
 int manifests(const Options& options,
               int (*run)(const app::PolicyOptions&, std::ostream&, std::ostream&)) {
   if (options.root != "/" && !options.system) {
-    return app::report_error({Code::bad_request, "a user's own files are not below it: --system is",
-                              "--root " + options.root.string()},
-                             output_of(options));
+    return app::report_error(
+        {Code::bad_request, "a user's own files are not below that folder, so add --system",
+         "--root " + options.root.string()},
+        output_of(options));
   }
   return run(policy_options(options), std::cout, std::cerr);
 }
@@ -295,13 +296,9 @@ class CommandLine {
       CLI::App* sub = with_browsers(
           with_root(setup ? verb("setup",
                                  "Let browsers start icelock-host (native-messaging manifests)",
-                                 [](const Options& o) {
-                                   return manifests(o, app::run_setup);
-                                 })
+                                 [](const Options& o) { return manifests(o, app::run_setup); })
                           : verb("unsetup", "Take the native-messaging manifests away again",
-                                 [](const Options& o) {
-                                   return manifests(o, app::run_unsetup);
-                                 })),
+                                 [](const Options& o) { return manifests(o, app::run_unsetup); })),
           setup ? "those installed" : "all that icelock knows");
       CLI::Option* user = sub->add_flag("--user", options_.user, "For this user only (default)");
       sub->add_flag("--system", options_.system, "For all users of this machine")->excludes(user);

@@ -50,6 +50,17 @@ class Document(unittest.TestCase):
                 self.assertFalse(any(map(os.path.exists, (POLICY, FIREFOX, SETTINGS))))
                 d.wait_for(lambda: d.Frames().call("status")["state"]["floor"] == "unrestricted", "no floor")
 
+    def test_what_a_document_leaves_out_is_no_longer_said(self):
+        with d.Daemon():
+            self.assertEqual(self.apply({"level": "force_proxy", "floor": "force_proxy"}).returncode, 0)
+            self.assertEqual((d.read_json(POLICY)["WebRtcIPHandling"], d.read_json(SETTINGS)["floor"]),
+                             ("disable_non_proxied_udp", "force_proxy"))
+            ran = self.apply({"privateWindows": "force_proxy"})
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            self.assertEqual((d.read_json(POLICY), d.read_json(SETTINGS)), ({}, {}))
+            d.Frames().call("revert")
+            self.assertFalse(any(map(os.path.exists, (POLICY, FIREFOX, SETTINGS))))
+
     def test_only_root_may(self):
         with d.Daemon():
             self.apply({"level": "force_proxy"})

@@ -113,6 +113,14 @@ class Document(unittest.TestCase):
             self.assertIn(words, said.splitlines()[-1])
             self.assertNotIn(others, said.splitlines()[-1])
 
+    def test_a_users_own_files_are_never_written_for_another_root(self):
+        home = os.path.join(self.folder, "home")
+        os.mkdir(home)
+        for verb in ("setup", "unsetup"):
+            ran = subprocess.run([PROGRAM, verb, "--json", "--root", self.root], capture_output=True, text=True,
+                                 check=False, timeout=60, env=os.environ | {"HOME": home})
+            self.assertEqual((json.loads(ran.stdout)["code"], os.listdir(home)), ("bad_request", []))
+
     def test_apply_is_held_to_the_plan(self):
         _, plan = self.run_verb("plan", DOCUMENT)
         self.machine.chromium(trees.OWN, '{"WebRtcIPHandling": "default"}')
