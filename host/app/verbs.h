@@ -62,7 +62,8 @@ struct CheckOptions {
 /// leak, 1: a browser could not be checked.
 int run_check(const CheckOptions& options, const Output& output);
 
-/// Prints an error the way every verb does and gives its exit code.
+/// Prints an error the way every verb does and gives its exit code: a line on `err`, or with json
+/// an object on `out` instead.
 int report_error(const Error& error, const Output& output);
 
 }  // namespace icelock::app

@@ -81,8 +81,9 @@ class PredictTest(Case):
         # In this namespace there is nobody else that root could become.
         result = self.run_predict("--json", "--stun", "192.0.2.1")
         self.assertEqual(result.returncode, 1)
-        self.assertEqual(json.loads(result.stdout)["code"], "unavailable")
-        self.assertIn("root may not gather", result.stderr)
+        answer = json.loads(result.stdout)
+        self.assertEqual((answer["code"], result.stderr), ("unavailable", ""))
+        self.assertIn("root may not gather", answer["what"])
 
     def test_auto_is_never_below_the_floor_and_does_not_ask_the_mode(self):
         settings = Path(self.folder.name, "etc/icelock/icelock.json")
