@@ -47,7 +47,8 @@ inline constexpr int not_obeyed = 4;
 /// What apply would change. 0: nothing; 2: changes pending.
 int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err);
 /// Without a fingerprint, and not unplanned, the same as run_plan, its 2 included: nothing is
-/// written that was not planned. 0: the files are as asked for, and nothing else outranks them; 4: see not_obeyed.
+/// written that was not planned. 0: the files are as asked for, and nothing else outranks them; 4:
+/// see not_obeyed.
 int run_apply(const PolicyOptions& options, std::ostream& out, std::ostream& err);
 /// Without browsers: everything that icelock changed. 0 also when there was nothing.
 int run_revert(const PolicyOptions& options, std::ostream& out, std::ostream& err);
