@@ -123,11 +123,13 @@ void print_outcome(const PolicyOptions& options, const Outcome& outcome, std::st
 
 // What an earlier document stated and this one leaves out goes back. What the service writes by
 // itself is no document's to take back. Who cannot read the ledger gets another plan, and is told.
-void add_left_out(const std::filesystem::path& root, policy::Wanted& wanted) {
+Result<void> add_left_out(const std::filesystem::path& root, policy::Wanted& wanted) {
   const auto admins =
       guard::load_settings({.admin = root / "etc/icelock/icelock.json", .user = {}});
   const bool service_writes = !admins || admins->manage_policies;
-  static_cast<void>(policy::Store(root).add_left_out(wanted, service_writes));
+  auto done = policy::Store(root).add_left_out(wanted, service_writes);
+  if (!done && done.error().code == Code::not_permitted) return {};
+  return done;
 }
 
 // A document is for the browsers that are installed, and for those that it names.
@@ -146,7 +148,11 @@ Result<policy::Wanted> wanted_by_document(const PolicyOptions& options) {
   if (options.browsers.empty() && !document->settings.empty()) {
     wanted[std::string(policy::settings_id)].settings = document->settings;
   }
-  if (options.browsers.empty()) add_left_out(options.root, wanted);
+  if (options.browsers.empty()) {
+    if (auto done = add_left_out(options.root, wanted); !done) {
+      return std::unexpected(done.error());
+    }
+  }
   if (wanted.empty()) {
     return fail(Code::not_found, "the document is about no browser that is installed",
                 options.document.string());
