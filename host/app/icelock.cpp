@@ -136,9 +136,8 @@ class CommandLine {
     add_export();
     app_.footer(
         "Exit codes: 0 done, 1 failed, 2 plan (or apply without --plan and --yes) has changes\n"
-        "pending, 3 check found a leak, 4 applied but outranked, or audit found mistakes, 5 not "
-        "permitted, 6 something unsafe or\n"
-        "broken was found and left alone, 64 usage.");
+        "pending, 3 check found a leak, 4 applied but outranked, or audit found mistakes, 5 not\n"
+        "permitted, 6 something unsafe or broken was found and left alone, 64 usage.");
   }
 
   int run(int argc, char** argv) {
@@ -255,7 +254,7 @@ class CommandLine {
         "The level to set; force_proxy if not given, because a policy cannot follow the network";
     for (const bool apply : {false, true}) {
       CLI::App* sub = with_browsers(with_root(
-          apply ? verb("apply", "Lock WebRTC by browser policy for all users: do a plan (--plan)",
+          apply ? verb("apply", "Lock WebRTC by browser policy, for all users, as planned",
                        [](const Options& o) {
                          return app::run_apply(policy_options(o), std::cout, std::cerr);
                        })

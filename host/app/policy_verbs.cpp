@@ -27,10 +27,6 @@ using nlohmann::ordered_json;
 using policy::Browser;
 using policy::Change;
 
-int report(const PolicyOptions& options, const Error& error, std::ostream& out, std::ostream& err) {
-  return report_error(error, {out, err, options.json, options.colour});
-}
-
 void print(std::ostream& out, const ordered_json& value) {
   // Policy files may hold any bytes.
   out << value.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
@@ -223,25 +219,36 @@ std::string shell_word(const std::string& word) {
   return quoted + "'";
 }
 
-std::string apply_command(const PolicyOptions& options, const std::string& fingerprint) {
-  const bool system = options.root == "/";
-  std::string command = system && ::geteuid() != 0 ? "sudo icelock apply" : "icelock apply";
-  const auto add = [&](const std::string& word) { command += " " + printable(shell_word(word)); };
+// How a person goes on from here with the same words, to be copied.
+std::string command(const PolicyOptions& options, const std::string& start,
+                    std::vector<std::string> words) {
+  std::string result = start;
+  const auto add = [&](const std::string& word) { result += " " + printable(shell_word(word)); };
   if (!options.document.empty()) add(options.document.string());
-  if (options.level) command += " --level " + std::string(name(*options.level));
+  if (options.level) words.insert(words.end(), {"--level", std::string(name(*options.level))});
   for (const std::string& browser : options.browsers) {
-    add("--browser");
-    add(browser);
+    words.insert(words.end(), {"--browser", browser});
   }
-  if (!system) {
-    add("--root");
-    add(options.root.string());
+  if (options.root != "/") words.insert(words.end(), {"--root", options.root.string()});
+  if (!options.reason.empty()) words.insert(words.end(), {"--reason", options.reason});
+  for (const std::string& word : words) add(word);
+  return result;
+}
+
+// What to do with a plan. Others than root see the files, and not what icelock wrote there, so
+// that root's plan can be another one.
+std::string next_step(const PolicyOptions& options, const policy::Plan& plan) {
+  policy::Wanted unused;
+  const auto ledger = policy::Store(options.root).add_left_out(unused);
+  if (!ledger && ledger.error().code == Code::not_permitted) {
+    return "Nothing is written yet. Only root sees what icelock wrote here before, and can have "
+           "another plan:\n  " +
+           command(options, "sudo icelock plan", {});
   }
-  if (!options.reason.empty()) {
-    add("--reason");
-    add(options.reason);
-  }
-  return command + " --plan " + fingerprint;
+  const bool others = options.root == "/" && ::geteuid() != 0;
+  return "Nothing is written yet. To make these changes, and no others:\n  " +
+         command(options, others ? "sudo icelock apply" : "icelock apply",
+                 {"--plan", plan.fingerprint()});
 }
 
 Result<Outcome> revert(const PolicyOptions& options) {
@@ -273,24 +280,18 @@ void print_entry(const policy::HistoryEntry& entry, const Paint& paint, std::ost
 
 }  // namespace
 
+int report(const PolicyOptions& options, const Error& error, std::ostream& out, std::ostream& err) {
+  return report_error(error, {out, err, options.json, options.colour});
+}
+
 int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
   const auto levels = wanted(options);
   if (!levels) return report(options, levels.error(), out, err);
   auto plan = policy::Store(options.root).plan(*levels);
   if (!plan) return report(options, plan.error(), out, err);
   const bool pending = plan->pending();
-  // Others than root see the files, and not what icelock wrote there.
-  policy::Wanted unused;
-  const auto history = policy::Store(options.root).add_left_out(unused);
-  const bool partial = !history && history.error().code == Code::not_permitted;
-  const std::string verdict =
-      partial
-          ? "Nothing is written yet. Only root sees what icelock wrote here before, so for root "
-            "this can be another plan: sudo icelock plan says which."
-          : "Nothing is written yet. To make these changes, and no others:\n  " +
-                apply_command(options, plan->fingerprint());
-  print_outcome(options, {std::move(*plan), false, {}, {}}, pending ? verdict : "Nothing to do.",
-                out, err);
+  const std::string verdict = pending ? next_step(options, *plan) : "Nothing to do.";
+  print_outcome(options, {std::move(*plan), false, {}, {}}, verdict, out, err);
   return pending ? changes_pending : 0;
 }
 

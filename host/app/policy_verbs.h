@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "base/level.h"
 #include "policy/manifest.h"
 
@@ -43,6 +44,9 @@ inline constexpr int changes_pending = 2;
 /// Exit code of apply when the files are written, and yet what was read back is looser than asked
 /// for: somebody else's file wins.
 inline constexpr int not_obeyed = 4;
+
+/// Prints an error of one of these verbs and gives its exit code.
+int report(const PolicyOptions& options, const Error& error, std::ostream& out, std::ostream& err);
 
 /// What apply would change. 0: nothing; 2: changes pending.
 int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err);

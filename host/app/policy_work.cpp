@@ -151,7 +151,7 @@ Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::
   policy::Store store(root);
   auto plan = store.plan(wanted);
   if (!plan) return std::unexpected(plan.error());
-  // Where all is as wanted by now, there is nothing to hold to the plan: it was done before.
+  // Where all is as wanted already, as after an answer that was lost, there is nothing to refuse.
   if (!expected.empty() && plan->fingerprint() != expected && plan->pending()) {
     return fail(Code::changed, "the plan is another one now", plan->fingerprint());
   }

@@ -6,7 +6,6 @@
 
 #include "app/policy_verbs.h"
 #include "app/policy_work.h"
-#include "app/verbs.h"
 #include "guard/settings.h"
 #include "policy/browsers.h"
 
@@ -17,10 +16,6 @@ using nlohmann::ordered_json;
 using policy::Browser;
 using policy::Change;
 using policy::ManifestChange;
-
-int report(const PolicyOptions& options, const Error& error, std::ostream& out, std::ostream& err) {
-  return report_error(error, {out, err, options.json, options.colour});
-}
 
 std::string_view manifest_kind(ManifestChange::Kind kind) {
   return kind_name(static_cast<Change::Kind>(kind));  // the same four, in the same order

@@ -318,10 +318,10 @@ Result<void> Store::add_left_out(Wanted& wanted, bool settings_only) const {
   if (!ledger) return std::unexpected(ledger.error());
   for (const LedgerFile& file : ledger->files) {
     const auto readers = targets_at(file.path);
+    if (readers.empty()) continue;  // revert says what it thinks of such a ledger
     const bool named = std::ranges::any_of(readers, [&](const Target& target) {
       return wanted.contains(std::string(target.browser->id));
     });
-    if (readers.empty()) continue;  // revert says what it thinks of such a ledger
     const std::string id(readers.front().browser->id);
     if (named || (settings_only && id != settings_id)) continue;
     WantedPolicy nothing(Level::unrestricted);

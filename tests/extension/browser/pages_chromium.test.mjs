@@ -105,6 +105,7 @@ test('nobody is asked before the person agreed, and agreeing is to these servers
 test('own servers are set in the settings, and need an agreement of their own', async () => {
   const options = await chromium.page('options.html');
   await untilText(options, /WebRTC/, 'sentence');
+  assert.equal(await options.$eval('#hold', (one) => one.checkVisibility()), false, 'a switch for Firefox alone');
   const fill = async (/** @type {string} */ text) => {
     await options.$eval('#servers', (area) => { /** @type {HTMLTextAreaElement} */ (area).value = ''; });
     await options.type('#servers', text);

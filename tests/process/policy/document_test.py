@@ -107,7 +107,7 @@ class Document(unittest.TestCase):
         path = os.path.join(self.folder, "policy.json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"privateWindows": "force_proxy"}, file)
-        for user, words, others in ((65534, "sudo icelock plan says which", "--plan "), (0, "--plan ", "sudo")):
+        for user, words, others in ((65534, f"sudo icelock plan {path} --root", "--plan "), (0, "--plan ", "sudo")):
             said = subprocess.run([PROGRAM, "plan", "--root", self.root, path], capture_output=True, text=True,
                                   check=False, timeout=60, user=user).stdout
             self.assertIn(words, said.splitlines()[-1])
