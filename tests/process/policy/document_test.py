@@ -99,6 +99,13 @@ class Document(unittest.TestCase):
         self.assertEqual(self.run_verb("revert")[0], 0)
         self.assertEqual(trees.left(self.root), start)
 
+    def test_a_browser_that_is_named_keeps_what_another_reads_too(self):
+        document = {"browsers": {"vivaldi": "force_proxy"}, "sites": [{"pattern": "meet.example"}]}
+        self.assertEqual(self.apply_now(document)[0], 0)
+        own = self.read(f"{trees.CHROMIUM}/{trees.OWN}")
+        self.assertEqual(own["WebRtcIPHandlingUrl"][0]["url"], "https://meet.example")
+        self.assertEqual(self.run_verb("plan", document)[0], 0)
+
     def test_who_cannot_see_all_is_sent_to_root_for_the_plan(self):
         if os.geteuid() != 0:
             self.skipTest("needs root")
