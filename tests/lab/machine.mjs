@@ -8,7 +8,7 @@ export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /// Calls `probe` until it returns something true; that is the result. Throws after `deadline_ms`, with the
 /// last thing that `probe` returned or threw.
-export async function until(what, probe, deadline_ms = 5000, every_ms = 25) {
+export async function until(what, probe, deadline_ms = 20000, every_ms = 25) {
   const end = Date.now() + deadline_ms;
   let last;
   for (;;) {

@@ -146,14 +146,6 @@ test('a choice in the popup reaches the host, and its refusal the person', async
   await page.close();
 });
 
-test('zoomed to 200 %, nothing is cut off', async () => {
-  const page = await chromium.popup();
-  await page.setViewport({width: 320, height: 480});
-  await page.evaluate(() => { document.body.style.fontSize = '28px'; });
-  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
-  await page.close();
-});
-
 test('host killed while loose: locked after the grace, and obeyed again when it is back', async () => {
   const link = await host.link();
   await link.report(host.push(stateAt('unrestricted')));

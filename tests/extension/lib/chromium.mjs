@@ -14,11 +14,11 @@ export const chromiumPath = process.env.ICELOCK_CHROMIUM ?? '/usr/bin/chromium';
  * `profile` reuses a folder, which is then the caller's to remove; `extensions` loads these folders instead, or
  * with true none but those that `profile` and `args` have.
  * @param {{host?: string, profile?: string, extensions?: string[] | true, args?: string[],
- *   env?: NodeJS.ProcessEnv}} [options] */
-export async function launchChromium({host, profile, extensions, args = [], env = {}} = {}) {
+ *   env?: NodeJS.ProcessEnv, zoom?: number}} [options] */
+export async function launchChromium({host, profile, extensions, args = [], env = {}, zoom = 1} = {}) {
   const folder = profile ?? await mkdtemp(join(tmpdir(), 'icelock-chromium-'));
   if (host) await registerHost(folder, host);
-  await pinIcon(folder);
+  await choose(folder, zoom);
   const browser = await puppeteer.launch({
     executablePath: chromiumPath, headless: true, pipe: true, userDataDir: folder,
     enableExtensions: extensions ?? [extensionDir], env: {...process.env, ...env},
@@ -106,26 +106,17 @@ export async function withPermissions(permissions, hosts) {
   return folder;
 }
 
-/** A copy of the extension that has what the leak test asks for: no test can click the browser's own question.
- * @returns {Promise<string>} the folder; the caller's to remove */
-export async function withTestPermission() {
-  const folder = await mkdtemp(join(tmpdir(), 'icelock-extension-'));
-  await cp(extensionDir, folder, {recursive: true});
-  const file = join(folder, 'manifest.json');
-  const manifest = JSON.parse(await readFile(file, 'utf8'));
-  const both = {...manifest, permissions: [...manifest.permissions, 'webRequest'],
-    optional_permissions: manifest.optional_permissions.filter((/** @type {string} */ one) => one !== 'webRequest'),
-    host_permissions: ['https://leak-test.invalid/*']};
-  await writeFile(file, JSON.stringify(both));
-  return folder;
-}
+/** A copy of the extension that has what the leak test asks for. */
+export const withTestPermission = () => withPermissions(['webRequest'], ['https://leak-test.invalid/*']);
 
 /** Puts the button beside the address bar, where a person has it who clicks it. Chromium slides one that is not there
- * into place first, which takes 250 ms. Only in a profile that was never used.
- * @param {string} profile */
-async function pinIcon(profile) {
+ * into place first, which takes 250 ms. Only in a profile that was never used, as is the zoom of every page, whose
+ * unit is a factor of 1.2 (Chromium, third_party/blink/common/page/page_zoom.cc).
+ * @param {string} profile @param {number} zoom */
+async function choose(profile, zoom) {
   await mkdir(join(profile, 'Default'), {recursive: true});
-  const prefs = JSON.stringify({extensions: {pinned_extensions: [chromiumId]}});
+  const prefs = JSON.stringify({extensions: {pinned_extensions: [chromiumId]},
+    partition: {default_zoom_level: {x: Math.log(zoom) / Math.log(1.2)}}});
   await writeFile(join(profile, 'Default/Preferences'), prefs, {flag: 'wx'}).catch(() => {});
 }
 

@@ -15,7 +15,7 @@ export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /** Asks again until the answer is truthy, and gives it.
  * @template T @param {() => T | Promise<T>} ask @param {string} what for the error @param {number} [ms]
  * @returns {Promise<Exclude<T, false | null | undefined | 0 | ''>>} */
-export async function until(ask, what, ms = 10_000) {
+export async function until(ask, what, ms = 20_000) {
   const end = Date.now() + ms;
   for (;;) {
     const answer = await ask();
