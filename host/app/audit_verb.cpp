@@ -97,7 +97,7 @@ void print_text(const Audit& audit, const Paint& paint, std::ostream& out) {
 
 void print(std::ostream& out, const ipc::Json& json) {
   // File names may hold any bytes.
-  out << json.dump(2, ' ', false, ipc::Json::error_handler_t::replace) << "\n";
+  out << ipc::text_of(json, 2) << "\n";
 }
 
 }  // namespace

@@ -82,26 +82,20 @@ Json browser_json(const BrowserCheck& check) {
   return json;
 }
 
-std::string painted(std::string_view text, bool bad, bool colour) {
-  if (!colour) return std::string(text);
-  return (bad ? "\x1b[31m" : "\x1b[32m") + std::string(text) + "\x1b[0m";
-}
-
 void print_check(const BrowserCheck& check, const Output& output) {
   std::ostream& out = output.out;
+  const Paint paint = output.paint();
   out << '\n' << check.browser->name << ": ";
   if (check.error) {
-    out << painted("not checked", true, output.colour) << '\n'
-        << "  " << to_string(*check.error) << '\n';
+    out << paint.red("not checked") << '\n' << "  " << to_string(*check.error) << '\n';
     return;
   }
-  out << painted(check.leaks() ? "LEAK" : "no leak", check.leaks(), output.colour) << ", obeys "
+  out << (check.leaks() ? paint.red("LEAK") : paint.green("no leak")) << ", obeys "
       << name(check.level);
   out << (check.policy ? " (policy: " + std::string(name(*check.policy)) + ")" : " (no policy)");
   out << ", " << static_cast<double>(check.took.count() / 100) / 10 << " s\n";
   for (const Finding& finding : check.findings) {
-    out << "  " << (finding.leak ? painted("LEAK", true, output.colour) + "  " : "")
-        << in_words(finding.exposure)
+    out << "  " << (finding.leak ? paint.red("LEAK") + "  " : "") << in_words(finding.exposure)
         << (finding.permission == Permission::none ? ", to any page"
                                                    : ", to a page with microphone permission")
         << '\n';

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -10,6 +9,7 @@
 #include "app/helper.h"
 #include "app/verbs.h"
 #include "base/run.h"
+#include "base/signals.h"
 #include "ipc/message.h"
 
 // `icelock check`: starts icelock-check and outlives it, so that whichever of the two is killed,
@@ -46,14 +46,6 @@ class ScratchFolder {
   std::filesystem::path path_;
 };
 
-Fd stop_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
-  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
-  return Fd(::signalfd(-1, &signals, SFD_CLOEXEC));
-}
-
 int wait_for(Started& worker, int stop) {
   pollfd fds[] = {{worker.ended.get(), POLLIN, 0}, {stop, POLLIN, 0}};
   ::poll(fds, 2, -1);
@@ -76,7 +68,7 @@ int run_check(const CheckOptions& options, const Output& output) {
     output.err << "icelock: as root, the browsers run without their sandbox; they open only a page "
                   "of icelock's own\n";
   }
-  const Fd stop = stop_signals();
+  const Fd stop = blocked_signals({SIGTERM, SIGINT, SIGHUP});
   const ScratchFolder folder(user);
   if (folder.path().empty()) {
     return report_error({Code::io, "cannot make a folder for the browsers' profiles", ""}, output);
@@ -90,9 +82,9 @@ int run_check(const CheckOptions& options, const Output& output) {
                           {"colour", output.colour},
                           {"progress", ::isatty(STDERR_FILENO) != 0}};
   adopt_orphans();
-  auto worker = start_program(
-      {program->string(), task.dump(-1, ' ', false, ipc::Json::error_handler_t::replace)},
-      {.as = user, .environment = {}, .output = -1, .when_we_end = SIGTERM});
+  auto worker =
+      start_program({program->string(), ipc::text_of(task)},
+                    {.as = user, .environment = {}, .output = -1, .when_we_end = SIGTERM});
   if (!worker) return report_error(worker.error(), output);
   const int code = wait_for(*worker, stop.get());
   end_children(to_stop);

@@ -101,7 +101,7 @@ void tell(const ExportOptions& options, const policy::Export& made, bool folder,
   }
   if (output.json) {
     const ipc::Json json = {{"v", 1}, {"ok", true}, {"files", files}, {"notes", made.notes}};
-    output.out << json.dump(2, ' ', false, ipc::Json::error_handler_t::replace) << "\n";
+    output.out << ipc::text_of(json, 2) << "\n";
     return;
   }
   for (const ipc::Json& file : files) output.out << printable(file.get<std::string>()) << "\n";

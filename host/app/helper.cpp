@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/helper.h"
+#include "ipc/frame_client.h"
 
 #include <unistd.h>
 
-#include <algorithm>
-
 namespace icelock::app {
-namespace {
-
-Code code_of(const ipc::Json& answer) {
-  const std::string word = ipc::string_field(answer, "code").value_or("");
-  const auto row = std::ranges::find(codes(), word, &CodeInfo::name);
-  return row == codes().end() ? Code::internal : row->code;
-}
-
-}  // namespace
-
 Result<std::filesystem::path> own_program(std::string_view name) {
   std::error_code problem;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", problem);
@@ -37,8 +26,7 @@ Result<ipc::Json> ask_program(std::string_view name, std::vector<std::string> ar
   ipc::Json answer = ipc::Json::parse(result->output, nullptr, false);
   if (!answer.is_object()) return fail(Code::internal, "gave no answer", std::string(name));
   if (!answer.contains("code")) return answer;
-  return fail(code_of(answer), ipc::string_field(answer, "what").value_or("failed"),
-              ipc::string_field(answer, "object").value_or(std::string(name)));
+  return std::unexpected(ipc::error_of(answer));
 }
 
 }  // namespace icelock::app

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -13,7 +12,7 @@
 #include "app/export_verb.h"
 #include "app/policy_verbs.h"
 #include "app/verbs.h"
-#include "base/fd.h"
+#include "base/signals.h"
 #include "policy/export.h"
 
 // The command line: words in, one verb called. What the verbs do is elsewhere.
@@ -94,12 +93,7 @@ int manifests(const Options& options,
 
 // Signals become something to poll, so that `watch` ends between two lines and not inside one.
 int watch(const Options& options) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
-  const Fd stop(::signalfd(-1, &signals, SFD_CLOEXEC));
+  const Fd stop = blocked_signals({SIGINT, SIGTERM});
   return app::run_watch(options.root, stop.get(), output_of(options));
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include "app/gathering.h"
 #include "app/policy_work.h"
 #include "base/run.h"
+#include "base/signals.h"
 #include "ice/outside.h"
 #include "ice/responder.h"
 #include "net/probe.h"
@@ -52,15 +52,6 @@ Task parse_task(const Json& json) {
           .timeout = std::chrono::seconds(json.at("timeout").get<int>()),
           .output = {std::cout, std::cerr, json.at("json"), json.at("colour")},
           .progress = json.at("progress")};
-}
-
-/// SIGTERM and its like, as something to poll.
-Fd stop_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
-  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
-  return Fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
 class Check {
@@ -224,7 +215,7 @@ class Check {
 int print(const Result<app::CheckReport>& report, const app::Output& output) {
   if (!report) return app::report_error(report.error(), output);
   if (output.json) {
-    output.out << report_json(*report).dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+    output.out << ipc::text_of(report_json(*report)) << '\n';
   } else {
     print_report(*report, output);
   }
@@ -239,7 +230,7 @@ int main(int argc, char** argv) {
     std::cerr << "icelock-check is started by `icelock check`\n";
     return 64;
   }
-  const Fd stop = stop_signals();
+  const Fd stop = blocked_signals({SIGTERM, SIGINT, SIGHUP});
   adopt_orphans();
   const Task task = parse_task(json);
   const auto report = Check(task, stop.get()).run();

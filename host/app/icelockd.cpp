@@ -14,6 +14,7 @@
 
 #include "app/daemon.h"
 #include "app/doors.h"
+#include "base/signals.h"
 
 // The system service: signals, sockets and the service manager joined to app/daemon.h.
 
@@ -39,15 +40,6 @@ void log(std::string words, bool urgent) {
                : urgent ? "icelockd: warning: "
                         : "icelockd: ",
                words.c_str());
-}
-
-Fd block_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
-  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-  return Fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
 /// Tells the service manager that the loop turns, at a third of the time that it allows.
@@ -112,7 +104,8 @@ int run(const std::filesystem::path& root) {
   ::umask(0022);
   // A few threads that rarely allocate need no arena each.
   ::mallopt(M_ARENA_MAX, 2);
-  const Fd signals = block_signals();
+  std::signal(SIGPIPE, SIG_IGN);
+  const Fd signals = blocked_signals({SIGINT, SIGTERM, SIGHUP});
   auto doors = app::open_doors(root);
   if (!doors) {
     log(to_string(doors.error()), true);

@@ -200,7 +200,7 @@ bool MachineLink::request(std::string_view op, Json arguments, Answer answer) {
   arguments["v"] = ipc::protocol_version;
   arguments["id"] = ++last_id_;
   arguments["op"] = op;
-  const auto sent = client_->send(arguments.dump(-1, ' ', false, Json::error_handler_t::replace));
+  const auto sent = client_->send(ipc::text_of(arguments));
   if (!sent) return false;
   waiting_[last_id_] = std::move(answer);
   return true;

@@ -29,7 +29,7 @@ using policy::Change;
 
 void print(std::ostream& out, const ordered_json& value) {
   // Policy files may hold any bytes.
-  out << value.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
+  out << ipc::text_of(value, 2) << "\n";
 }
 
 std::vector<std::string> lines_of(std::string_view text) {

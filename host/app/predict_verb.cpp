@@ -95,19 +95,19 @@ Json predict_json(const Sight& sight) {
 }
 
 /// One exposure as a line, with what it means for the person.
-std::string line_of(const Sight& sight, const Exposure& exposure, bool colour) {
+std::string line_of(const Sight& sight, const Exposure& exposure, const Paint& paint) {
   std::string text = in_words(exposure);
   if (exposure.channel == ice::Channel::wire) text += "; only a STUN or TURN server sees it";
   if (exposure.http_shows_too) text += "; web traffic shows the same";
   if (!sight.leaks(exposure)) return text;
-  return (colour ? "\x1b[31mLEAK\x1b[0m  " : "LEAK  ") + text;
+  return paint.red("LEAK") + "  " + text;
 }
 
 void print_exposures(const Sight& sight, std::string_view who,
                      const std::vector<Exposure>& exposures, const Output& output) {
   output.out << "    " << who << '\n';
   for (const Exposure& exposure : exposures) {
-    output.out << "      " << line_of(sight, exposure, output.colour) << '\n';
+    output.out << "      " << line_of(sight, exposure, output.paint()) << '\n';
   }
   if (exposures.empty()) output.out << "      nothing\n";
 }
@@ -172,7 +172,7 @@ int run_predict(const std::filesystem::path& root, const std::string& stun, cons
   sight.asked = !stun.empty();
   sight.bound = ice::bound_sides(sight.network, gathered);
   if (output.json) {
-    output.out << predict_json(sight).dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+    output.out << ipc::text_of(predict_json(sight)) << '\n';
   } else {
     print_predict(sight, output);
   }

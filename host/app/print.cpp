@@ -87,7 +87,7 @@ int report_error(const Error& error, const Output& output) {
                             {"code", info(error.code).name},
                             {"what", error.what},
                             {"object", error.object}};
-    output.out << json.dump(-1, ' ', false, ipc::Json::error_handler_t::replace) << '\n';
+    output.out << ipc::text_of(json) << '\n';
   } else {
     output.err << "icelock: " << to_string(error) << " [" << info(error.code).name << "]\n";
   }

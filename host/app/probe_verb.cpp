@@ -99,7 +99,7 @@ int run_probe(const std::string& stun, const Output& output) {
   if (!gathered) return report_error(gathered.error(), output);
   const Json probe = probe_json(*snapshot, gathered->agents);
   if (output.json) {
-    output.out << probe.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+    output.out << ipc::text_of(probe) << '\n';
   } else {
     print_probe(output.out, probe, !stun.empty());
   }

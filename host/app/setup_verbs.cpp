@@ -44,7 +44,7 @@ void print_manifests(const PolicyOptions& options, const std::vector<ManifestCha
   if (options.json) {
     const ordered_json json = {
         {"v", 1}, {"ok", true}, {"changes", to_json(changes)}, {"hints", hints}};
-    out << json.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
+    out << ipc::text_of(json, 2) << "\n";
     return;
   }
   for (const ManifestChange& change : changes) {

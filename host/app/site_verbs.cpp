@@ -40,7 +40,7 @@ Result<std::string> pattern_of(const std::string& text) {
 int print(const Output& output, const Json& answer) {
   Json json = {{"v", ipc::protocol_version}, {"ok", true}};
   json.update(answer);
-  output.out << json.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+  output.out << ipc::text_of(json) << '\n';
   return 0;
 }
 

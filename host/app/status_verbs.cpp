@@ -28,10 +28,8 @@ std::string browser_line(const BrowserStatus& browser) {
   return line;
 }
 
-std::string painted(Level level, bool colour) {
-  std::string text(name(level));
-  if (!colour) return text;
-  return (level == Level::unrestricted ? "\x1b[33m" : "\x1b[32m") + text + "\x1b[0m";
+std::string painted(Level level, const Paint& paint) {
+  return level == Level::unrestricted ? paint.yellow(name(level)) : paint.green(name(level));
 }
 
 void print_sites(const ipc::Json& sites, std::ostream& out) {
@@ -65,7 +63,7 @@ void print_state(const Sight& sight, const std::filesystem::path& root, const Ou
     ipc::Json json = state_json(state, browsers);
     json["service"] = {{"present", sight.link.word().present}};
     json["sites"] = sites_json(sight.link.word());
-    out << json.dump(-1, ' ', false, ipc::Json::error_handler_t::replace) << '\n' << std::flush;
+    out << ipc::text_of(json) << '\n' << std::flush;
     return;
   }
   if (state.network) {
@@ -75,8 +73,8 @@ void print_state(const Sight& sight, const std::filesystem::path& root, const Ou
   }
   print_row(out, "Mode", guard::name(state.settings.mode));
   print_row(out, "Decision",
-            "Chromium family " + painted(state.decision.chromium, output.colour) + ", Firefox " +
-                painted(state.decision.firefox, output.colour));
+            "Chromium family " + painted(state.decision.chromium, output.paint()) + ", Firefox " +
+                painted(state.decision.firefox, output.paint()));
   print_reasons(out, state.decision.reasons);
   std::string_view label = "Browsers";
   for (const BrowserStatus& browser : browsers) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "app/paint.h"
 #include "base/error.h"
 #include "base/level.h"
 #include "guard/settings.h"
@@ -24,6 +25,8 @@ struct Output {
   std::ostream& err;
   bool json = false;
   bool colour = false;
+
+  Paint paint() const { return Paint(colour); }
 };
 
 int run_status(const std::filesystem::path& root, const Output& output);

@@ -102,7 +102,7 @@ Result<Json> FrameClient::call(std::string_view op, Json arguments, milliseconds
   arguments["id"] = 1;
   arguments["op"] = op;
   const auto until = Clock::now() + limit;
-  if (auto sent = send(arguments.dump(-1, ' ', false, Json::error_handler_t::replace)); !sent) {
+  if (auto sent = send(text_of(arguments)); !sent) {
     return std::unexpected(sent.error());
   }
   while (wait_for(socket_.get(), POLLIN, until)) {
@@ -123,9 +123,8 @@ Error error_of(const Json& answer) {
   const auto code = string_field(answer, "code").value_or("");
   Error error{Code::internal, string_field(answer, "what").value_or("no answer that makes sense"),
               string_field(answer, "object").value_or("")};
-  for (const CodeInfo& row : codes()) {
-    if (row.name == code) error.code = row.code;
-  }
+  const auto row = std::ranges::find(codes(), code, &CodeInfo::name);
+  if (row != codes().end()) error.code = row->code;
   return error;
 }
 

@@ -11,11 +11,11 @@ bool is_id(const Json& id) {
          (id.is_string() && id.get_ref<const std::string&>().size() <= longest_id);
 }
 
-std::string text_of(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 }  // namespace
+
+std::string text_of(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
 
 // nlohmann's parser does not recurse but a value's destructor and dump do, so depth is bounded
 // while parsing.

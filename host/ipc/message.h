@@ -33,11 +33,14 @@ struct Refusal {
 /// that it gave can be destroyed and written without deep recursion.
 Result<Json> parse_json(std::string_view payload);
 
+/// For whoever reads it: bytes that are not UTF-8 are replaced, so that this cannot fail. On one
+/// line where `indent` is negative.
+std::string text_of(const Json& json, int indent = -1);
+
 /// Reads one payload. Never throws, whatever the bytes are.
 std::expected<Request, Refusal> parse_request(std::string_view payload);
 
-/// The payloads of the three kinds of answers. `result`'s members follow the envelope's own. Bytes
-/// in it that are not UTF-8 are replaced, so that writing an answer cannot fail.
+/// The payloads of the three kinds of answers. `result`'s members follow the envelope's own.
 std::string success(const Json& id, const Json& result);
 std::string failure(const Json& id, const Error& error);
 /// A failure where there is no id to repeat: the body of an HTTP answer.

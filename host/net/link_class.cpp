@@ -4,64 +4,31 @@
 #include <net/if_arp.h>
 
 #include <algorithm>
+#include <span>
 
 namespace icelock::net {
 namespace {
 
 using enum LinkClass;
 
-struct KindRow {
-  std::string_view kind;
+// The kernel's rtnl_link_ops kinds. "tap" and "tap port" are ours for the two uses of a tap.
+constexpr std::string_view tunnels[] = {
+    "tun", "tap",    "wireguard", "ovpn", "ovpn-dco", "ovpn-dco-v2", "ppp", "ipip",    "gre",
+    "sit", "ip6tnl", "ip6gre",    "vti",  "vti6",     "xfrm",        "gtp", "bareudp", "amt"};
+constexpr std::string_view sinks[] = {"dummy"};
+constexpr std::string_view virtual_links[] = {
+    "tap port", "bridge", "veth",   "macvlan",   "macvtap", "ipvlan",    "ipvtap",     "ifb",
+    "vxlan",    "geneve", "gretap", "ip6gretap", "erspan",  "ip6erspan", "bond",       "team",
+    "vlan",     "vrf",    "netkit", "nlmon",     "vcan",    "hsr",       "openvswitch"};
+constexpr std::string_view uplinks[] = {"wwan", "rmnet"};
+
+struct ClassRow {
   LinkClass link_class;
+  std::span<const std::string_view> kinds;
 };
 
-// The kernel's rtnl_link_ops kinds. "tap" and "tap port" are ours for the two uses of a tap.
-constexpr KindRow kinds[] = {
-    {"tun", tunnel},
-    {"tap", tunnel},
-    {"wireguard", tunnel},
-    {"ovpn", tunnel},
-    {"ovpn-dco", tunnel},
-    {"ovpn-dco-v2", tunnel},
-    {"ppp", tunnel},
-    {"ipip", tunnel},
-    {"gre", tunnel},
-    {"sit", tunnel},
-    {"ip6tnl", tunnel},
-    {"ip6gre", tunnel},
-    {"vti", tunnel},
-    {"vti6", tunnel},
-    {"xfrm", tunnel},
-    {"gtp", tunnel},
-    {"bareudp", tunnel},
-    {"amt", tunnel},
-    {"dummy", sink},
-    {"tap port", virtual_link},
-    {"bridge", virtual_link},
-    {"veth", virtual_link},
-    {"macvlan", virtual_link},
-    {"macvtap", virtual_link},
-    {"ipvlan", virtual_link},
-    {"ipvtap", virtual_link},
-    {"ifb", virtual_link},
-    {"vxlan", virtual_link},
-    {"geneve", virtual_link},
-    {"gretap", virtual_link},
-    {"ip6gretap", virtual_link},
-    {"erspan", virtual_link},
-    {"ip6erspan", virtual_link},
-    {"bond", virtual_link},
-    {"team", virtual_link},
-    {"vlan", virtual_link},
-    {"vrf", virtual_link},
-    {"netkit", virtual_link},
-    {"nlmon", virtual_link},
-    {"vcan", virtual_link},
-    {"hsr", virtual_link},
-    {"openvswitch", virtual_link},
-    {"wwan", physical},
-    {"rmnet", physical},
-};
+constexpr ClassRow classes[] = {
+    {tunnel, tunnels}, {sink, sinks}, {virtual_link, virtual_links}, {physical, uplinks}};
 
 constexpr std::uint16_t tunnel_hardware[] = {
     ARPHRD_NONE, ARPHRD_RAWIP, ARPHRD_PPP, ARPHRD_TUNNEL, ARPHRD_TUNNEL6, ARPHRD_SIT, ARPHRD_IPGRE};
@@ -80,8 +47,10 @@ std::string_view row_name(const LinkNature& nature) {
 LinkClass link_class(const LinkNature& nature) {
   if (nature.loopback) return loopback;
   if (nature.has_parent_device) return physical;
-  const auto* row = std::ranges::find(kinds, row_name(nature), &KindRow::kind);
-  if (row != std::end(kinds)) return row->link_class;
+  const std::string_view kind = row_name(nature);
+  for (const ClassRow& row : classes) {
+    if (std::ranges::find(row.kinds, kind) != row.kinds.end()) return row.link_class;
+  }
   return std::ranges::find(tunnel_hardware, nature.hardware) != std::end(tunnel_hardware)
              ? tunnel
              : physical;

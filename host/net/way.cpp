@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/way.h"
 
+#include <linux/rtnetlink.h>
+
 #include <algorithm>
 
 #include "net/link_class.h"
 
 namespace icelock::net {
 namespace {
-
-constexpr std::uint32_t table_default = 253;
-constexpr std::uint32_t table_main = 254;
-constexpr std::uint32_t table_local = 255;
 
 bool has_other_global(const Link& link, const Ip& ip) {
   return std::ranges::any_of(link.addresses, [&](const Address& address) {
@@ -22,8 +20,8 @@ bool has_other_global(const Link& link, const Ip& ip) {
 // proves nothing (its rule stays when no tunnel is up), nor does a host-prefix address (DHCPv6 and
 // some clouds give one).
 bool is_ipsec(const Snapshot& snapshot, const Answer& answer, const Link& out) {
-  if (!answer.source || answer.table == table_main || answer.table == table_default ||
-      answer.table == table_local || answer.table == 0) {
+  if (!answer.source || answer.table == RT_TABLE_MAIN || answer.table == RT_TABLE_DEFAULT ||
+      answer.table == RT_TABLE_LOCAL || answer.table == RT_TABLE_UNSPEC) {
     return false;
   }
   for (const Link& link : snapshot.links) {

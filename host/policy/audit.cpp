@@ -63,21 +63,7 @@ std::optional<WantedPolicy> stated_level(const Browser& browser, const std::stri
     const auto level = firefox_level(text);
     return level ? std::optional<WantedPolicy>(*level) : std::nullopt;
   }
-  const auto file = parse_strict(text);
-  if (!file || !file->is_object()) return std::nullopt;
-  const auto level_of = [](const nlohmann::json& handling) {
-    return chromium_level_of(handling.dump(), "");
-  };
-  const auto level = level_of(file->value(std::string(browser.level_key), nlohmann::json()));
-  if (!level) return std::nullopt;
-  WantedPolicy result(*level);
-  for (const auto& entry : file->value(std::string(chromium_url_key), nlohmann::json::array())) {
-    if (!entry.is_object() || !entry.value("url", nlohmann::json()).is_string()) continue;
-    const auto pattern = entry["url"].get<std::string>();
-    const auto site = level_of(entry.value("handling", nlohmann::json()));
-    if (pattern != "*" && site) result.sites.push_back({pattern, *site});
-  }
-  return result;
+  return chromium_policy(browser, text);
 }
 
 /// What a file of icelock's own asks for; nullopt when it says nothing.

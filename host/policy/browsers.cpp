@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policy/browsers.h"
 
+#include <algorithm>
 #include <array>
 
 namespace icelock::policy {
@@ -32,13 +33,10 @@ constexpr std::array table = {
             .family = BrowserFamily::chromium,
             .programs = chrome_programs,
             .policy_path = "etc/opt/chrome/policies/managed",
-            .other_policy_path = "",
             .level_key = "WebRtcIPHandling",
-            .needs_url_list = false,
             .sites_since = 133,
             .package = "google-chrome-stable",
             .system_manifests = "etc/opt/chrome/native-messaging-hosts",
-            .other_system_manifests = "",
             .user_manifests = ".config/google-chrome/NativeMessagingHosts",
             .registry_key = "SOFTWARE\\Policies\\Google\\Chrome",
             .mac_domain = "com.google.Chrome"},
@@ -47,13 +45,10 @@ constexpr std::array table = {
             .family = BrowserFamily::chromium,
             .programs = chromium_programs,
             .policy_path = "etc/chromium/policies/managed",
-            .other_policy_path = "",
             .level_key = "WebRtcIPHandling",
-            .needs_url_list = false,
             .sites_since = 133,
             .package = "chromium",
             .system_manifests = "etc/chromium/native-messaging-hosts",
-            .other_system_manifests = "",
             .user_manifests = ".config/chromium/NativeMessagingHosts",
             .registry_key = "SOFTWARE\\Policies\\Chromium",
             .mac_domain = "org.chromium.Chromium"},
@@ -62,13 +57,11 @@ constexpr std::array table = {
             .family = BrowserFamily::chromium,
             .programs = edge_programs,
             .policy_path = "etc/opt/edge/policies/managed",
-            .other_policy_path = "",
             .level_key = "WebRtcLocalhostIpHandling",
             .needs_url_list = true,
             .sites_since = 135,
             .package = "microsoft-edge-stable",
             .system_manifests = "etc/opt/edge/native-messaging-hosts",
-            .other_system_manifests = "",
             .user_manifests = ".config/microsoft-edge/NativeMessagingHosts",
             .registry_key = "SOFTWARE\\Policies\\Microsoft\\Edge",
             .mac_domain = "com.microsoft.Edge"},
@@ -77,13 +70,9 @@ constexpr std::array table = {
             .family = BrowserFamily::chromium,
             .programs = brave_programs,
             .policy_path = "etc/brave/policies/managed",
-            .other_policy_path = "",
             .level_key = "WebRtcIPHandling",
-            .needs_url_list = false,
             .sites_since = 133,
-            .package = "",
             .system_manifests = "etc/opt/chrome/native-messaging-hosts",
-            .other_system_manifests = "",
             .user_manifests = ".config/BraveSoftware/Brave-Browser/NativeMessagingHosts",
             .registry_key = "SOFTWARE\\Policies\\BraveSoftware\\Brave",
             .mac_domain = "com.brave.Browser"},
@@ -96,9 +85,7 @@ constexpr std::array table = {
             .policy_path = "etc/chromium/policies/managed",
             .other_policy_path = "etc/opt/vivaldi/policies/managed",
             .level_key = "WebRtcIPHandling",
-            .needs_url_list = false,
             .sites_since = 133,
-            .package = "",
             .system_manifests = "etc/chromium/native-messaging-hosts",
             .other_system_manifests = "etc/opt/vivaldi/native-messaging-hosts",
             .user_manifests = ".config/vivaldi/NativeMessagingHosts",
@@ -109,11 +96,6 @@ constexpr std::array table = {
             .family = BrowserFamily::firefox,
             .programs = firefox_programs,
             .policy_path = "etc/firefox/policies/policies.json",
-            .other_policy_path = "",
-            .level_key = "",
-            .needs_url_list = false,
-            .sites_since = 0,
-            .package = "",
             .system_manifests = "usr/lib/mozilla/native-messaging-hosts",
             .other_system_manifests = "usr/lib64/mozilla/native-messaging-hosts",
             .user_manifests = ".mozilla/native-messaging-hosts",
@@ -127,18 +109,7 @@ const Browser& settings_owner() {
   static constexpr Browser owner{.id = settings_id,
                                  .name = "icelock's settings",
                                  .family = BrowserFamily::chromium,
-                                 .programs = {},
-                                 .policy_path = "etc/icelock/icelock.json",
-                                 .other_policy_path = "",
-                                 .level_key = "",
-                                 .needs_url_list = false,
-                                 .sites_since = 0,
-                                 .package = "",
-                                 .system_manifests = "",
-                                 .other_system_manifests = "",
-                                 .user_manifests = "",
-                                 .registry_key = "",
-                                 .mac_domain = ""};
+                                 .policy_path = "etc/icelock/icelock.json"};
   return owner;
 }
 
@@ -147,10 +118,8 @@ std::span<const Browser> browsers() {
 }
 
 const Browser* find_browser(std::string_view id) {
-  for (const Browser& browser : table) {
-    if (browser.id == id) return &browser;
-  }
-  return nullptr;
+  const auto* found = std::ranges::find(table, id, &Browser::id);
+  return found == table.end() ? nullptr : found;
 }
 
 std::span<const std::string_view> firefox_distribution_files() {

@@ -16,25 +16,25 @@ struct Browser {
   std::string_view id;    ///< "chromium", as in every command and file of icelock
   std::string_view name;  ///< for people
   BrowserFamily family;
-  std::span<const std::string_view>
-      programs;                  ///< absolute paths (without the slash) that show it is installed
+  /// Absolute paths (without the slash) that show it is installed.
+  std::span<const std::string_view> programs = {};
   std::string_view policy_path;  ///< Chromium family: the managed folder; Firefox: policies.json
   /// A second place, where the vendor does not say which one is read (Vivaldi): both are written,
   /// and only what both say is believed. Empty: there is none.
-  std::string_view other_policy_path;
-  std::string_view level_key;  ///< Chromium family: the policy that takes the handling
+  std::string_view other_policy_path = "";
+  std::string_view level_key = "";  ///< Chromium family: the policy that takes the handling
   /// The level key alone does not reach a running browser, so WebRtcIPHandlingUrl says the same for
   /// "*" (Edge: WebRtcLocalhostIpHandling is not refreshed). Nowhere else: see chromium_url_key.
   bool needs_url_list = false;
   /// The release of this browser's engine that reads WebRtcIPHandlingUrl first; 0: it never does.
   int sites_since = 0;
   /// The Debian package whose version is the engine's; empty: there is none.
-  std::string_view package;
-  std::string_view system_manifests;
-  std::string_view other_system_manifests;  ///< a second place, as above; empty: there is none
-  std::string_view user_manifests;
-  std::string_view registry_key;  ///< Windows policies, below HKEY_LOCAL_MACHINE
-  std::string_view mac_domain;    ///< macOS managed preferences
+  std::string_view package = "";
+  std::string_view system_manifests = "";
+  std::string_view other_system_manifests = "";  ///< a second place, as above; empty: there is none
+  std::string_view user_manifests = "";
+  std::string_view registry_key = "";  ///< Windows policies, below HKEY_LOCAL_MACHINE
+  std::string_view mac_domain = "";    ///< macOS managed preferences
 };
 
 std::span<const Browser> browsers();

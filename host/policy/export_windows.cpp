@@ -130,10 +130,7 @@ constexpr std::array templates = {
 };
 
 const Template& template_of(const Browser& browser) {
-  for (const Template& each : templates) {
-    if (each.browser == browser.id) return each;
-  }
-  return templates[4];
+  return *std::ranges::find(templates, browser.id, &Template::browser);
 }
 
 // The folder of a policy in Chromium's templates, by the beginning of its name (Chromium

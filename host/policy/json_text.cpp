@@ -82,10 +82,8 @@ Object scan_object(std::string_view text, std::size_t open) {
 }
 
 const Member* find(const Object& object, std::string_view key) {
-  for (const Member& member : object.members) {
-    if (member.key == key) return &member;
-  }
-  return nullptr;
+  const auto found = std::ranges::find(object.members, key, &Member::key);
+  return found == object.members.end() ? nullptr : &*found;
 }
 
 Result<void> check_unique(const Object& object) {

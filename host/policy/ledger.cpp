@@ -82,10 +82,8 @@ LedgerFile file_of(const json& value) {
 }  // namespace
 
 LedgerFile* Ledger::find(std::string_view path) {
-  for (LedgerFile& file : files) {
-    if (file.path == path) return &file;
-  }
-  return nullptr;
+  const auto found = std::ranges::find(files, path, &LedgerFile::path);
+  return found == files.end() ? nullptr : &*found;
 }
 
 const LedgerFile* Ledger::find(std::string_view path) const {

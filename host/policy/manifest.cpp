@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -74,15 +73,7 @@ Result<ManifestChange> write_system(const Tree& tree, const Browser& browser,
     if (done) done = tree.make_folder(step);
   }
   FileChange file{path, *now, std::nullopt, folder};
-  if (bytes) {
-    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
-    file.after = FileState{
-        .bytes = *bytes,
-        .mode = 0644,
-        .uid = ::geteuid(),
-        .gid = ::getegid(),
-        .mtime_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(since_1970).count()};
-  }
+  if (bytes) file.after = new_file(*bytes);
   Transaction transaction(tree);
   if (done) done = transaction.stage(std::move(file));
   if (done) done = transaction.commit();

@@ -113,10 +113,8 @@ std::vector<SiteException> granted_in(std::string_view url_value,
 /// none of the sites.
 std::optional<WantedPolicy> chromium_policy(const Browser& browser, std::string_view file);
 
-/// The level that these bytes alone ask for; nullopt when they are broken, leave some pages or
-/// preferences open, or use a word that is no level. In Firefox only locked preferences
-/// count, and what firefox_leaves_to_extension().
-std::optional<Level> chromium_level(const Browser& browser, std::string_view file);
+/// The level that these bytes alone ask for; nullopt when they are broken, or leave some
+/// preferences open. Only locked preferences count, and what firefox_leaves_to_extension().
 std::optional<Level> firefox_level(std::string_view file);
 
 }  // namespace icelock::policy

@@ -37,33 +37,6 @@ std::vector<UrlEntry> url_entries(const json& list) {
   return entries;
 }
 
-// Strict: an unknown word is no level. Otherwise it is unrestricted, which is how Chromium takes
-// it.
-std::optional<Level> chromium_level_of(const json& level_value, const json& url_value, bool strict,
-                                       const std::vector<SiteException>& granted = {}) {
-  std::map<std::string_view, Level> grants;
-  for (const SiteException& site : granted) {
-    const auto [place, fresh] = grants.try_emplace(site.pattern, site.level);
-    place->second = std::min(place->second, site.level);
-  }
-  std::vector<UrlEntry> entries = url_entries(url_value);
-  const bool catches_all = !entries.empty() && entries.back().url == "*";
-  const bool has_base = catches_all || level_value.is_string();
-  if (!has_base && strict) return std::nullopt;
-  if (!catches_all && has_base) entries.push_back({"*", level_of_handling(level_value)});
-  Level loosest = Level::disabled;
-  for (const UrlEntry& entry : entries) {
-    if (!entry.level && strict) return std::nullopt;
-    const Level level = entry.level.value_or(Level::unrestricted);
-    const auto grant = grants.find(entry.url);
-    if (grant == grants.end() || level < grant->second) loosest = std::min(loosest, level);
-  }
-  // Nothing is said about most pages: no level, unless what is said about some of them loosens
-  // these.
-  if (!has_base && loosest >= Level::force_proxy) return std::nullopt;
-  return loosest;
-}
-
 const json& member(const json& object, std::string_view key) {
   static const json nothing;
   const auto found = object.is_object() ? object.find(key) : object.end();
@@ -72,11 +45,29 @@ const json& member(const json& object, std::string_view key) {
 
 }  // namespace
 
+// An unknown word is unrestricted, which is how Chromium takes it.
 std::optional<Level> chromium_level_of(std::string_view level_value, std::string_view url_value,
                                        const std::vector<SiteException>& granted) {
-  const auto level = parse_lenient(level_value);
-  const auto urls = parse_lenient(url_value);
-  return chromium_level_of(level.value_or(json()), urls.value_or(json()), false, granted);
+  std::map<std::string_view, Level> grants;
+  for (const SiteException& site : granted) {
+    const auto [place, fresh] = grants.try_emplace(site.pattern, site.level);
+    place->second = std::min(place->second, site.level);
+  }
+  const json base = parse_lenient(level_value).value_or(json());
+  std::vector<UrlEntry> entries = url_entries(parse_lenient(url_value).value_or(json()));
+  const bool catches_all = !entries.empty() && entries.back().url == "*";
+  const bool has_base = catches_all || base.is_string();
+  if (!catches_all && has_base) entries.push_back({"*", level_of_handling(base)});
+  Level loosest = Level::disabled;
+  for (const UrlEntry& entry : entries) {
+    const Level level = entry.level.value_or(Level::unrestricted);
+    const auto grant = grants.find(entry.url);
+    if (grant == grants.end() || level < grant->second) loosest = std::min(loosest, level);
+  }
+  // Nothing is said about most pages: no level, unless what is said about some of them loosens
+  // these.
+  if (!has_base && loosest >= Level::force_proxy) return std::nullopt;
+  return loosest;
 }
 
 std::vector<SiteException> granted_in(std::string_view url_value,
@@ -104,13 +95,6 @@ std::optional<WantedPolicy> chromium_policy(const Browser& browser, std::string_
     policy.sites.push_back({std::move(entry.url), entry.level.value_or(Level::unrestricted)});
   }
   return policy;
-}
-
-std::optional<Level> chromium_level(const Browser& browser, std::string_view file) {
-  const auto parsed = parse_lenient(file);
-  if (!parsed || !parsed->is_object()) return std::nullopt;
-  return chromium_level_of(parsed->value(std::string(browser.level_key), json()),
-                           parsed->value(std::string(chromium_url_key), json()), true);
 }
 
 bool forces(std::string_view settings, std::string_view id) {

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 #include <utility>
 
@@ -15,19 +14,9 @@
 namespace icelock::policy {
 namespace {
 
-// The time of the change, although Chromium then waits five seconds: see Upkeep.
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 FileState new_state(std::string bytes, const std::optional<FileState>& before) {
-  FileState state{.bytes = std::move(bytes),
-                  .mode = 0644,
-                  .uid = ::geteuid(),
-                  .gid = ::getegid(),
-                  .mtime_ns = now_ns()};
+  // With the time of the change, although Chromium then waits five seconds: see Upkeep.
+  FileState state = new_file(std::move(bytes));
   if (before) {
     state.mode = (before->mode & 0755U) | 0444U;
     state.uid = before->uid;
@@ -89,11 +78,7 @@ FileChange ledger_change(const std::optional<FileState>& before, const Ledger& l
   FileChange change{std::string(ledger_path), before, std::nullopt, std::string(ledger_folder)};
   if (ledger.empty()) return change;
   // Readable for its owner only: it holds the content of files that may have been closed to others.
-  change.after = FileState{.bytes = to_text(ledger),
-                           .mode = 0600,
-                           .uid = ::geteuid(),
-                           .gid = ::getegid(),
-                           .mtime_ns = now_ns()};
+  change.after = new_file(to_text(ledger), 0600);
   return change;
 }
 

@@ -102,12 +102,6 @@ Result<std::string> with_keys_put_back(const LedgerFile& file, const Browser& br
   return text;
 }
 
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 void add_key(std::string name, std::string before, std::string after, Change& change) {
   if (before != after)
     change.keys.push_back({std::move(name), std::move(before), std::move(after)});

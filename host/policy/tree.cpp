@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -59,6 +60,20 @@ Result<Fd> open_folder(int parent, const std::string& name, const std::string& s
 }
 
 }  // namespace
+
+std::int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+FileState new_file(std::string bytes, unsigned mode) {
+  return {.bytes = std::move(bytes),
+          .mode = mode,
+          .uid = ::geteuid(),
+          .gid = ::getegid(),
+          .mtime_ns = now_ns()};
+}
 
 std::string parent_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');

@@ -31,6 +31,11 @@ struct FileState {
   bool operator==(const FileState&) const = default;
 };
 
+std::int64_t now_ns();  ///< since 1970
+
+/// One of this process's own, changed now.
+FileState new_file(std::string bytes, unsigned mode = 0644);
+
 inline std::optional<std::string> bytes_of(const std::optional<FileState>& state) {
   return state ? std::optional(state->bytes) : std::nullopt;
 }

@@ -44,7 +44,7 @@ TEST(Render, LevelsReadBackFromWhatIsWritten) {
     const Level in_chromium = std::min(level, Level::force_proxy);
     for (const Browser& browser : browsers()) {
       if (browser.family == BrowserFamily::firefox) continue;
-      EXPECT_EQ(chromium_level(browser, chromium_policy_file(browser, level)), in_chromium);
+      EXPECT_EQ(chromium_policy(browser, chromium_policy_file(browser, level))->level, in_chromium);
     }
     EXPECT_EQ(firefox_level(*firefox_policy_file("", level)), level);
   }
@@ -67,21 +67,11 @@ struct Case {
   std::optional<Level> level;
 };
 
-TEST(Render, ChromiumLevelIsStrict) {
+TEST(Render, AFileOfOurOwnStatesALevelOrNone) {
   const Browser& chrome = *find_browser("chrome");
   for (const auto& [file, level] : {
            Case{R"({"WebRtcIPHandling": "disable_non_proxied_udp"})", Level::force_proxy},
            Case{R"({"WebRtcIPHandling": "disable_non_proxied_udp",})", Level::force_proxy},
-           Case{R"({"WebRtcIPHandlingUrl": [{"url": "*", "handling": "default"}]})",
-                Level::unrestricted},
-           Case{R"({"WebRtcIPHandling": "disable_non_proxied_udp",
-                    "WebRtcIPHandlingUrl": [{"url": "*", "handling": "default"}]})",
-                Level::unrestricted},
-           Case{R"({"WebRtcIPHandling": "disable_non_proxied_udp", "WebRtcIPHandlingUrl":
-                    [{"url": "https://a.example", "handling": "default_public_interface_only"}]})",
-                Level::default_route_only},
-           Case{R"({"WebRtcIPHandlingUrl": [{"url": "https://a.example", "handling": "default"}]})",
-                std::nullopt},
            Case{R"({"WebRtcIPHandling": "default_public_and_private_interfaces"})", std::nullopt},
            Case{R"({"WebRtcIPHandling": "DisableNonProxiedUdp"})", std::nullopt},
            Case{R"({"WebRtcIPHandling": 4})", std::nullopt},
@@ -91,7 +81,8 @@ TEST(Render, ChromiumLevelIsStrict) {
            Case{"", std::nullopt},
            Case{"[]", std::nullopt},
        }) {
-    EXPECT_EQ(chromium_level(chrome, file), level) << file;
+    const auto policy = chromium_policy(chrome, file);
+    EXPECT_EQ(policy ? std::optional(policy->level) : std::nullopt, level) << file;
   }
 }
 
