@@ -13,6 +13,7 @@
 namespace icelock::policy {
 
 struct Browser {
+  // NOLINTBEGIN(readability-redundant-*-init): without them each row would have to name these.
   std::string_view id;    ///< "chromium", as in every command and file of icelock
   std::string_view name;  ///< for people
   BrowserFamily family;
@@ -35,6 +36,7 @@ struct Browser {
   std::string_view user_manifests = "";
   std::string_view registry_key = "";  ///< Windows policies, below HKEY_LOCAL_MACHINE
   std::string_view mac_domain = "";    ///< macOS managed preferences
+  // NOLINTEND(readability-redundant-*-init)
 };
 
 std::span<const Browser> browsers();
