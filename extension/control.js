@@ -7,14 +7,14 @@ import {createConnections} from './connections.js';
 import {createDoors} from './doors.js';
 import {alarmName as exceptionsAlarm, createExceptions} from './exceptions.js';
 import {familyOf, words} from './ext.js';
-import {isLevel, isLooser, reachable} from './handling.js';
+import {isLevel, isLooser, reachable, stricter} from './handling.js';
 import {alarmName as retryAlarm, createHost} from './host.js';
 import {createLock} from './lock.js';
 import {registerPages} from './pages.js';
 import {createProxy} from './proxy.js';
 import {loadSettings, onSettings} from './settings.js';
 import {createStartHold} from './start_hold.js';
-import {floorOf, initial, target, wishAlone} from './state.js';
+import {floorOf, handOf, initial, target, wishAlone} from './state.js';
 import {raw, view} from './view.js';
 
 /** Milliseconds: how long a level that needs a watched network outlives its host. Minutes: how often a host
@@ -68,7 +68,9 @@ export function createControl(ext) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;
   let lockAsked = false;
-  let modeAsked = false;
+  let lockSent = false;
+  /** @type {string | null} */
+  let modeAsked = null;
   let looks = 0;
   /** @type {import('./handling.js').Level | null} */
   let applied = null;
@@ -94,6 +96,7 @@ export function createControl(ext) {
     lock.shut().then(release);
     const [session, local] = await Promise.all([stored(ext.storage.session), stored(ext.storage.local)]);
     if (local.hand === 'open' || local.hand === 'route') known.hand = local.hand;
+    lockAsked = local.lockAsked === true;
     if (isLevel(session.wish)) {
       const {wish, spoken, serial, state, at} = session;
       Object.assign(known, {wish, spoken, serial, state, at});
@@ -123,24 +126,21 @@ export function createControl(ext) {
     known.proxy = await proxy.read(settings.followProxy);
     known.privateToo = known.family === 'firefox' ||
       await ext.extension.isAllowedIncognitoAccess().catch(() => false);
-    await exceptions.fit();
-    await connections.follow(settings.watchConnections);
-    await startHold.follow(settings.holdStart);
-    if (mode !== null) obeyMode(mode);
+    if (!['connecting', 'connected'].includes(known.host) && !grace) known.wish = wishAlone(known);
     if (target(known) !== applied) await settle();
+    askForMode();
+    // The lock is there by now: none of these may keep it from following.
+    await Promise.allSettled([exceptions.fit(), connections.follow(settings.watchConnections),
+      startHold.follow(settings.holdStart)]);
     publish();
   }
 
-  /** @param {'auto' | 'locked' | 'open'} mode the administrator's */
-  function obeyMode(mode) {
-    if (known.host !== 'connected') {
-      setHand(mode === 'open' ? 'open' : 'locked');
-      if (isLooser(known.wish, wishAlone(known))) known.wish = wishAlone(known);
-      return;
-    }
-    if (modeAsked || known.state?.mode === mode || known.state?.mode_fixed) return;
-    modeAsked = true;
-    host.request('set_mode', {mode}).catch(() => {});
+  /** The administrator's mode, once: another program that wants another one must not be fought for ever. */
+  function askForMode() {
+    const {mode} = known.settings;
+    if (mode === null || known.host !== 'connected' || known.state?.mode_fixed || modeAsked === mode) return;
+    modeAsked = mode;
+    if (known.state?.mode !== mode) host.request('set_mode', {mode}).catch(() => {});
   }
 
   /** @param {number} serial @param {import('./host.js').HostState} state */
@@ -149,31 +149,54 @@ export function createControl(ext) {
     grace = undefined;
     setHand('locked');
     Object.assign(known, {host: 'connected', detail: '', spoken: true, serial, state, at: Date.now()});
-    if (lockAsked && state.mode !== 'locked') return void askForLock();
-    lockAsked = false;
-    known.wish = state.decision[known.family];
-    settle();
-    if (known.settings.mode) obeyMode(known.settings.mode);
+    if (state.mode === 'locked') setLockAsked(false);
+    obey();
+    askForMode();
     exceptions.stateCame();
   }
 
-  /** The person chose Locked while no host was there: it hears of that before it may loosen anything. */
+  /** Does as the host says. The person may have chosen Locked while none was there: it hears of that before
+   * it may loosen anything. */
+  function obey() {
+    const {decision} = /** @type {import('./host.js').HostState} */ (known.state);
+    known.wish = decision[known.family];
+    if (lockAsked && known.settings.mode === null) {
+      known.wish = stricter(known.wish, 'force_proxy');
+      askForLock();
+    }
+    settle();
+  }
+
+  /** Once for each connection. */
   function askForLock() {
-    lockAsked = false;
-    host.request('set_mode', {mode: 'locked'}).catch(refused);
+    if (lockSent) return;
+    lockSent = true;
+    host.request('set_mode', {mode: 'locked'}).catch((refusal) => {
+      refused(refusal);
+      if (refusal.code === 'timeout' || known.host !== 'connected') return;
+      setLockAsked(false);
+      obey();
+    });
+  }
+
+  /** Kept, for a background that is stopped before the host is back. @param {boolean} asked */
+  function setLockAsked(asked) {
+    if (lockAsked === asked) return;
+    lockAsked = asked;
+    ext.storage.local.set({lockAsked}).catch(() => {});
   }
 
   /** @param {import('./host.js').Down} why @param {string} detail */
   function onDown(why, detail) {
     const dumb = why !== 'closed';
     // What was chosen by hand holds only while no host says anything, sensible or not.
-    if (dumb && known.host !== why) setHand(known.settings.mode === 'open' ? 'open' : 'locked');
+    if (dumb && known.host !== why) setHand('locked');
     known.host = dumb ? why : /forbidden|not have permission/i.test(detail) ? 'forbidden' :
       known.spoken ? 'lost' : 'absent';
     known.detail = detail;
-    modeAsked = false;
-    if (known.settings.mode) obeyMode(known.settings.mode);
-    if (known.hand !== 'locked') return holdAlone();
+    modeAsked = null;
+    lockSent = false;
+    if (handOf(known) !== 'locked') return holdAlone();
     if (wishAlone(known) !== known.wish) startGrace();
     publish();
   }
@@ -234,9 +257,9 @@ export function createControl(ext) {
     known.reading = reading;
     if (asked || changed) report();
     connections.levelIs(reading.level);
+    watchHost();
     publish();
     lookForStale();
-    watchHost();
   }
 
   async function lookForStale() {
@@ -289,6 +312,7 @@ export function createControl(ext) {
     known.refusal = null;
     if (known.settings.mode !== null) return publish();
     if (known.host === 'connected') {
+      setLockAsked(false);
       await host.request('set_mode', {mode}).catch(refused);
     } else if (mode === 'open' || mode === 'route' || mode === 'locked') {
       const loosest = {open: 'unrestricted', route: 'default_route_only', locked: 'force_proxy'}[mode];
@@ -296,7 +320,7 @@ export function createControl(ext) {
         return refused({code: 'below_floor', what: '', object: ''});
       }
       setHand(mode);
-      lockAsked = mode === 'locked';
+      setLockAsked(mode === 'locked');
       holdAlone();
     }
     publish();

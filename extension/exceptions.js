@@ -21,11 +21,11 @@ const most = {exceptions: 8, kept: 8, tabs: 200};
 
 /** A clock that was set back must not make an exception longer.
  * @param {Exception} one @param {number} now */
-const isOver = ({from, until}, now) => now >= until || now < from - minute;
+const isOver = ({seen, until}, now) => now >= until || now < seen - minute;
 
 /** @param {any} one @returns {one is Exception} */
 const isException = (one) => ['service', 'browser'].includes(one?.kind) && isPattern(one.pattern) &&
-  [one.tab, one.from, one.until].every(Number.isFinite);
+  [one.tab, one.seen, one.until].every(Number.isFinite);
 
 /** @param {import('./ext.js').Api} ext @param {Known} known its `exceptions` and `kept` are this module's
  * @param {(op: string, args?: object) => Promise<object>} request to the host
@@ -56,7 +56,9 @@ export function createExceptions(ext, known, request, changed) {
   async function removeOver() {
     const there = new Map(await Promise.all(known.exceptions.map(async (one) =>
       /** @type {const} */ ([one, await tabIsThere(one.tab)]))));
-    await remove((one) => there.get(one) === false || isOver(one, Date.now()));
+    const now = Date.now();
+    await remove((one) => there.get(one) === false || isOver(one, now));
+    known.exceptions = known.exceptions.map((one) => ({...one, seen: Math.max(one.seen, now)}));
   }
 
   /** @param {number} tab */
@@ -112,7 +114,7 @@ export function createExceptions(ext, known, request, changed) {
     if (way === 'service') return allowSite(pattern, id, String(span));
     if (way !== 'browser' || id === null || span === 'always') return;
     const until = Date.now() + (span === 'hour' ? times.hour : times.call);
-    add({kind: 'browser', pattern, tab: id, from: Date.now(), until});
+    add({kind: 'browser', pattern, tab: id, seen: Date.now(), until});
   }
 
   /** @param {string} pattern @param {number | null} tab @param {string} span */
@@ -122,7 +124,7 @@ export function createExceptions(ext, known, request, changed) {
     await request('allow', {pattern, ...seconds && {seconds}});
     forgotten = forgotten.filter((one) => one !== pattern);
     if (span !== 'call' || tab === null) return store();
-    add({kind: 'service', pattern, tab, from: Date.now(), until: Date.now() + times.serviceCall});
+    add({kind: 'service', pattern, tab, seen: Date.now(), until: Date.now() + times.serviceCall});
   }
 
   /** @param {Exception} one */
@@ -178,13 +180,17 @@ export function createExceptions(ext, known, request, changed) {
   /** A floor that rose ends what it does not allow. */
   const fit = () => remove(({kind}) => kind === 'browser' && isLooser('default_route_only', floorOf(known)));
 
-  /** A new state. A tab keeps what the service no longer holds, so the tabs of that moment are noted. */
+  /** A new state. A tab keeps what the service no longer holds, so the tabs of that moment are noted; and
+   * what somebody ended there is not asked for again. */
   async function stateCame() {
     const list = known.state?.sites?.list ?? [];
     const now = new Set(list.map(({pattern}) => pattern));
     const ended = [...held].filter((pattern) => !now.has(pattern));
     held = now;
     if (ended.length > 0 && known.family === 'chromium') await noteTabs(ended);
+    if (known.state?.sites?.possible) {
+      await remove(({kind, pattern}) => kind === 'service' && ended.includes(pattern));
+    }
     await fit();
     if (forgotten.length > 0) await giveBack();
   }

@@ -19,7 +19,7 @@ export const times = {answer: 5000, probe: 12_000, firstRetry: 500, lastTimer: 1
 /** @typedef {import('./handling.js').Level} Level */
 /** @typedef {{pattern: string, by: 'admin' | 'you' | 'other', level: Level,
  *   seconds_left: number | null}} Site */
-/** @typedef {{mode: string, mode_fixed?: boolean, modes?: string[], floor?: Level,
+/** @typedef {{mode: string, mode_fixed?: boolean, mode_level?: Level, modes?: string[], floor?: Level,
  *   decision: Record<string, Level>, reasons: Reason[],
  *   browsers: {id: string, problems: string[]}[], service?: {manages_policies?: boolean},
  *   sites?: {possible: boolean, list: Site[]}}} HostState  `sites` is missing in hosts that are too old */
@@ -39,7 +39,8 @@ function carriesState({serial, state}) {
   const strings = (/** @type {unknown[]} */ ...all) => all.every((one) => typeof one === 'string');
   return Number.isInteger(serial) && strings(state?.mode) &&
     isLevel(state.decision?.chromium) && isLevel(state.decision?.firefox) &&
-    (state.floor === undefined || isLevel(state.floor)) &&
+    [state.floor, state.mode_level].every((one) => one === undefined || isLevel(one)) &&
+    (state.modes === undefined || (Array.isArray(state.modes) && strings(...state.modes))) &&
     (state.sites === undefined || carriesSites(state.sites)) &&
     Array.isArray(state.reasons) &&
     state.reasons.every((/** @type {any} */ one) => strings(one?.code, one?.text)) &&

@@ -81,6 +81,9 @@ function meaningOutside(address, {state, links}) {
   return all ? meaning('egress', link) : meaning('unsure', state ? link : '');
 }
 
+/** Without the host's list a tunnel's own address looks like any other. @param {Known} known */
+const mayBeTunnels = ({links, state}) => !links && hasTunnel(state);
+
 /** @param {Found} found @param {Known} known @returns {Explained} */
 export function explain(found, known) {
   const {address, type} = found;
@@ -90,7 +93,7 @@ export function explain(found, known) {
   const what = family === 0 ? meaning('hidden') :
     owner?.class === 'tunnel' ? meaning('tunnel', owner.link) :
     owner ? meaning(isLocal(address) ? 'lan' : 'isp', owner.link) :
-    isLocal(address) && type !== 'srflx' ? meaning('lan') :
+    isLocal(address) && type !== 'srflx' ? meaning(mayBeTunnels(known) ? 'unsure' : 'lan') :
     meaningOutside(address, known);
   return {...found, family, ...what, foreign: Boolean(known.links) && family !== 0 && !owner};
 }

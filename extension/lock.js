@@ -3,11 +3,12 @@
 // resolves without an error when a policy or another extension keeps it from having any effect.
 //
 // The scope is the regular one. In Firefox the settings are global. Chromium's private windows inherit it
-// where the extension is allowed in them, and nowhere else (measured in 156); so no second value is needed.
+// where the extension is allowed in them, and nowhere else; so no second value is set. Another extension can
+// set one for them alone, so theirs is read as well (measured in 156).
 // A policy that names sites (WebRtcIPHandlingUrl) outranks all of this and cannot be seen here: the host
 // finds it and says so.
 
-import {handlings, levelOf} from './handling.js';
+import {handlings, isLooser, levelOf} from './handling.js';
 
 /** @typedef {import('./handling.js').Level} Level */
 /** @typedef {{value: string, control: string, level: Level | null}} Reading
@@ -83,17 +84,22 @@ export function createLock(ext, family) {
   /** @returns {Promise<Reading>} what is in force now; never rejects */
   async function read() {
     try {
-      const one = await policy.get({});
-      const two = api ? await api.get({}) : null;
-      const ranks = [controls.indexOf(one.levelOfControl)];
+      const [regular, hidden, peer] = await Promise.all([policy.get({}), inPrivate(), api?.get({})]);
+      const all = [regular, hidden ?? regular].map(({value, levelOfControl}) => ({value: String(value),
+        level: levelOf(family, {policy: value, peerConnectionEnabled: peer?.value}),
+        rank: controls.indexOf(levelOfControl)}));
+      const ranks = all.map(({rank}) => rank);
       // The API that nobody switched off is not ours to hold, so "controllable" is no weakness there.
-      if (two && two.levelOfControl !== controls[2]) ranks.push(controls.indexOf(two.levelOfControl));
-      const level = levelOf(family, {policy: one.value, peerConnectionEnabled: two?.value});
-      return {value: String(one.value), control: controls[Math.max(0, Math.min(...ranks))], level};
+      if (peer && peer.levelOfControl !== controls[2]) ranks.push(controls.indexOf(peer.levelOfControl));
+      const {value, level} = all[all[0].level && isLooser(all[1].level, all[0].level) ? 1 : 0];
+      return {value, control: controls[Math.max(0, Math.min(...ranks))], level};
     } catch {
       return {value: '', control: 'unknown', level: null};
     }
   }
+
+  /** What private windows obey; nothing where they are none of the extension's business. */
+  const inPrivate = () => family === 'firefox' ? null : policy.get({incognito: true}).catch(() => null);
 
   /** @param {() => void} listener called when anyone, icelock included, changed a setting */
   function onChange(listener) {

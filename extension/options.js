@@ -32,10 +32,10 @@ function show() {
   if (!settings) return;
   for (const name of switches) {
     const box = input(name);
-    const missing = !settings.managed.includes(name) && !holds(neededFor(name));
-    box.checked = settings[name] && !missing;
+    box.checked = settings[name];
     box.disabled = settings.managed.includes(name);
     markManaged(box.parentElement, box.disabled);
+    markMissing(name, settings[name] && !holds(neededFor(name)));
   }
   const fixed = settings.managed.includes('stunServers');
   for (const id of ['servers', 'save_servers', 'propose']) input(id).disabled = fixed;
@@ -60,6 +60,26 @@ function markManaged(element, managed) {
   const mark = element?.querySelector('.managed');
   if (!managed) mark?.remove();
   else if (!mark) element?.append(make('small', {class: 'managed'}, word('page_managed')));
+}
+
+/** What is on and cannot work: an administrator or a file switched it on, or the permission was taken back.
+ * @param {typeof switches[number]} name @param {boolean} missing */
+function markMissing(name, missing) {
+  const row = /** @type {HTMLElement} */ (input(name).closest('label'));
+  const mark = row.nextElementSibling?.classList.contains('missing') ? row.nextElementSibling : null;
+  if (!missing) return mark?.remove();
+  if (mark) return;
+  const give = make('button', {type: 'button'}, word('options_permission_give'));
+  give.addEventListener('click', () => ask(neededFor(name)));
+  row.after(make('p', {class: 'missing'}, `${word('options_permission_missing')} `, give));
+}
+
+/** @param {chrome.permissions.Permissions | undefined} wanted */
+async function ask(wanted) {
+  write('refused', '');
+  const given = await ext.permissions.request(wanted ?? {}).catch(() => false);
+  if (!given) write('refused', word('options_refused'));
+  await refresh();
 }
 
 /** @param {import('./page.js').View} now */
@@ -220,5 +240,6 @@ for (const [id, act] of /** @type {[string, () => unknown][]} */ ([
 byId('file').addEventListener('change', importFile);
 byId('with_addresses').addEventListener('change', showDiagnostics);
 onSettings(ext, refresh);
+for (const event of [ext.permissions.onAdded, ext.permissions.onRemoved]) event.addListener(refresh);
 refresh();
 showKeys();

@@ -2,7 +2,7 @@
 // What the extension's pages share. Text goes in by textContent only: part of it comes from the host, from
 // files and from servers.
 
-import {api, words} from './ext.js';
+import {api, connectTo, words} from './ext.js';
 
 /** @typedef {import('./state.js').Words} Words */
 /** @typedef {import('./state.js').View & {raw: any}} View */
@@ -46,40 +46,30 @@ export function startPage(title) {
   document.title = `${word(title)} - icelock`;
 }
 
-/** Talks to the background, which may be stopped and started under the page.
+/** Talks to the background.
  * @param {(view: View) => void} onView */
 export function connect(onView) {
   /** @type {Map<number, {resolve: (links: any) => void, reject: (why: any) => void}>} */
   const asked = new Map();
   let last = 0;
-  /** @type {chrome.runtime.Port} */
-  let port;
-  open();
-
-  function open() {
-    port = ext.runtime.connect({name: 'page'});
-    port.onMessage.addListener((message) => {
-      if (!('answer' in message)) return onView(message);
-      const waiting = asked.get(message.answer);
-      asked.delete(message.answer);
-      if (message.result) waiting?.resolve(message.result);
-      else waiting?.reject(message.refusal);
-    });
-    port.onDisconnect.addListener(() => {
-      for (const {reject} of asked.values()) reject({code: 'unavailable'});
-      asked.clear();
-      setTimeout(open, 500);
-    });
-  }
+  const post = connectTo(ext, 'page', (message) => {
+    if (!('answer' in message)) return onView(message);
+    const waiting = asked.get(message.answer);
+    asked.delete(message.answer);
+    if (message.result) waiting?.resolve(message.result);
+    else waiting?.reject(message.refusal);
+  }, () => {
+    for (const {reject} of asked.values()) reject({code: 'unavailable'});
+    asked.clear();
+  });
 
   return {
-    /** @param {object} message */
-    post: (message) => port.postMessage(message),
+    post,
     /** @param {string} [stun] a server that the host may ask as well
      * @returns {Promise<{links: import('./leak.js').Link[]}>} */
     probe: (stun) => new Promise((resolve, reject) => {
       asked.set(++last, {resolve, reject});
-      port.postMessage({probe: {stun}, id: last});
+      post({probe: {stun}, id: last});
     }),
   };
 }

@@ -2,15 +2,14 @@
 // Shows the view that the background makes, and sends back what the person chose. Text goes in by
 // textContent only: part of it comes from the host and from pages.
 
-import {api, words} from './ext.js';
+import {api, connectTo, words} from './ext.js';
 import {createSite} from './popup_site.js';
 
 /** @typedef {import('./view.js').View} View */
 /** @typedef {import('./view.js').Words} Words */
 
 const ext = api();
-const port = ext.runtime.connect({name: 'popup'});
-const post = (/** @type {object} */ message) => port.postMessage(message);
+const post = connectTo(ext, 'popup', (view) => show(view));
 
 /** @param {string} id */
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -105,7 +104,6 @@ for (const link of document.querySelectorAll('a')) {
   });
 }
 const site = createSite(ext, {byId, write, post});
-port.onMessage.addListener(show);
 // A background that was stopped takes longer to start than its last word takes to read.
 ext.storage.session.get('shown').then(({shown}) => {
   if (shown && !document.body.dataset.drawn) show(JSON.parse(String(shown)));

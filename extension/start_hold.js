@@ -38,8 +38,10 @@ export function createStartHold(ext, family, locked) {
     if (on && await ext.permissions.contains(wanted).catch(() => false)) return listen();
     // A storage that cannot be read says nothing of what the person wants.
     if (!on && !await ext.storage.local.get('settings').then(() => true, () => false)) return;
-    if (listening) ext.webRequest.onBeforeRequest.removeListener(/** @type {any} */ (wait));
+    if (!listening) return;
     listening = false;
+    // The permission, and the API with it, may be gone before the listener.
+    ext.webRequest?.onBeforeRequest.removeListener(/** @type {any} */ (wait));
   }
 
   return {follow};

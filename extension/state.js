@@ -18,7 +18,7 @@ import {isLooser, levels, stricter} from './handling.js';
  *   one tab; `browser`: nobody can loosen one site, so the browser is loose for as long as this lasts
  * @property {string} pattern
  * @property {number} tab it ends with
- * @property {number} from ms of the epoch
+ * @property {number} seen when it was last looked at, ms of the epoch
  * @property {number} until ms of the epoch */
 
 /** @typedef {object} Known
@@ -50,20 +50,32 @@ export const initial = (family) => ({
 /** @type {Record<Hand, Level>} */
 const handLevels = {open: 'unrestricted', route: 'default_route_only', locked: 'force_proxy'};
 
+/** The administrator's choice counts instead of the person's, and leaves that as it was.
+ * @param {Known} known @returns {Hand} */
+export const handOf = ({settings, hand}) =>
+  settings.mode === null ? hand : settings.mode === 'open' ? 'open' : 'locked';
+
 /** Nobody watches the network: only levels that hold whatever it does may stay.
  * @param {Known} known @returns {Level} */
-export function wishAlone({hand, wish}) {
+export function wishAlone(known) {
+  const hand = handOf(known);
   if (hand !== 'locked') return handLevels[hand];
-  return isLooser(wish, 'force_proxy') ? 'force_proxy' : wish;
+  return stricter(known.wish, 'force_proxy');
 }
 
-/** The administrator's least level, by both ways that one can state it.
+/** The administrator's least level, by all ways that one can state it.
  * @param {Known} known @returns {Level} */
-export const floorOf = ({settings, state}) =>
-  stricter(settings.floor ?? levels[0], state?.floor ?? levels[0]);
+export function floorOf({settings, state}) {
+  const fixed = state?.mode_fixed === true && state.mode === 'locked';
+  /** @type {(Level | null | undefined)[]} */
+  const all = [settings.floor, settings.mode === 'locked' ? 'force_proxy' : null, state?.floor,
+    fixed ? state.mode_level ?? 'force_proxy' : null];
+  return all.map((one) => one ?? levels[0]).reduce(stricter);
+}
 
 /** @param {Known} known @returns {string} the mode that the popup shows */
-export const modeOf = ({host, state, hand}) => (host === 'connected' && state ? state.mode : hand);
+export const modeOf = (known) =>
+  (known.host === 'connected' && known.state ? known.state.mode : handOf(known));
 
 /** A proxy hides an address as a tunnel does, and WebRTC would go around it.
  * @param {Known} known */
@@ -76,7 +88,7 @@ export const isExcepted = ({exceptions}) => exceptions.some(({kind}) => kind ===
  * @param {Known} known @returns {Level} */
 export function target(known) {
   let level = known.wish;
-  if (proxyCounts(known) || known.settings.mode === 'locked') level = stricter(level, 'force_proxy');
+  if (proxyCounts(known)) level = stricter(level, 'force_proxy');
   if (isExcepted(known) && isLooser('default_route_only', level)) level = 'default_route_only';
   if (known.closing) level = stricter(level, 'force_proxy');
   return stricter(level, floorOf(known));

@@ -99,9 +99,9 @@ async function runNow(as, servers) {
  * provider's. @param {string[]} servers */
 async function linksOfThisMachine([server]) {
   if (!raw?.state) return null;
-  const links = (/** @type {string} */ stun) => background.probe(stun).then((one) => one.links);
+  const links = (/** @type {string | undefined} */ stun) => background.probe(stun).then((one) => one.links);
   // A server that the host cannot find is no reason to know nothing of the machine.
-  return links(server ? short(server) : '').catch(() => links('')).catch(() => null);
+  return links(server && short(server)).catch(() => links(undefined)).catch(() => null);
 }
 
 /** @returns {Promise<() => void>} ends the recording */

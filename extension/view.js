@@ -55,7 +55,8 @@ function facts(known) {
   const read = reading !== null && reading.control !== 'unknown';
   return {level, read, held: holder(known), alone: host !== 'connected',
     leaking: read && isLooser(level, reachable(family, target(known))),
-    excepted: known.exceptions.find(({kind}) => kind === 'browser'),
+    excepted: known.exceptions.find(({kind}) => kind === 'browser' && isLooser(level, 'force_proxy')),
+    sites: host === 'connected' && (known.state?.sites?.list ?? []).length > 0,
     stale: read && level !== levels[0] ? stale.length : 0};
 }
 
@@ -73,7 +74,7 @@ function iconOf({level, read, held, alone, leaking, excepted, stale}) {
 
 /** @param {Facts} facts @returns {Words} */
 function tipOf(facts) {
-  const {level, read, held, alone, leaking, excepted, stale} = facts;
+  const {level, read, held, alone, leaking, excepted, stale, sites} = facts;
   if (!read) return {key: 'tip_unread'};
   if (leaking) return {key: 'tip_leaking'};
   if (stale > 0) return {key: 'tip_stale'};
@@ -81,7 +82,7 @@ function tipOf(facts) {
   if (held === 'policy' || held === 'other') return {key: `tip_${held}`};
   const kind = level === levels[0] ? 'open' : level === 'default_route_only' ? 'route' : 'locked';
   if (alone) return {key: {open: 'tip_alone_open', route: 'tip_route_alone', locked: 'tip_alone'}[kind]};
-  return {key: `tip_${kind}`};
+  return {key: kind === 'locked' && sites ? 'tip_locked_but_sites' : `tip_${kind}`};
 }
 
 /** @param {Known} known @param {Facts} facts @returns {Words} */

@@ -34,7 +34,7 @@ before(async () => {
   host.state = plainState();
   host.probed = [hostLinks[0]];
   extension = await withTestPermission();
-  chromium = await launchChromium({host: fakeHost, env: host.env, extensions: [extension]});
+  chromium = await launchChromium({host: fakeHost, env: host.env, extensions: [extension], welcome: true});
   worker = await chromium.worker();
   await host.link();
 }, {timeout: 60_000});
@@ -72,8 +72,8 @@ async function stateIs(state, value) {
 }
 
 test('the first install opens the welcome page, which says what is done', async () => {
-  const target = await chromium.browser.waitForTarget((one) => one.url().endsWith('/welcome.html'), {timeout: 10_000});
-  const page = await target.asPage();
+  const page = await until(async () => (await chromium.browser.pages())
+    .find((one) => one.url().endsWith('/welcome.html')), 'the welcome page');
   await untilText(page, /It is there and talks to this browser/, 'host_is');
   assert.notEqual(await page.$('#host[data-done]'), null);
   assert.equal(await page.$('#private[data-done]'), null);

@@ -12,10 +12,12 @@ export const chromiumPath = process.env.ICELOCK_CHROMIUM ?? '/usr/bin/chromium';
 
 /** Starts Chromium. `host` is the program behind icelock.host, or nothing for none installed;
  * `profile` reuses a folder, which is then the caller's to remove; `extensions` loads these folders instead, or
- * with true none but those that `profile` and `args` have.
+ * with true none but those that `profile` and `args` have. In a profile of its own the welcome page is waited for:
+ * it would come in front of a test's page, which then draws nothing. It is put away unless `welcome` keeps it.
  * @param {{host?: string, profile?: string, extensions?: string[] | true, args?: string[],
- *   env?: NodeJS.ProcessEnv, zoom?: number}} [options] */
-export async function launchChromium({host, profile, extensions, args = [], env = {}, zoom = 1} = {}) {
+ *   env?: NodeJS.ProcessEnv, zoom?: number, welcome?: boolean}} [options] */
+export async function launchChromium({host, profile, extensions, args = [], env = {}, zoom = 1,
+  welcome = false} = {}) {
   const folder = profile ?? await mkdtemp(join(tmpdir(), 'icelock-chromium-'));
   if (host) await registerHost(folder, host);
   await choose(folder, zoom);
@@ -25,6 +27,7 @@ export async function launchChromium({host, profile, extensions, args = [], env 
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
       '--disable-component-update', '--disable-sync', ...args],
   });
+  if (!profile && extensions !== true) await greeted(browser, welcome);
   return {
     browser, profile: folder,
     worker: () => workerOf(browser),
@@ -37,6 +40,12 @@ export async function launchChromium({host, profile, extensions, args = [], env 
       if (!profile) await rm(folder, {recursive: true, force: true, maxRetries: 5});
     },
   };
+}
+
+/** @param {import('puppeteer-core').Browser} browser @param {boolean} kept */
+async function greeted(browser, kept) {
+  const target = await browser.waitForTarget((one) => one.url().endsWith('/welcome.html'), {timeout: 20_000});
+  if (!kept) await (await target.page())?.close();
 }
 
 /** Clicks the toolbar button while this page's tab is in front, as a person does, so that `activeTab` is given.

@@ -85,6 +85,8 @@ class FakeSetting {
   /** @type {unknown} */
   own = undefined;
   broken = false;
+  /** What private windows have that differs. @type {{value: unknown, levelOfControl: string} | null} */
+  inPrivate = null;
 
   /** @param {string} name @param {unknown} value @param {unknown[][]} log */
   constructor(name, value, log) {
@@ -105,9 +107,11 @@ class FakeSetting {
     this.become(value);
   }
 
-  async get() {
-    this.log.push(['get', this.name]);
+  /** @param {{incognito?: boolean}} [details] */
+  async get({incognito = false} = {}) {
+    if (!incognito) this.log.push(['get', this.name]);
     if (this.broken) throw new Error('the browser refused');
+    if (incognito && this.inPrivate) return this.inPrivate;
     return {value: this.value, levelOfControl: this.control};
   }
 

@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {createControl} from '../../../extension/control.js';
-import {begin} from '../lib/background.mjs';
-import {createBrowser, stateAt} from '../lib/fake_browser.mjs';
+import {again, begin} from '../lib/background.mjs';
+import {createBrowser, goodHost, stateAt} from '../lib/fake_browser.mjs';
 import {clockOfEachTest, flush} from '../lib/fake_clock.mjs';
 
 const locked = 'disable_non_proxied_udp';
@@ -94,4 +94,82 @@ test('idle and locked: no alarm and no timer', async () => {
   browser.log.length = 0;
   await clock.pass(24 * 3_600_000);
   assert.deepEqual(browser.log, []);
+});
+
+test('a managed mode: a host that dies leaves nothing loose, and the person\'s own choice is not touched', async () => {
+  for (const [mode, value] of [['auto', locked], ['locked', locked], ['open', 'default']]) {
+    const {browser} = await begin({managed: {mode}, state: stateAt('unrestricted', {mode})});
+    browser.installed = false;
+    browser.port.end();
+    await clock.pass(2100);
+    assert.equal(browser.policy.value, value, mode);
+    assert.notEqual(browser.shown.icon, 'leaking', mode);
+    assert.equal(browser.local.content.hand, undefined, mode);
+  }
+});
+
+test('a managed mode that changes is asked for again, and ends when the policy does', async () => {
+  const {browser} = await begin({managed: {mode: 'open'}, state: stateAt('unrestricted')});
+  const change = async (/** @type {object} */ managed) => {
+    browser.managed.content = managed;
+    browser.ext.storage.onChanged.fire({mode: {}}, 'managed');
+    await flush();
+  };
+  await change({mode: 'auto', floor: 'unrestricted'});
+  browser.port.say({v: 1, event: 'state', serial: 5, state: stateAt('unrestricted', {mode: 'open'})});
+  await flush();
+  await change({mode: 'locked'});
+  assert.deepEqual(browser.port.asked('set_mode').map(({mode}) => mode), ['open', 'locked']);
+  assert.equal(browser.policy.value, locked);
+  const alone = await begin({installed: false, managed: {mode: 'open'}});
+  assert.equal(alone.browser.policy.value, 'default');
+  alone.browser.managed.content = {};
+  alone.browser.ext.storage.onChanged.fire({mode: {}}, 'managed');
+  await flush();
+  assert.equal(alone.browser.policy.value, locked);
+});
+
+test('Locked by hand is asked of the host that comes back, by the next background too', async () => {
+  const {browser} = await begin({installed: false});
+  const popup = browser.openPopup();
+  popup.onMessage.fire({mode: 'locked'});
+  await flush();
+  const next = await again(browser, {state: stateAt('unrestricted', {mode: 'open'})});
+  assert.deepEqual(next.browser.port.asked('set_mode').map(({mode}) => mode), ['locked']);
+  assert.equal(next.browser.policy.value, locked);
+  next.browser.port.say({v: 1, event: 'state', serial: 5, state: stateAt('force_proxy', {mode: 'locked'})});
+  await flush();
+  assert.equal(next.browser.local.content.lockAsked, false);
+});
+
+test('Locked by hand ends where the host refuses it', async () => {
+  const {browser} = await begin({installed: false, local: {lockAsked: true}});
+  const good = goodHost({state: stateAt('unrestricted', {mode: 'open'})});
+  const refusal = {v: 1, ok: false, code: 'not_permitted', what: 'no', object: ''};
+  browser.answer = (frame, port) => frame.op !== 'set_mode' ? good(frame, port) :
+    setImmediate(() => port.say({...refusal, id: frame.id}));
+  browser.installed = true;
+  await clock.pass(10_000);
+  assert.equal(browser.policy.value, 'default');
+  assert.equal(browser.local.content.lockAsked, false);
+  assert.equal(browser.port.asked('set_mode').length, 1);
+});
+
+test('private windows that another extension opened are the level that is shown', async () => {
+  const {browser} = await begin({state: stateAt('force_proxy')});
+  browser.policy.inPrivate = {value: 'default', levelOfControl: 'controlled_by_other_extensions'};
+  browser.policy.onChange.fire({});
+  await flush();
+  assert.equal(browser.shown.icon, 'leaking');
+  assert.deepEqual([browser.port.asked('report').at(-1)].map((one) => [one.level, one.level_of_control]),
+    [['unrestricted', 'controlled_by_other_extensions']]);
+});
+
+test('a chore that fails keeps nothing from being locked', async () => {
+  const {browser} = await begin({family: 'firefox', installed: false, local: {hand: 'open'}});
+  browser.ext.scripting.getRegisteredContentScripts = () => Promise.reject(new Error('gone'));
+  browser.managed.content = {floor: 'force_proxy'};
+  browser.ext.storage.onChanged.fire({floor: {}}, 'managed');
+  await flush();
+  assert.equal(browser.policy.value, 'proxy_only');
 });

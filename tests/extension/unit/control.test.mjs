@@ -106,6 +106,8 @@ test('frames that cannot be acted on make the host unusable, and lock', async ()
     {v: 1, event: 'state', serial: 2, state: {...good, decision: undefined}},
     {v: 1, event: 'state', serial: 2, state: {...good, reasons: [null]}},
     {v: 1, event: 'state', serial: 2, state: {...good, browsers: [{id: 'x'}]}},
+    ...[5, {}, true, [7], null].map((modes) => ({v: 1, event: 'state', serial: 2, state: {...good, modes}})),
+    {v: 1, event: 'state', serial: 2, state: {...good, mode_level: 'x'}},
   ];
   for (const frame of frames) {
     const {browser} = await begin({state: good});
@@ -303,7 +305,7 @@ test('no host: locked, and Open and Locked work by hand', async () => {
   popup.onMessage.fire({mode: 'locked'});
   await flush();
   assert.equal(browser.policy.value, locked);
-  assert.deepEqual(browser.local.content, {hand: 'locked'});
+  assert.deepEqual(browser.local.content, {hand: 'locked', lockAsked: true});
 });
 
 test('no host: Open by hand is kept over a browser start, after the lock', async () => {

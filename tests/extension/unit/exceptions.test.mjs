@@ -92,9 +92,18 @@ test('a floor that comes later ends what is looser', async () => {
   assert.deepEqual(browser.session.content.exceptions, []);
 });
 
+test('never below a mode that the administrator fixed', async () => {
+  const fixed = stateAt('force_proxy', {mode: 'locked', mode_fixed: true});
+  for (const options of [{managed: {mode: 'locked'}}, {state: fixed}]) {
+    const {browser, popup} = await told(allow('hour'), options);
+    assert.equal(popup.sent.at(-1).site.way, 'floor');
+    assert.equal(browser.policy.value, locked);
+  }
+});
+
 test('nonsense in the storage is no exception, and stops nothing', async () => {
   const {browser} = await begin({tabs, state: stateAt('force_proxy'), session: {kept: {a: 7}, exceptions: [null, 7, {},
-    {kind: 'browser', pattern: '*', tab: 4, from: 0, until: 9e15}, {kind: 'browser', pattern, tab: 4, from: null}]}});
+    {kind: 'browser', pattern: '*', tab: 4, seen: 0, until: 9e15}, {kind: 'browser', pattern, tab: 4, seen: null}]}});
   assert.deepEqual([browser.policy.value, browser.shown.icon, browser.port.asked('report').length > 0],
     [locked, 'locked', true]);
 });
@@ -145,7 +154,10 @@ test('a browser that was restarted is locked, also when a tab has the same id', 
 
 test('a clock that is set back does not make it longer', async () => {
   const {browser} = await told(allow('hour'));
-  browser.session.content.exceptions[0].from = Date.now() + 2 * minute;
+  await clock.pass(50 * minute);
+  const [{seen}] = browser.session.content.exceptions;
+  assert.ok(Date.now() - seen <= 2 * minute, 'what counts is when it was last looked at');
+  browser.session.content.exceptions[0].seen = Date.now() + 2 * minute;
   assert.equal((await again(browser, {state: stateAt('force_proxy')})).browser.policy.value, locked);
 });
 
@@ -187,6 +199,18 @@ test('a call at the service is a lease: renewed while its tab lives, given back 
   assert.deepEqual(browser.local.content.leases, []);
   await clock.pass(30 * minute);
   assert.equal(browser.port.asked('allow').length, 3);
+});
+
+test('a call that was ended at the service, by whomever, is not asked for again', async () => {
+  const {browser, host} = await told(allow('call'), {state: withSites([])});
+  for (const [serial, list] of /** @type {[number, object[]][]} */ ([[2, [site()]], [3, []]])) {
+    host.state = withSites(/** @type {any} */ (list));
+    browser.port.say({v: 1, event: 'state', serial, state: host.state});
+    await flush();
+  }
+  await clock.pass(30 * minute);
+  assert.equal(browser.port.asked('allow').length, 1);
+  assert.deepEqual(browser.local.content.leases, []);
 });
 
 test('a lease of a browser that died is given back at the next start', async () => {

@@ -58,7 +58,8 @@ function spoil(thing, depth = 0) {
 
 const states = ['unrestricted', 'default_route_only', 'force_proxy', 'disabled'].map((level) => stateAt(level, {
   sites: {possible: true, list: [{pattern: 'https://a.b', level: 'default_route_only', seconds_left: 9, by: 'you'}]},
-  browsers: [{id: 'chromium', problems: ['x']}], service: {present: true}}));
+  modes: ['auto', 'open'], mode_fixed: false, mode_level: 'force_proxy', service: {present: true},
+  browsers: [{id: 'chromium', problems: ['x']}]}));
 
 test('a hostile host', async (context) => {
   let loose = 0;

@@ -77,3 +77,17 @@ test('follows the switch', async () => {
   await flush();
   assert.equal(listeners.size, 0);
 });
+
+test('a permission that is gone before the listener keeps nothing from being locked', async () => {
+  const {browser} = make();
+  createControl(browser.ext);
+  await flush();
+  assert.equal(browser.policy.value, 'default');
+  delete browser.ext.webRequest;
+  await browser.local.set({settings: {holdStart: false}});
+  await flush();
+  browser.managed.content = {floor: 'force_proxy'};
+  browser.ext.storage.onChanged.fire({floor: {}}, 'managed');
+  await flush();
+  assert.equal(browser.policy.value, 'proxy_only');
+});

@@ -91,7 +91,7 @@ test('a connection from before the lock is a leak', () => {
 
 /** @param {Partial<import('../../../extension/state.js').Exception>} [changes] */
 const exception = (changes = {}) => ({kind: /** @type {const} */ ('browser'), pattern: 'https://meet.example', tab: 4,
-  from: now, until: now + 3_540_000, ...changes});
+  seen: now, until: now + 3_540_000, ...changes});
 
 test('an exception of the browser loosens it, shows the minutes, and ends with its time', () => {
   const loose = known({exceptions: [exception()], reading: reading('default_route_only')});
@@ -100,6 +100,18 @@ test('an exception of the browser loosens it, shows the minutes, and ends with i
   assert.deepEqual([icon, badge, sentence.key, tip], ['open', '59m', 'effect_excepted',
     {key: 'tip_excepted', args: ['meet.example']}]);
   assert.equal(target(known({exceptions: [exception({kind: 'service'})]})), 'force_proxy');
+});
+
+test('an exception that a policy keeps from having any effect is not shown as open', () => {
+  const held = known({exceptions: [exception()], reading: reading('force_proxy', 'not_controllable')});
+  assert.deepEqual([view(held).icon, view(held).badge], ['policy', '']);
+});
+
+test('locked but for sites that were let through: the tip says that there are some', () => {
+  const sites = {possible: true, list: [{pattern: 'https://meet.example'}]};
+  const one = known({state: /** @type {any} */ (hostState({sites}))});
+  assert.equal(view(one).tip.key, 'tip_locked_but_sites');
+  assert.equal(view(known()).tip.key, 'tip_locked');
 });
 
 test('nothing goes below a floor, whoever stated it', () => {
@@ -209,7 +221,7 @@ test('every message that can be asked for exists', () => {
     ...levels.map((level) => `effect_${level}`), ...levels.slice(1).map((level) => `wanted_${level}`),
     ...['unread', 'unknown', 'leaking', 'excepted', 'stale', 'stale_one', 'route_by_hand'].map((at) => `effect_${at}`),
     ...['unread', 'locked', 'route', 'route_alone', 'open', 'alone', 'alone_open', 'leaking', 'stale', 'policy',
-      'other', 'excepted'].map((at) => `tip_${at}`),
+      'other', 'excepted', 'locked_but_sites'].map((at) => `tip_${at}`),
     ...hosts.map((host) => `host_${host}`), ...['set', 'declared', 'unreadable'].map((proxy) => `proxy_${proxy}`),
     'held_by_policy', 'held_by_service', 'held_by_other', 'no_such_level', 'private_not_covered',
     ...['below_floor', 'busy', 'not_found', 'not_permitted', 'timeout', 'unavailable'].map((code) => `error_${code}`)];
