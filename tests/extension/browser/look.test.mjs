@@ -193,15 +193,18 @@ for (const locale of locales) {
   });
 }
 
-test('without a host', async () => {
-  const chromium = await launchChromium({extensions: [extension]});
+test('without a host, and without a permission that a switch needs', async () => {
+  const chromium = await launchChromium();
   try {
+    const worker = await chromium.worker();
+    await worker.evaluate(() => chrome.storage.local.set({settings: {watchConnections: true}}));
     for (const name of ['welcome', 'options', 'test']) {
       const page = await chromium.page(`${name}.html`);
       await page.waitForFunction(() => document.querySelector('#sentence')?.textContent);
       if (name === 'welcome') {
         await page.waitForSelector('#host_get', {visible: true});
       }
+      if (name === 'options') await page.waitForSelector('.missing button', {visible: true});
       await look(page, `${name}-alone`);
       await page.close();
     }
