@@ -13,10 +13,9 @@
 
 #include "app/machine_link.h"
 #include "app/paint.h"
+#include "app/policy_wanted.h"
 #include "app/policy_work.h"
 #include "app/verbs.h"
-#include "guard/settings.h"
-#include "guard/settings_document.h"
 #include "ipc/frame_client.h"
 #include "policy/browsers.h"
 
@@ -117,52 +116,6 @@ void print_outcome(const PolicyOptions& options, const Outcome& outcome, std::st
   }
 }
 
-// What an earlier document stated and this one leaves out goes back. What the service writes by
-// itself is no document's to take back. Who cannot read the ledger gets another plan, and is told.
-Result<void> add_left_out(const std::filesystem::path& root, policy::Wanted& wanted) {
-  const auto admins =
-      guard::load_settings({.admin = root / "etc/icelock/icelock.json", .user = {}});
-  const bool service_writes = !admins || admins->manage_policies;
-  auto done = policy::Store(root).add_left_out(wanted, service_writes);
-  if (!done && done.error().code == Code::not_permitted) return {};
-  return done;
-}
-
-// A document is for the browsers that are installed, and for those that it names.
-Result<policy::Wanted> wanted_by_document(const PolicyOptions& options) {
-  const auto document = guard::load_policy_document(options.document);
-  if (!document) return std::unexpected(document.error());
-  std::vector<const Browser*> browsers;
-  for (const Browser& browser : policy::browsers()) {
-    const bool chosen = std::ranges::find(options.browsers, browser.id) != options.browsers.end();
-    const bool meant = document->browsers.contains(std::string(browser.id)) ||
-                       policy::is_installed(browser, options.root);
-    if (options.browsers.empty() ? meant : chosen) browsers.push_back(&browser);
-  }
-  policy::Wanted wanted = document->wanted(browsers);
-  // The guard's settings are for the machine, not for a browser.
-  if (options.browsers.empty() && !document->settings.empty()) {
-    wanted[std::string(policy::settings_id)].settings = document->settings;
-  }
-  if (options.browsers.empty()) {
-    if (auto done = add_left_out(options.root, wanted); !done) {
-      return std::unexpected(done.error());
-    }
-  }
-  if (wanted.empty()) {
-    return fail(Code::not_found, "the document is about no browser that is installed",
-                options.document.string());
-  }
-  return wanted;
-}
-
-Result<policy::Wanted> wanted(const PolicyOptions& options) {
-  if (!options.document.empty()) return wanted_by_document(options);
-  const auto browsers = chosen_browsers(options.root, options.browsers);
-  if (!browsers) return std::unexpected(browsers.error());
-  return same_level(*browsers, options.level.value_or(default_level));
-}
-
 // sudo's word, which only root could have made up.
 std::optional<uid_t> sudo_uid() {
   const char* text = std::getenv("SUDO_UID");
@@ -198,7 +151,7 @@ std::optional<Result<Outcome>> by_service(const PolicyOptions& options, std::str
 Result<Outcome> apply(const PolicyOptions& options) {
   ipc::Json arguments = {{"fingerprint", options.fingerprint}};
   if (!options.document.empty()) {
-    const auto said = wanted_by_document(options);
+    const auto said = wanted(options);
     if (!said) return std::unexpected(said.error());
     arguments["policy"] = wanted_json(*said);
   }
@@ -289,6 +242,10 @@ int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err)
   if (!levels) return report(options, levels.error(), out, err);
   auto plan = policy::Store(options.root).plan(*levels);
   if (!plan) return report(options, plan.error(), out, err);
+  if (!plan->changes.empty()) {
+    auto& notes = plan->changes.front().notes;
+    for (std::string& note : machine_notes(options)) notes.push_back(std::move(note));
+  }
   const bool pending = plan->pending();
   const std::string verdict = pending ? next_step(options, *plan) : "Nothing to do.";
   print_outcome(options, {std::move(*plan), false, {}, {}}, verdict, out, err);

@@ -103,6 +103,7 @@ Result<policy::WantedPolicy> settings_of(const Json& asked) {
     return std::unexpected(checked.error());
   }
   policy::WantedPolicy wanted(Level::unrestricted);
+  wanted.states_level = false;
   for (const auto& [key, value] : asked.items()) wanted.settings[key] = value.dump();
   return wanted;
 }

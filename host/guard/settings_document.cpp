@@ -46,12 +46,24 @@ Result<void> add_preset(PolicyDocument& document, const std::string& preset) {
 
 // The service would hold exceptions of its own to the floor; a document that contradicts itself is
 // not for anybody to guess at.
-bool goes_below(const PolicyDocument& document, Level floor) {
-  const auto looser = [&](Level level) { return level < floor; };
-  return (document.level && looser(*document.level)) ||
-         std::ranges::any_of(document.browsers,
-                             [&](const auto& one) { return looser(one.second); }) ||
-         std::ranges::any_of(document.sites, looser, &policy::SiteException::level);
+std::optional<std::string_view> contradiction(const PolicyDocument& document,
+                                              const nlohmann::ordered_json& object) {
+  const auto none = nlohmann::ordered_json::object();
+  const auto told = object.value("extension", none).value("settings", none);
+  if (object.contains("floor")) {
+    const Level floor = level_of(object.at("floor"));
+    if (goes_below(document, floor)) return "a level, a browser or a site is looser than \"floor\"";
+    if (told.contains("floor") && level_of(told.at("floor")) < floor) {
+      return "the \"floor\" of the extension's settings is looser than \"floor\"";
+    }
+  }
+  if (object.contains("modes") && told.contains("mode")) {
+    const auto& modes = object.at("modes");
+    if (std::ranges::find(modes, told.at("mode")) == modes.end()) {
+      return "the \"mode\" of the extension's settings is none of \"modes\"";
+    }
+  }
+  return std::nullopt;
 }
 
 void take_extension(PolicyDocument& document, const nlohmann::ordered_json& extension) {
@@ -78,6 +90,14 @@ void take_extension(PolicyDocument& document, const nlohmann::ordered_json& exte
 }
 
 }  // namespace
+
+bool goes_below(const PolicyDocument& document, Level floor) {
+  const auto looser = [&](Level level) { return level < floor; };
+  return (document.level && looser(*document.level)) ||
+         std::ranges::any_of(document.browsers,
+                             [&](const auto& one) { return looser(one.second); }) ||
+         std::ranges::any_of(document.sites, looser, &policy::SiteException::level);
+}
 
 policy::Wanted PolicyDocument::wanted(const std::vector<const policy::Browser*>& some) const {
   policy::Wanted result;
@@ -126,9 +146,8 @@ Result<PolicyDocument> load_policy_document(const std::filesystem::path& path) {
   for (const auto& [field, key] : settings_keys) {
     if (object->contains(field)) document.settings[std::string(key)] = object->at(field).dump();
   }
-  if (object->contains("floor") && goes_below(document, level_of(object->at("floor")))) {
-    return fail(Code::bad_settings, "a level, a browser or a site is looser than \"floor\"",
-                path.string() + ":1");
+  if (const auto wrong = contradiction(document, *object)) {
+    return fail(Code::bad_settings, std::string(*wrong), path.string() + ":1");
   }
   document.private_windows = object->contains("privateWindows");
   if (object->contains("extension")) take_extension(document, object->at("extension"));

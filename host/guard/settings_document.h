@@ -27,6 +27,9 @@ struct PolicyDocument {
   policy::Wanted wanted(const std::vector<const policy::Browser*>& browsers) const;
 };
 
+/// Whether it gives any browser or site a level that is looser than this one.
+bool goes_below(const PolicyDocument& document, Level floor);
+
 /// Errors: not_found; bad_settings, with the key and the line; those of read_file.
 Result<PolicyDocument> load_policy_document(const std::filesystem::path& path);
 

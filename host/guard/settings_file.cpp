@@ -11,6 +11,7 @@
 #include <valijson/validator.hpp>
 
 #include "base/file.h"
+#include "policy/json_parse.h"
 #include "policy/sites.h"
 
 namespace icelock::guard {
@@ -68,12 +69,16 @@ Result<Parsed> parse(const std::string& text, const Place& place) {
   int line = 1;
   std::optional<std::string> twice;
   bool too_deep = false;
+  policy::KeysTwice keys;
   const ordered_json::parser_callback_t note = [&](int depth, json::parse_event_t event,
                                                    ordered_json& value) {
     too_deep = too_deep || depth > deepest;
-    if (event == json::parse_event_t::key && depth == 1 && !twice) {
+    if (event == json::parse_event_t::object_start) {
+      keys.begin_object(depth);
+    } else if (event == json::parse_event_t::key && !twice) {
       const auto& key = value.get_ref<const std::string&>();
-      if (!parsed.lines.emplace(key, line).second) twice = key;
+      if (keys.is_second(depth, key)) twice = key;
+      if (depth == 1) parsed.lines.emplace(key, line);
     }
     return !too_deep && !twice;
   };

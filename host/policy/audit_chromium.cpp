@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "policy/audit_rules.h"
@@ -60,20 +59,6 @@ bool is_watched(const Browser& browser, std::string_view key) {
   return key == browser.level_key || key == chromium_url_key || key == local_ips_key ||
          key == allowlist_key || key == blocklist_key || key == event_log_key ||
          key == port_range_key;
-}
-
-std::set<std::string> keys_twice(std::string_view text) {
-  std::set<std::string> seen;
-  std::set<std::string> twice;
-  const json::parser_callback_t note = [&](int depth, json::parse_event_t event, json& value) {
-    if (event == json::parse_event_t::key && depth == 1) {
-      const auto& key = value.get_ref<const std::string&>();
-      if (!seen.insert(key).second) twice.insert(key);
-    }
-    return true;
-  };
-  [[maybe_unused]] const json value = json::parse(text, note, false, true);
-  return twice;
 }
 
 void Folder::read() {

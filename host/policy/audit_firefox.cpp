@@ -61,6 +61,8 @@ void File::judge(const std::optional<std::string>& bytes, BrowserAudit& row) {
            "Lock the preferences of media.peerconnection.ice instead.");
     }
   }
+  for (const std::string& key : keys_twice(*bytes))
+    note("key_twice", key, "Firefox takes the last one");
   for_extension_ = firefox_leaves_to_extension(*bytes);
   const json* preferences = member(*policies, "Preferences");
   if (preferences == nullptr || !preferences->is_object()) return;
@@ -100,7 +102,7 @@ void File::judge_value(const std::string& pref, const json& value) {
   if (pref == obfuscate && !on) {
     note("firefox_mdns_off", pref, "pages are given plain local addresses");
   }
-  if (pref == exempt && value != "") {
+  if (pref == exempt && value != json("")) {
     note("local_ips_allowed", pref, value.dump() + " are given plain local addresses");
   }
 }

@@ -58,4 +58,28 @@ std::optional<nlohmann::json> parse_lenient(std::string_view text) {
   return parse(without_trailing_commas(text), true);
 }
 
+void KeysTwice::begin_object(int depth) {
+  keys_.resize(static_cast<std::size_t>(depth));
+  keys_.emplace_back();
+}
+
+bool KeysTwice::is_second(int depth, const std::string& key) {
+  return !keys_.at(static_cast<std::size_t>(depth) - 1).insert(key).second;
+}
+
+std::set<std::string> keys_twice(std::string_view text) {
+  using Event = nlohmann::json::parse_event_t;
+  std::set<std::string> twice;
+  KeysTwice keys;
+  const auto note = [&](int depth, Event event, nlohmann::json& value) {
+    if (event == Event::object_start) keys.begin_object(depth);
+    if (event != Event::key) return true;
+    const auto& key = value.get_ref<const std::string&>();
+    if (keys.is_second(depth, key)) twice.insert(key);
+    return true;
+  };
+  [[maybe_unused]] const auto value = nlohmann::json::parse(text, note, false, true);
+  return twice;
+}
+
 }  // namespace icelock::policy

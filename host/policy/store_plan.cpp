@@ -36,12 +36,18 @@ WantedPolicy wanted_for(const Target& target, const Wanted& wanted,
     notes.push_back(std::string(other.browser->name) + " reads the same file" +
                     (found == wanted.end() ? " and obeys it too" : ""));
     if (found == wanted.end()) continue;
-    std::erase_if(result.sites, [&](const SiteException& site) {
+    if (!result.extension) result.extension = found->second.extension;
+    if (!found->second.states_level) continue;
+    if (!result.states_level) result.sites = found->second.sites;
+    const auto taken = std::erase_if(result.sites, [&](const SiteException& site) {
       const auto& others = found->second.sites;
       return std::find(others.begin(), others.end(), site) == others.end();
     });
-    if (!result.extension) result.extension = found->second.extension;
-    result.states_level = result.states_level || found->second.states_level;
+    if (taken > 0) {
+      notes.push_back("exceptions are left out that " + std::string(other.browser->name) +
+                      ", which reads the same file, is not to have");
+    }
+    result.states_level = true;
     if (found->second.level <= result.level) continue;
     result.level = found->second.level;
     notes.emplace_back("the file says what that browser is to have, ");
@@ -80,10 +86,12 @@ Result<void> leave_out_sites(const Tree& tree, const Target& target, WantedPolic
 
 // What dpkg says is installed; running the browser to ask would be dearer, and root must not.
 std::optional<std::string> package_version(const Tree& tree, std::string_view package) {
-  auto file = package.empty() ? Result<std::optional<FileState>>(std::nullopt)
-                              : tree.read("var/lib/dpkg/status");
-  if (!file || !*file) return std::nullopt;
-  const std::string& text = (*file)->bytes;
+  if (package.empty()) return std::nullopt;
+  const auto file = tree.read("var/lib/dpkg/status");
+  if (!file) return std::nullopt;
+  const std::optional<FileState>& found = *file;
+  if (!found) return std::nullopt;
+  const std::string& text = found->bytes;
   const std::size_t start = text.find("Package: " + std::string(package) + "\nStatus: install ok ");
   if (start == text.npos || (start > 0 && text[start - 1] != '\n')) return std::nullopt;
   const std::string_view entry =
@@ -224,14 +232,15 @@ Result<Change> plan_target(const Tree& tree, const Target& target, const Wanted&
   change.after = std::move(*after);
   if (!before) {
     change.kind = Change::Kind::create;
-  } else if (change.before != change.after) {
-    change.kind = Change::Kind::replace;
-  } else if ((before->mode & readable) != readable) {
-    change.kind = Change::Kind::replace;
-    change.notes.emplace_back("the file is made readable for everybody, or it has no effect");
-  } else if (is_service_file(browser, upkeep) &&
-             (upkeep.again || before->mtime_ns != service_mtime_ns)) {
-    change.kind = Change::Kind::replace;
+  } else {
+    const bool same = change.before == change.after;
+    const bool closed = (before->mode & readable) != readable;
+    const bool untimely =
+        is_service_file(browser, upkeep) && (upkeep.again || before->mtime_ns != service_mtime_ns);
+    if (!same || closed || untimely) change.kind = Change::Kind::replace;
+    if (same && closed) {
+      change.notes.emplace_back("the file is made readable for everybody, or it has no effect");
+    }
   }
   if (auto done = describe(tree, target, bytes_of(before), change.after, change); !done) {
     return std::unexpected(done.error());

@@ -106,6 +106,43 @@ class Document(unittest.TestCase):
         self.assertEqual(own["WebRtcIPHandlingUrl"][0]["url"], "https://meet.example")
         self.assertEqual(self.run_verb("plan", document)[0], 0)
 
+    def test_sites_stay_where_the_other_reader_of_the_file_is_no_longer_named(self):
+        document = {"browsers": {"chromium": "force_proxy", "vivaldi": "force_proxy"},
+                    "sites": [{"pattern": "meet.example"}]}
+        self.assertEqual(self.apply_now(document)[0], 0)
+        del document["browsers"]["vivaldi"]
+        self.assertEqual(self.apply_now(document)[0], 0)
+        self.assertIn("WebRtcIPHandlingUrl", self.read(f"{trees.CHROMIUM}/{trees.OWN}"))
+
+    def test_a_choice_of_browsers_leaves_out_the_machines_settings_and_says_so(self):
+        notes = lambda *words: str([change["notes"] for change in self.run_verb("plan", *words)[1]["changes"]])
+        document = {"level": "force_proxy", **GUARD}
+        self.assertIn("whole machine: floor, hold_seconds, modes, protected", notes(document, "--browser", "chromium"))
+        self.assertNotIn("whole machine", notes(document))
+
+    def test_a_stricter_floor_of_the_machine_is_named(self):
+        self.machine.write(SETTINGS, '{"floor": "force_proxy"}')
+        notes = lambda level: str([change["notes"] for change in self.run_verb("plan", {"level": level})[1]["changes"]])
+        self.assertIn("stricter floor of /etc/icelock/icelock.json, force_proxy", notes("default_route_only"))
+        self.assertNotIn("floor", notes("force_proxy"))
+
+    def test_an_own_extension_is_added_to_those_that_the_admin_listed(self):
+        theirs = "p" * 32
+        self.machine.write(SETTINGS, json.dumps({"extensions": [theirs]}))
+        self.assertEqual(self.apply_now(EXTENSION)[0], 0)
+        self.assertEqual(self.managed()["extensions"], [theirs, ID])
+        self.assertEqual(self.run_verb("plan", EXTENSION)[0], 0)
+        self.assertEqual(self.run_verb("revert")[0], 0)
+        self.assertEqual(self.managed()["extensions"], [theirs])
+
+    def test_where_the_service_writes_the_policies_a_plan_says_so_too(self):
+        self.machine.write(SETTINGS, '{"manage_policies": true}')
+        for words in ((DOCUMENT,), (None, "--level", "force_proxy")):
+            for verb in (("plan",), ("apply", "--yes")):
+                code, answer = self.run_verb(verb[0], *words, *verb[1:])
+                self.assertEqual((code, answer["code"]), (1, "busy"), (verb, words))
+        self.assertEqual(self.run_verb("plan", {"floor": "force_proxy"})[0], 2)
+
     def test_who_cannot_see_all_is_sent_to_root_for_the_plan(self):
         if os.geteuid() != 0:
             self.skipTest("needs root")
@@ -158,6 +195,12 @@ class Document(unittest.TestCase):
                                                "settings": {"stunServers": ["a.example", "b\n[HKEY]"]}}}, "extension"),
                                ({"level": "disabled", "sites": [{"pattern": "*.example"}]}, "sites"),
                                ('{"level": "disabled", "level": "unrestricted"}', "level"),
+                               ('{"browsers": {"edge": "disabled", "edge": "unrestricted"}}', "edge"),
+                               ('{"level": "disabled", "sites": [{"pattern": "a.example"}, '
+                                '{"pattern": "b.example", "pattern": "c.example"}]}', "pattern"),
+                               ({"floor": "force_proxy", "extension": {
+                                   **EXTENSION["extension"], "settings": {"floor": "unrestricted"}}}, "extension's"),
+                               ({"modes": ["auto"], **EXTENSION}, "extension's"),
                                ("[]", "object"), ("{", "JSON")):
             for code, answer in (self.run_verb("plan", document), self.apply_now(document)):
                 self.assertEqual((code, answer["code"]), (6, "bad_settings"), document)

@@ -201,6 +201,16 @@ TEST_F(AuditTest, JudgesFirefoxPreferences) {
   EXPECT_THAT(found(), ElementsAre("value_type"));
 }
 
+TEST_F(AuditTest, NamesKeysThatStandTwiceInFirefoxsFileAtAnyDepth) {
+  firefox(R"("media.peerconnection.ice.proxy_only":{"Value":true,"Status":"locked",
+                                                    "Value":false})");
+  ASSERT_THAT(found(), Contains("key_twice"));
+  EXPECT_EQ(first("key_twice").key, "Value");
+  root_.write(firefox_file, R"({"policies":{"Preferences":{},"Preferences":{}}})");
+  ASSERT_THAT(found(), ElementsAre("key_twice"));
+  EXPECT_EQ(first("key_twice").key, "Preferences");
+}
+
 TEST_F(AuditTest, NamesFirefoxFilesThatSetNothing) {
   root_.write(firefox_file, R"({"policies":{},})");
   EXPECT_THAT(found(), ElementsAre("file_broken"));

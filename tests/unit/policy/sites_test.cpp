@@ -205,6 +205,26 @@ TEST(Sites, BrowsersThatShareAFileShareWhatBothAreToHave) {
     EXPECT_THAT(change.after, HasSubstr("meet.example")) << change.path;
     EXPECT_THAT(change.after, Not(HasSubstr("call.example"))) << change.path;
   }
+  EXPECT_THAT(
+      plan->changes.front().notes,
+      Contains(HasSubstr("exceptions are left out that Vivaldi, which reads the same file")));
+}
+
+TEST(Sites, ABrowserWithoutALevelTakesNoneFromTheFileThatItShares) {
+  const TempRoot root;
+  WantedPolicy nothing(Level::unrestricted);
+  nothing.states_level = false;
+  for (const auto& [with, without] : {std::pair("chromium", "vivaldi"), {"vivaldi", "chromium"}}) {
+    const auto plan =
+        Store(root.path()).plan({{with, {Level::force_proxy, {meet}}}, {without, nothing}});
+    ASSERT_TRUE(plan);
+    const auto shared = std::ranges::find_if(plan->changes, [](const Change& change) {
+      return change.kind != Change::Kind::none &&
+             change.path.string().find("/chromium/") != std::string::npos;
+    });
+    ASSERT_NE(shared, plan->changes.end());
+    EXPECT_THAT(shared->after, HasSubstr("meet.example")) << with;
+  }
 }
 
 }  // namespace
