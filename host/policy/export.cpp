@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "policy/export_parts.h"
+#include "policy/render.h"
 
 namespace icelock::policy {
 namespace {
@@ -133,20 +134,22 @@ Result<Export> export_linux(const Rendering& rendering) {
 // The console takes an object with the policies' own names and values (Google, "Set Chrome policies
 // using the Custom Configurations page").
 Result<Export> export_cloud(const Rendering& rendering) {
-  Export result;
+  Export result{{}, rendering.notes};
   std::vector<const Browser*> others;
+  bool extensions = false;
   for (const Rendered& one : rendering.browsers) {
     if (one.browser->id == "chrome" || one.browser->id == "edge") {
       OrderedJson values = one.values;
-      if (values.erase(std::string(third_party)) > 0) {
-        result.notes.emplace_back("settings of extensions are left out: set them at the extension");
-      }
+      extensions = values.erase(std::string(third_party)) > 0 || extensions;
       result.files.push_back({std::string(one.browser->id) + ".json", pretty(values)});
     } else {
       others.push_back(one.browser);
     }
   }
   add_left_out(result.notes, others);
+  if (extensions) {
+    result.notes.emplace_back("settings of extensions are left out: set them at the extension");
+  }
   return result;
 }
 
@@ -193,6 +196,14 @@ Result<Export> export_policy(const Wanted& wanted, std::string_view format) {
     return fail(Code::not_found, "none of these browsers has a place in this format",
                 std::string(format));
   }
+  const bool installs =
+      std::ranges::any_of(wanted, [](const auto& one) { return one.second.extension.has_value(); });
+  // The role looks at each machine and merges.
+  if (result && installs && format != "ansible") {
+    result->notes.push_back(std::string(extension_settings_key) +
+                            " is one value: where you set it already, merge the two, or one of "
+                            "them is lost");
+  }
   return result;
 }
 
@@ -222,6 +233,8 @@ void add_left_out(std::vector<std::string>& notes, const std::vector<const Brows
   std::string names;
   for (const Browser* browser : browsers) {
     names += (names.empty() ? "" : ", ") + std::string(browser->name);
+    const std::string start = std::string(browser->name) + ": ";
+    std::erase_if(notes, [&](const std::string& note) { return note.starts_with(start); });
   }
   if (!names.empty())
     notes.push_back("left out, because this format has no place for them: " + names);

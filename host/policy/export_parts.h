@@ -48,6 +48,7 @@ Result<Export> export_ansible(const Rendering& rendering);
 std::string pretty(const OrderedJson& value);
 /// For XML text and attribute values in double quotes.
 std::string xml_escaped(std::string_view text);
+/// Says that these have no place in a format, and takes away what is said about them.
 void add_left_out(std::vector<std::string>& notes, const std::vector<const Browser*>& browsers);
 bool is_list_of_strings(const OrderedJson& value);
 

@@ -133,12 +133,11 @@ const Template& template_of(const Browser& browser) {
   return *std::ranges::find(templates, browser.id, &Template::browser);
 }
 
-// The folder of a policy in Chromium's templates, by the beginning of its name (Chromium
-// policy_definitions/). The rest lies at the top.
-std::string category_of(const Browser& browser, std::string_view policy) {
+// The folder of a policy in the templates, by the beginning of its name (Chromium
+// policy_definitions/; mozilla/policy-templates, docs/oma-uris.md). The rest lies at the top.
+std::string category_of(std::string_view policy) {
   constexpr std::array<std::array<std::string_view, 2>, 3> folders = {
       {{"WebRtc", "WebRtc"}, {"Extension", "Extensions"}, {"NativeMessaging", "NativeMessaging"}}};
-  if (browser.family == BrowserFamily::firefox) return {};
   for (const auto& [start, folder] : folders) {
     if (policy.starts_with(start)) return "~" + std::string(folder);
   }
@@ -296,7 +295,7 @@ Result<Export> export_intune(const Rendering& rendering) {
                           {"description", "needs " + std::string(its.file) + ", taken in as " +
                                               std::string(its.area.substr(0, its.area.find('~')))},
                           {"omaUri", "./Device/Vendor/MSFT/Policy/Config/" + std::string(its.area) +
-                                         category_of(*one.browser, name) + "/" + name},
+                                         category_of(name) + "/" + name},
                           {"value", intune_value(*one.browser, name, value)}});
     }
   }

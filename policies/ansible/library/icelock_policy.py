@@ -9,6 +9,8 @@ import stat
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.icelock_json import (EXTENSIONS, Trouble, drop_key, is_kept, leaves, look_up, parse, same,
+                                               set_key, text_of)
 
 DOCUMENTATION = """
 module: icelock_policy
@@ -30,10 +32,6 @@ STATE = "/var/lib/icelock-ansible/state.json"
 LEDGER = "/var/lib/icelock/ledger.json"
 NEW = (0o644, os.geteuid(), os.getegid())  # mode and owner of a file that was not there
 READABLE = 0o444  # a file that the browser's user cannot read does nothing, without any sign
-
-
-class Trouble(Exception):
-    """What a person must look at; nothing was changed."""
 
 
 class File:
@@ -77,75 +75,6 @@ def read(path):
         return None
 
 
-def once(pairs):
-    keys = [key for key, _ in pairs]
-    if len(keys) != len(set(keys)):
-        raise ValueError("a key is there twice")
-    return dict(pairs)
-
-
-def no_constant(word):
-    raise ValueError("%s is no JSON" % word)
-
-
-def parse(data, path):
-    try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=once, parse_constant=no_constant)
-    except (ValueError, RecursionError) as problem:
-        raise Trouble("%s is not JSON that can be merged, and was left alone: %s" % (path, problem))
-    if not isinstance(value, dict):
-        raise Trouble("%s holds no JSON object, and was left alone" % path)
-    return value
-
-
-def same(one, other):
-    """As JSON: 1 is not true."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def text_of(value):
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
-
-
-def branches(way, value, depth):
-    if depth == 0 or not isinstance(value, dict):
-        return [(way, value)]
-    return [leaf for key, inner in value.items() for leaf in branches(way + (key,), inner, depth - 1)]
-
-
-def leaves(ours, merge):
-    """The keys that are ours, as paths: in Firefox's file the members of each policy, and extensions by their id."""
-    if not (merge and "policies" in ours):
-        return branches((), ours, 1)
-    return [leaf for name, policy in ours["policies"].items()
-            for leaf in branches(("policies", name), policy, 2 if name == "3rdparty" else 1)]
-
-
-def look_up(value, way):
-    for key in way:
-        if not isinstance(value, dict) or key not in value:
-            return None, False
-        value = value[key]
-    return value, True
-
-
-def set_key(value, way, new, path):
-    for key in way[:-1]:
-        value = value.setdefault(key, {})
-        if not isinstance(value, dict):
-            raise Trouble("%s: %s is no object, so the file was left alone" % (path, key))
-    value[way[-1]] = new
-
-
-def drop_key(value, way, before):
-    """Takes the key out, and objects that were made for it."""
-    look_up(value, way[:-1])[0].pop(way[-1])
-    for count in range(len(way) - 1, 0, -1):
-        if look_up(value, way[:count])[0] or look_up(before, way[:count])[1]:
-            return
-        look_up(value, way[:count - 1])[0].pop(way[count - 1])
-
-
 def merged(data, ours, path):
     value = parse(data, path)
     start = json.dumps(value)
@@ -167,6 +96,39 @@ def start_of(target):
         except (Trouble, OSError):
             continue  # Firefox has nothing of it either
     return b"{}\n"
+
+
+def others(path):
+    """The other files of its folder, in the order of their names, and what each holds; None: no plain JSON object."""
+    folder, name = os.path.split(path)
+    for other in sorted(os.listdir(folder), key=os.fsencode) if os.path.isdir(folder) else []:
+        file = os.path.join(folder, other)
+        if other == name or not os.path.isfile(file):
+            continue
+        with open(file, "rb") as opened:
+            data = opened.read()
+        try:
+            value = json.loads(data.decode("utf-8"))
+        except (ValueError, RecursionError):
+            value = None
+        yield file, data, value if isinstance(value, dict) else None
+
+
+def content_for(target):
+    """The content for this host: a file that installs extensions repeats those of others, which it replaces."""
+    content, path = target["content"], target["path"]
+    ours = json.loads(content)
+    if target.get("merge") or EXTENSIONS not in ours:
+        return content
+    theirs = {}
+    for other, data, value in others(path):
+        if value is None and EXTENSIONS.encode("ascii") in data:
+            raise Trouble("%s sets %s and is not JSON that can be merged" % (other, EXTENSIONS))
+        if value and isinstance(value.get(EXTENSIONS), dict):
+            theirs = value[EXTENSIONS]
+    if not theirs:
+        return content
+    return text_of(dict(ours, **{EXTENSIONS: dict(theirs, **ours[EXTENSIONS])})).decode("utf-8")
 
 
 def wanted(target, now, known):
@@ -210,27 +172,18 @@ def has_drifted(entry, now, path):
 
 def rivals(target):
     """Keys of ours that other files of the folder set too: (those that win, those that lose)."""
-    folder, name = os.path.split(target["path"])
     ours = json.loads(target["content"])
     win, lose = [], []
-    for other in sorted(os.listdir(folder), key=os.fsencode) if os.path.isdir(folder) else []:
-        path = os.path.join(folder, other)
-        if other == name or not os.path.isfile(path):
-            continue
-        with open(path, "rb") as file:
-            data = file.read()
-        later = os.fsencode(other) > os.fsencode(name)
-        try:
-            theirs = json.loads(data.decode("utf-8"))
-        except (ValueError, RecursionError):
-            if later:
-                win.append("%s is not plain JSON and may win by its name" % path)
-            continue
-        for key in theirs if isinstance(theirs, dict) else []:
-            if key in target.get("outranked_by", []) or (later and key in ours and not same(theirs[key], ours[key])):
-                win.append("%s sets %s, which wins" % (path, key))
-            elif key in ours and not same(theirs[key], ours[key]):
-                lose.append("%s sets %s, which loses" % (path, key))
+    for other, _, theirs in others(target["path"]):
+        later = os.fsencode(os.path.basename(other)) > os.fsencode(os.path.basename(target["path"]))
+        if theirs is None and later:
+            win.append("%s is not plain JSON and may win by its name" % other)
+        for key, value in (theirs or {}).items():
+            differs = key in ours and not (same(value, ours[key]) if later else is_kept(key, value, ours[key]))
+            if key in target.get("outranked_by", []) or (later and differs):
+                win.append("%s sets %s, which wins" % (other, key))
+            elif differs:
+                lose.append("%s sets %s, which loses" % (other, key))
     return win, lose
 
 
@@ -330,6 +283,8 @@ class Run:
         self.gone = {path: entry for path, entry in self.state["files"].items() if path not in paths}
         for path in sorted(self.gone):
             self.give_back(path)
+        if present:
+            self.files = [dict(target, content=content_for(target)) for target in self.files]
         for target in self.files if present else []:
             self.want(target)
 

@@ -257,6 +257,35 @@ class Role(unittest.TestCase):
         self.fleet.play(icelock_state="absent")
         self.assertEqual(self.fleet.snapshots(), start)
 
+    def test_extensions_of_another_admin_stay_installed(self):
+        theirs = {"*": {"installation_mode": "blocked"}, "p" * 32: {"installation_mode": "force_installed",
+                                                                    "update_url": "https://their.example/u.xml"}}
+        self.fleet.machine("others").chromium("10-site.json", json.dumps({"ExtensionSettings": theirs}))
+        self.fleet.machine("later").chromium("zzz.json", json.dumps({"ExtensionSettings": theirs}))
+        self.fleet.machine("none")
+        self.fleet.machine("comments").chromium("10-site.json", '{"ExtensionSettings": {}} // mine')
+        start = self.fleet.snapshots()
+        self.fleet.export({"extension": {"chromium": {"updateUrl": "https://x.example/u.xml"}}})
+        own = f"{trees.CHROMIUM}/{trees.OWN}"
+        results = self.fleet.play()
+        self.assertEqual({host for host, said in results.items() if said["failed"]}, {"later", "comments"})
+        self.assertIn("zzz.json sets ExtensionSettings, which wins", results["later"]["out"])
+        self.assertIn("not JSON that can be merged", results["comments"]["msg"])
+        ours = self.json_of("none", own)["ExtensionSettings"]
+        self.assertEqual(self.json_of("others", own)["ExtensionSettings"], {**theirs, **ours})
+        self.assertEqual(results["others"]["overridden"], [])
+        self.assertEqual(changed(self.fleet.play()), set())
+        # What the other admin changes is taken over, and is no drift of ours.
+        del theirs["*"]
+        self.fleet.machines["others"].chromium("10-site.json", json.dumps({"ExtensionSettings": theirs}))
+        results = self.fleet.play()
+        self.assertEqual((changed(results), results["others"]["drift"]), ({"others"}, []))
+        self.assertEqual(self.json_of("others", own)["ExtensionSettings"], {**theirs, **ours})
+        self.fleet.play(icelock_state="absent")
+        ended = self.fleet.snapshots()
+        self.assertEqual({**ended, "others": None}, {**start, "others": None})
+        self.assertNotIn(own, ended["others"])
+
     def test_what_cannot_be_merged_or_does_not_win_is_said(self):
         for name, content in (("broken", '{"policies": {'), ("twice", '{"policies": {}, "policies": {}}'),
                               ("shape", '{"policies": {"Preferences": []}}'), ("list", "[]"),

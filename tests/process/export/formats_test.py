@@ -25,7 +25,10 @@ ROLE = HERE.parents[2] / "policies/ansible"
 SINGLE = ["json", "reg", "reg-undo", "intune", "macos"]
 FOLDERS = ["linux", "gpo", "ansible", "chrome-cloud"]
 DOCUMENT = {"level": "force_proxy", "browsers": {"edge": "default_route_only", "firefox": "disabled"},
-            "sites": [{"pattern": "meet.example"}, {"pattern": "[*.]corp.example", "level": "unrestricted"}]}
+            "sites": [{"pattern": "meet.example"}, {"pattern": "[*.]corp.example", "level": "unrestricted"}],
+            "extension": {"chromium": {"updateUrl": "https://x.example/u.xml"},
+                          "firefox": {"installUrl": "https://x.example/i.xpi"},
+                          "settings": {"mode": "locked", "stunServers": ["stun.example"]}}}
 BROWSERS = list(readers.REGISTRY)
 
 
@@ -136,9 +139,14 @@ class Formats(unittest.TestCase):
         payloads = {each["PayloadType"]: each for each in profile["PayloadContent"]}
         own = {"PayloadType", "PayloadVersion", "PayloadIdentifier", "PayloadUUID", "PayloadDisplayName"}
         for browser, policies in self.rendered().items():
-            found = {key: value for key, value in payloads.pop(readers.DOMAIN[browser]).items() if key not in own}
+            domain = readers.DOMAIN[browser]
+            found = {key: value for key, value in payloads.pop(domain).items() if key not in own}
             if browser == "firefox":
                 self.assertIs(found.pop("EnterprisePoliciesEnabled"), True)
+            else:
+                found["3rdparty"] = {"extensions": {
+                    extension: {key: value for key, value in payloads.pop(f"{domain}.extensions.{extension}").items()
+                                if key not in own} for extension in found["ExtensionSettings"]}}
             self.assertEqual(found, policies)
         self.assertEqual(payloads, {})
         every = [profile, *profile["PayloadContent"]]
@@ -176,12 +184,26 @@ class Formats(unittest.TestCase):
                 ("chrome", "Chrome~Policy~googlechrome~WebRtc", "WebRtcIPHandlingUrl", None),
                 ("edge", "Edge~Policy~microsoft_edge~WebRtc", "WebRtcLocalhostIpHandling", None),
                 ("edge", "Edge~Policy~microsoft_edge~WebRtc", "WebRtcIPHandlingUrl", None),
+                ("chrome", "Chrome~Policy~googlechrome~Extensions", "ExtensionSettings", None),
+                ("edge", "Edge~Policy~microsoft_edge~Extensions", "ExtensionSettings", None),
+                ("firefox", "Firefox~Policy~firefox~Extensions", "ExtensionSettings", "JSON"),
                 ("firefox", "Firefox~Policy~firefox", "Preferences", "JSON"))})
 
     def test_cloud(self):
         rendered = self.rendered()
         self.assertEqual({name: json.loads(data) for name, data in self.export("chrome-cloud").items()},
-                         {f"{browser}.json": rendered[browser] for browser in ("chrome", "edge")})
+                         {f"{browser}.json": {name: value for name, value in rendered[browser].items()
+                                              if name != "3rdparty"} for browser in ("chrome", "edge")})
+
+    def test_notes_say_what_a_format_cannot_hold(self):
+        for name, words, count in (("chrome-cloud", b"settings of extensions are left out", 1),
+                                   ("chrome-cloud", b"exceptions for sites need Chromium 133", 1),
+                                   ("chrome-cloud", b"signed", 0), ("linux", b"exceptions for sites need", 5),
+                                   ("intune", b"ExtensionSettings is one value", 1),
+                                   ("linux", b"ExtensionSettings is one value", 1),
+                                   ("ansible", b"ExtensionSettings is one value", 0)):
+            told = self.run_export(name, self.document, "-o", self.folder / f"{name}{words[:3]}").stderr
+            self.assertEqual(told.count(words), count, (name, told.decode()))
 
     def test_only_the_browsers_that_are_meant(self):
         only = json.loads(self.export("json", "--browser", "brave")["json"])

@@ -93,14 +93,26 @@ def as_browser(browser, values):
     """What a browser on Windows makes of its registry values: the policies as JSON."""
     found, start = {}, REGISTRY[browser]
     for (key, name), (kind, value) in values.items():
-        if key == start:
-            if kind == 7:
-                found[name] = json.loads("\n".join(value))
-            elif kind == 1 and value[:1] in "[{":
-                found[name] = json.loads(value)
-            else:
-                found[name] = value
-        elif key.startswith(start + "\\"):
-            found.setdefault(key[len(start) + 1:], {})[int(name)] = value
-    return {name: [value[place] for place in sorted(value)] if isinstance(value, dict) and
-            all(isinstance(place, int) for place in value) else value for name, value in found.items()}
+        if key != start and not key.startswith(start + "\\"):
+            continue
+        place = found
+        for part in key[len(start) + 1:].split("\\") if key != start else []:
+            place = place.setdefault(part, {})
+        if kind == 7:
+            value = json.loads("\n".join(value))
+        elif kind == 1 and value[:1] in "[{":
+            value = json.loads(value)
+        place[name] = value
+    if browser != "firefox":
+        for extension, members in found.get("3rdparty", {}).get("extensions", {}).items():
+            found["3rdparty"]["extensions"][extension] = members["policy"]
+    return with_lists(found)
+
+
+def with_lists(value):
+    """Members that are numbered are a list."""
+    if not isinstance(value, dict):
+        return value
+    if value and all(name.isdecimal() for name in value):
+        return [value[name] for name in sorted(value, key=int)]
+    return {name: with_lists(member) for name, member in value.items()}
