@@ -249,7 +249,7 @@ Host::Answer Host::start_probe(const ipc::Request& request) {
     const auto stun = ipc::string_field(request.body, "stun");
     if (!stun) return std::unexpected(stun.error());
     if (stun->size() > longest_word) return fail(Code::too_large, "too long", "stun");
-    arguments.push_back("--stun=" + *stun);
+    if (!stun->empty()) arguments.push_back("--stun=" + *stun);
   }
   probe_id_ = request.id;
   probe_thread_ = std::jthread([this, arguments = std::move(arguments)] {

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guard/settings_file.h"
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 #include <optional>
+#include <ranges>
+#include <string>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
+#include <vector>
 
 #include "base/file.h"
 #include "policy/json_parse.h"
@@ -53,7 +57,7 @@ class LineCounter {
 
 struct Parsed {
   ordered_json object;
-  std::map<std::string, int> lines;  ///< of each key
+  std::map<std::string, int> lines;  ///< of each key that is in no list, "extension.settings.mode"
 };
 
 struct Place {
@@ -64,12 +68,22 @@ struct Place {
   }
 };
 
+std::string joined(const std::vector<std::string>& way) {
+  std::string result;
+  for (const std::string& key : way) {
+    const bool first = result.empty() || key.starts_with('[');
+    result += (first ? "" : ".") + key;
+  }
+  return result;
+}
+
 Result<Parsed> parse(const std::string& text, const Place& place) {
   Parsed parsed;
   int line = 1;
   std::optional<std::string> twice;
   bool too_deep = false;
   policy::KeysTwice keys;
+  std::vector<std::string> way;  // to the key that is read; empty where a list is on it
   const ordered_json::parser_callback_t note = [&](int depth, json::parse_event_t event,
                                                    ordered_json& value) {
     too_deep = too_deep || depth > deepest;
@@ -78,7 +92,9 @@ Result<Parsed> parse(const std::string& text, const Place& place) {
     } else if (event == json::parse_event_t::key && !twice) {
       const auto& key = value.get_ref<const std::string&>();
       if (keys.is_second(depth, key)) twice = key;
-      if (depth == 1) parsed.lines.emplace(key, line);
+      way.resize(static_cast<std::size_t>(depth) - 1);
+      way.push_back(key);
+      if (std::ranges::find(way, "") == way.end()) parsed.lines.emplace(joined(way), line);
     }
     return !too_deep && !twice;
   };
@@ -92,17 +108,57 @@ Result<Parsed> parse(const std::string& text, const Place& place) {
   return parsed;
 }
 
-/// The key of a schema error's context, {"<root>", "[hold_seconds]", ...}.
-std::string key_of(const valijson::ValidationResults::Error& error) {
-  if (error.context.size() < 2 || error.context[1].size() < 2) return {};
-  return error.context[1].substr(1, error.context[1].size() - 2);
+/// The keys of a schema error's context, {"<root>", "[sites]", "[0]", "[level]"}: sites, [0],
+/// level.
+std::vector<std::string> way_of(const valijson::ValidationResults::Error& error) {
+  std::vector<std::string> way;
+  for (const std::string& word : error.context | std::views::drop(1)) {
+    const bool index = word.size() > 2 && word[1] >= '0' && word[1] <= '9';
+    way.push_back(index || word.size() < 2 ? word : word.substr(1, word.size() - 2));
+  }
+  return way;
+}
+
+/// The error that says most exactly where it is.
+std::vector<std::string> deepest_of(valijson::ValidationResults& results) {
+  std::vector<std::string> found;
+  valijson::ValidationResults::Error error;
+  while (results.popError(error)) {
+    auto way = way_of(error);
+    if (way.size() > found.size()) found = std::move(way);
+  }
+  return found;
+}
+
+/// Of the key, or of the nearest one around it that is in no list.
+int line_of(const Parsed& parsed, std::vector<std::string> way) {
+  for (; !way.empty(); way.pop_back()) {
+    const auto found = parsed.lines.find(joined(way));
+    if (found != parsed.lines.end()) return found->second;
+  }
+  return 1;
+}
+
+std::unexpected<Error> wrong_value(const Parsed& parsed, const json& schema_text,
+                                   valijson::ValidationResults& results, const Place& place) {
+  auto way = deepest_of(results);
+  if (way.empty()) {
+    return place.wrong("must be " + schema_text.value("description", "what the schema says"), 1);
+  }
+  const std::string key = way.front();
+  const std::string is =
+      "\"" + key + "\" must be " +
+      schema_text.at("properties").at(key).value("description", "something else");
+  std::string what = way.size() == 1 ? is : "\"" + joined(way) + "\" is wrong: " + is;
+  return place.wrong(std::move(what), line_of(parsed, std::move(way)));
 }
 
 Result<void> check(const Parsed& parsed, const json& schema_text, const Place& place) {
   const json& properties = schema_text.at("properties");
   // Said in our own words: the library's name the whole object.
-  for (const auto& [key, line] : parsed.lines) {
-    if (!properties.contains(key)) return place.wrong("unknown key \"" + key + "\"", line);
+  for (const auto& [key, value] : parsed.object.items()) {
+    if (properties.contains(key)) continue;
+    return place.wrong("unknown key \"" + key + "\"", line_of(parsed, {key}));
   }
   valijson::Schema schema;
   valijson::SchemaParser(valijson::SchemaParser::kDraft7)
@@ -119,16 +175,7 @@ Result<void> check(const Parsed& parsed, const json& schema_text, const Place& p
     }
     return {};
   }
-  valijson::ValidationResults::Error error;
-  while (results.popError(error)) {
-    const std::string key = key_of(error);
-    const auto line = parsed.lines.find(key);
-    if (line == parsed.lines.end()) continue;
-    return place.wrong(
-        "\"" + key + "\" must be " + properties.at(key).value("description", "something else"),
-        line->second);
-  }
-  return place.wrong("must be " + schema_text.value("description", "what the schema says"), 1);
+  return wrong_value(parsed, schema_text, results, place);
 }
 
 }  // namespace

@@ -209,13 +209,14 @@ class Requests(unittest.TestCase):
 
     def test_probe_runs_beside_other_requests(self):
         with Host() as host:
-            host.write(frame({"v": 1, "id": "p", "op": "probe"}) + frame(STATUS))
-            answers = {}
-            while len(answers) < 2:
-                answer = host.read(20)
-                answers[answer["id"]] = answer
-            self.assertTrue(answers["p"]["ok"], answers["p"])
-            self.assertIn("lo", [link["link"] for link in answers["p"]["links"]])
+            for stun in ({}, {"stun": ""}):
+                host.write(frame({"v": 1, "id": "p", "op": "probe", **stun}) + frame(STATUS))
+                answers = {}
+                while len(answers) < 2:
+                    answer = host.read(20)
+                    answers[answer["id"]] = answer
+                self.assertTrue(answers["p"]["ok"], answers["p"])
+                self.assertIn("lo", [link["link"] for link in answers["p"]["links"]])
 
     def test_a_probe_does_not_keep_the_host_alive(self):
         with Host() as host:

@@ -208,6 +208,20 @@ class Document(unittest.TestCase):
                 self.assertRegex(answer["object"], r"policy\.json:\d+$")
         self.assertEqual(trees.snapshot(self.root), start)
 
+    def test_the_field_and_the_line_that_are_wrong_are_named(self):
+        for text, words, line in (
+                ('{\n"extension": {\n"firefox": {"installUrl": "https://x"},\n"settings": {\n"mode": "lokked"}}}',
+                 '"extension.settings.mode" is wrong', 5),
+                ('{"level": "disabled",\n"sites": [{"pattern": "a.example"},\n{"pattern": "b.example", "level": 3}]}',
+                 '"sites[1].level" is wrong', 2),
+                ('{"level":\n"disabled",\n"": 1}', 'unknown key ""', 1),
+                ('{"browsers": {\n"edge": "default"}}', '"browsers.edge" is wrong', 2),
+                ('{"hold":\n"90"}', '"hold" must be a whole number', 1)):
+            code, answer = self.run_verb("plan", text)
+            self.assertEqual((code, answer["code"]), (6, "bad_settings"), text)
+            self.assertIn(words, answer["what"])
+            self.assertRegex(answer["object"], rf"policy\.json:{line}$")
+
     def test_only_browsers_that_are_chosen_or_there(self):
         _, plan = self.run_verb("plan", DOCUMENT, "--browser", "brave")
         self.assertEqual([change["browser"] for change in plan["changes"]], ["brave"])
