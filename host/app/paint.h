@@ -25,12 +25,15 @@ class Paint {
   bool on_;
 };
 
-/// Somebody else's file must not be able to steer the terminal.
+/// Somebody else's file must not be able to steer the terminal: no control characters, neither
+/// those of ASCII nor those that UTF-8 writes as C2 80 to C2 9F.
 inline std::string printable(std::string_view line) {
   std::string text;
   for (const char c : line) {
-    const bool control = (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-    text += control ? '?' : c;
+    const auto byte = static_cast<unsigned char>(c);
+    const bool second = text.ends_with('\xc2') && byte >= 0x80 && byte < 0xa0;
+    if (second) text.pop_back();
+    text += second || (byte < 0x20 && c != '\t') || byte == 0x7f ? '?' : c;
   }
   return text;
 }

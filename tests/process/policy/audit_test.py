@@ -38,9 +38,10 @@ class Audit(unittest.TestCase):
         self.assertEqual(audit("--root", self.root).returncode, 4)
 
     def test_text_names_file_key_and_cure_and_steers_no_terminal(self):
-        self.machine.chromium("\x1b[2J.json", '{"WebRtcIPHandling": "proxy_only\\u001b[2J"}')
+        self.machine.chromium("\x1b[2J\x9b1m.json", '{"WebRtcIPHandling": "proxy_only\\u001b[2J"}')
         ran = audit("--root", self.root)
         self.assertNotIn("\x1b", ran.stdout)
+        self.assertNotIn("\x9b", ran.stdout)
         self.assertIn("WebRtcIPHandling", ran.stdout)
         self.assertIn("value_unknown", ran.stdout)
 
