@@ -106,7 +106,8 @@ int run_audit(const PolicyOptions& options, AuditForm form, std::string_view ver
               std::ostream& out, std::ostream& err) {
   auto audit = look(options);
   if (!audit) {
-    return report_error(audit.error(), {out, err, form != AuditForm::text, options.colour});
+    // What others' programs take for SARIF or metrics must not hold words of an error.
+    return report_error(audit.error(), {out, err, form == AuditForm::json, options.colour});
   }
   if (options.root == "/") policy::add_running(*audit, options.home);
   if (form == AuditForm::json) {
@@ -119,6 +120,11 @@ int run_audit(const PolicyOptions& options, AuditForm form, std::string_view ver
     out << audit_metrics(*audit, std::time(nullptr));
   } else {
     print_text(*audit, Paint(options.colour), out);
+  }
+  // A file that a full disk cut short must not pass for a whole one.
+  if (!out.flush()) {
+    return report_error({Code::io, "cannot write the audit", ""},
+                        {out, err, false, options.colour});
   }
   return audit->clean() ? 0 : found_exit;
 }

@@ -16,6 +16,7 @@ import unittest
 
 import trees
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = os.path.abspath(os.path.join(os.environ.get("ICELOCK_BIN", "build/dev/bin"), "icelock"))
 SAMPLE = re.compile(r'^[a-z_]+(\{[a-z]+="[^"\\]*"(,[a-z]+="[^"\\]*")*\})? -?\d+$')
 
@@ -68,6 +69,40 @@ class Audit(unittest.TestCase):
             self.assertTrue(line.startswith("# ") or SAMPLE.match(line), line)
         self.assertIn('rule="file_broken",severity="error",browser="chromium"} 1\n', text)
         self.assertIn("icelock_audit_drift 0\n", text)
+
+    def unsafe(self):
+        root = os.path.join(self.root, "unsafe")
+        os.makedirs(root, exist_ok=True)
+        os.chmod(root, 0o777)
+        return root
+
+    def test_a_failed_audit_prints_nothing_that_passes_for_one(self):
+        for form in ("--sarif", "--prometheus"):
+            ran = audit(form, "--root", self.unsafe())
+            self.assertEqual((ran.returncode, ran.stdout), (6, ""), form)
+            self.assertIn("[unsafe_path]", ran.stderr)
+            with open("/dev/full", "wb") as full:
+                ran = subprocess.run([PROGRAM, "audit", form, "--root", self.root], stdout=full, stderr=subprocess.PIPE,
+                                     timeout=60, check=False)
+            self.assertEqual(ran.returncode, 1, form)
+        self.assertEqual(json.loads(audit("--json", "--root", self.unsafe()).stdout)["code"], "unsafe_path")
+
+    def test_the_documented_recipe_keeps_the_last_good_metrics(self):
+        with open(os.path.join(HERE, "../../../docs/admin.md"), encoding="utf-8") as file:
+            recipe = next(text for text in re.findall(r"```sh\n(.*?)```", file.read(), re.S) if "--prometheus" in text)
+        collected = os.path.join(self.root, "collected")
+        os.mkdir(collected)
+        recipe = re.sub(r"(?m)^d=.*$", f"d={collected}", recipe)
+        for root, words, code in ((self.root, (), 0), (self.unsafe(), (), 1), (self.root, ("{",), 0)):
+            for broken in words:
+                self.machine.chromium("a.json", broken)
+            script = f'icelock() {{ "{PROGRAM}" "$@" --root "{root}"; }}\n' + recipe
+            ran = subprocess.run(["sh", "-c", script], timeout=60, check=False, stderr=subprocess.DEVNULL)
+            self.assertEqual((ran.returncode, os.listdir(collected)), (code, ["icelock.prom"]), root)
+            with open(os.path.join(collected, "icelock.prom"), encoding="utf-8") as file:
+                text = file.read()
+            self.assertIn("icelock_audit_time_seconds ", text)
+        self.assertIn("file_broken", text)
 
     def test_every_odd_machine_gets_an_answer(self):
         for number, (name, make) in enumerate(trees.ODD.items()):

@@ -86,6 +86,12 @@ class Alerts(unittest.TestCase):
             for label in re.findall(r"\$labels\.(\w+)", json.dumps(rule["annotations"])):
                 self.assertTrue(label == "instance" or f'{label}="' in told, label)
 
+    def test_a_machine_that_tells_nothing_and_one_that_stopped_both_alert(self):
+        with open(RULES, encoding="utf-8") as file:
+            rules = {rule["alert"]: rule["expr"] for rule in yaml.safe_load(file)["groups"][0]["rules"]}
+        self.assertRegex(rules["IcelockAuditStale"], r"^time\(\) - icelock_audit_time_seconds > \d+$")
+        self.assertRegex(rules["IcelockAuditMissing"], r"^up\{.*\} == 1 unless on \(instance\) icelock_audit_time_seconds$")
+
     def test_promtool_takes_them(self):
         promtool = os.environ.get("ICELOCK_PROMTOOL") or shutil.which("promtool")
         if promtool is None:
