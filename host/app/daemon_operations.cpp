@@ -320,7 +320,7 @@ void Daemon::do_plan(const Call& call, const Done& done) {
   in_background(call, done, [](const PolicyOrder& order) -> Result<Outcome> {
     const auto wanted = order.wanted();
     if (!wanted) return std::unexpected(wanted.error());
-    auto plan = policy::Store(order.root).plan(*wanted, {.service = order.manages, .again = false});
+    auto plan = make_plan(order.root, *wanted, {.service = order.manages, .again = false});
     if (!plan) return std::unexpected(plan.error());
     return Outcome{std::move(*plan), false, {}, {}};
   });

@@ -240,7 +240,7 @@ int report(const PolicyOptions& options, const Error& error, std::ostream& out, 
 int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
   const auto levels = wanted(options);
   if (!levels) return report(options, levels.error(), out, err);
-  auto plan = policy::Store(options.root).plan(*levels);
+  auto plan = make_plan(options.root, *levels);
   if (!plan) return report(options, plan.error(), out, err);
   if (!plan->changes.empty()) {
     auto& notes = plan->changes.front().notes;

@@ -147,16 +147,31 @@ policy::Wanted same_level(const std::vector<const Browser*>& browsers, Level lev
   return wanted;
 }
 
+Result<Plan> make_plan(const std::filesystem::path& root, const policy::Wanted& wanted,
+                       policy::Upkeep upkeep) {
+  auto plan = policy::Store(root).plan(wanted, upkeep);
+  if (!plan) return plan;
+  for (const Change& change : plan->changes) {
+    if (change.browser != policy::settings_id) continue;
+    // A guard that refuses its settings keeps to older ones: what the plan says would not hold.
+    if (auto fine = guard::check_settings(change.after, change.path); !fine) {
+      return std::unexpected(fine.error());
+    }
+  }
+  return plan;
+}
+
 Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::Wanted& wanted,
                                const policy::Asked& asked, const std::string& expected) {
-  policy::Store store(root);
-  auto plan = store.plan(wanted);
+  auto plan = make_plan(root, wanted);
   if (!plan) return std::unexpected(plan.error());
   // Where all is as wanted already, as after an answer that was lost, there is nothing to refuse.
   if (!expected.empty() && plan->fingerprint() != expected && plan->pending()) {
     return fail(Code::changed, "the plan is another one now", plan->fingerprint());
   }
-  if (const auto done = store.apply(*plan); !done) return std::unexpected(done.error());
+  if (const auto done = policy::Store(root).apply(*plan); !done) {
+    return std::unexpected(done.error());
+  }
   const std::string unrecorded = write_down(root, "apply", asked, *plan);
   return Outcome{std::move(*plan), true, not_in_force(root, wanted), unrecorded};
 }

@@ -112,8 +112,8 @@ Result<Settings> load_settings(const SettingsPaths& paths) {
   return settings;
 }
 
-Result<void> check_settings(const std::string& text) {
-  const auto object = parse_settings(text, admin_schema, "settings");
+Result<void> check_settings(const std::string& text, const std::filesystem::path& path) {
+  const auto object = parse_settings(text, admin_schema, path);
   return object ? Result<void>() : std::unexpected(object.error());
 }
 

@@ -61,8 +61,10 @@ SettingsPaths settings_paths(const std::filesystem::path& root);
 /// floor.
 Result<Settings> load_settings(const SettingsPaths& paths);
 
-/// Whether this text would be an admin's settings file. Error: bad_settings.
-Result<void> check_settings(const std::string& text);
+/// Whether this text would be an admin's settings file; `path` is for messages. Error:
+/// bad_settings, as load_settings() says it.
+Result<void> check_settings(const std::string& text,
+                            const std::filesystem::path& path = "settings");
 
 /// The same, but always an answer: a broken file leaves `last` (at first: locked) in force, with
 /// `problem` set.

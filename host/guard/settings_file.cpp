@@ -183,6 +183,7 @@ Result<void> check(const Parsed& parsed, const json& schema_text, const Place& p
 Result<ordered_json> parse_settings(const std::string& text, std::string_view schema,
                                     const std::filesystem::path& path) {
   const Place place{path};
+  if (text.size() > largest_file) return place.wrong("larger than 64 KiB", 1);
   // The schema is ours and valid; the library reports by exceptions all the same.
   try {
     auto parsed = parse(text, place);

@@ -272,6 +272,25 @@ class Document(unittest.TestCase):
         self.machine.write(SETTINGS, '{"floor": ')
         self.assertEqual(self.apply_now(GUARD)[1]["code"], "bad_policy_file")
 
+    def test_a_plan_whose_settings_the_guard_would_refuse_is_none(self):
+        for text, word, line in (('{\n"hold": 5}', '"hold"', 2), ('{"hold_seconds": -1}', '"hold_seconds" must be', 1),
+                                 ('{"sites": [{"pattern": "*.example"}]}', '"sites"', 1),
+                                 ('{"floor": "locked", "$schema": 3}', '"$schema" must be', 1),
+                                 (json.dumps({"$schema": "x" * 70000}), "64 KiB", 1)):
+            with self.subTest(text[:40]):
+                self.machine.write(SETTINGS, text)
+                start = trees.snapshot(self.root)
+                stated = {"floor": "default_route_only"}
+                for code, answer in (self.run_verb("plan", stated), self.apply_now(stated)):
+                    self.assertEqual((code, answer.get("code")), (6, "bad_settings"), answer)
+                    self.assertIn(word, answer["what"])
+                    self.assertEqual(answer["object"], f"{self.machine.at(SETTINGS)}:{line}")
+                self.assertEqual(trees.snapshot(self.root), start)
+        # What the document states itself may be the cure, and browsers are locked all the same.
+        self.machine.write(SETTINGS, '{"floor": "locked"}')
+        self.assertEqual(self.run_verb("plan", {"floor": "default_route_only"})[0], 2)
+        self.assertEqual(self.apply_now({"level": "force_proxy"})[0], 0)
+
     def test_presets_become_exceptions_the_more_specific_first(self):
         self.apply_now({"level": "force_proxy", "presets": ["Zoom", "Jitsi Meet"],
                                 "sites": [{"pattern": "call.zoom.us", "level": "unrestricted"}]})
