@@ -90,6 +90,7 @@ Json audit_json(const Audit& audit) {
   }
   return {{"drift", audit.drift()},
           {"clean", audit.clean()},
+          {"compared", audit.compared},
           {"browsers", std::move(rows)},
           {"findings", std::move(findings)}};
 }
@@ -97,6 +98,7 @@ Json audit_json(const Audit& audit) {
 Result<Audit> audit_of(const Json& json) {
   try {
     Audit audit;
+    audit.compared = json.value("compared", true);  // one of before there was such a member was
     for (const Json& row : json.at("browsers")) {
       const auto* browser = policy::find_browser(row.at("id").get<std::string>());
       if (browser == nullptr) continue;
@@ -184,6 +186,10 @@ std::string audit_metrics(const Audit& audit, long now) {
       "# TYPE icelock_audit_drift gauge\n"
       "icelock_audit_drift " +
       std::to_string(audit.drift()) + "\n" +
+      "# HELP icelock_audit_compared 1 when there was something to compare the machine with.\n"
+      "# TYPE icelock_audit_compared gauge\n"
+      "icelock_audit_compared " +
+      std::to_string(audit.compared) + "\n" +
       "# HELP icelock_audit_level Level in force: 0 unrestricted, 1 default_route_only, 2 "
       "force_proxy, 3 disabled, -1 none for every page.\n"
       "# TYPE icelock_audit_level gauge\n";

@@ -8,6 +8,7 @@
 #include "app/audit_json.h"
 #include "app/machine_link.h"
 #include "app/paint.h"
+#include "app/policy_work.h"
 #include "app/verbs.h"
 #include "ipc/frame_client.h"
 
@@ -24,7 +25,7 @@ constexpr std::chrono::seconds service_limit{30};
 
 Result<Audit> look(const PolicyOptions& options) {
   auto service = ipc::FrameClient::connect(service_socket(options.root));
-  if (!service) return policy::audit(options.root);
+  if (!service) return audit_machine(options.root);
   const auto answer = service->call("audit", ipc::Json::object(), service_limit);
   if (!answer) return std::unexpected(answer.error());
   return audit_of(*answer);
@@ -72,6 +73,15 @@ void print_browser(const BrowserAudit& row, const Audit& audit, const Paint& pai
   print_findings(audit, row.browser->id, paint, out);
 }
 
+std::string verdict(const Audit& audit, const Paint& paint) {
+  if (audit.clean()) return paint.green("As intended.");
+  if (audit.drift()) return paint.red("What was asked for does not hold.");
+  const bool mistakes = std::ranges::any_of(audit.findings, [](const Finding& each) {
+    return each.rule->severity != Severity::info && each.rule->id != "not_compared";
+  });
+  return paint.yellow(mistakes ? "Mistakes found." : "No mistake found, and nothing to compare.");
+}
+
 void print_text(const Audit& audit, const Paint& paint, std::ostream& out) {
   std::string shown;
   for (const BrowserAudit& row : audit.browsers) {
@@ -89,10 +99,7 @@ void print_text(const Audit& audit, const Paint& paint, std::ostream& out) {
   }
   print_findings(audit, "", paint, out);
   if (audit.browsers.empty()) out << "No browser that icelock knows, and no policy for one.\n";
-  out << (audit.clean()   ? paint.green("As intended.")
-          : audit.drift() ? paint.red("What was asked for does not hold.")
-                          : paint.yellow("Mistakes found."))
-      << "\n";
+  out << verdict(audit, paint) << "\n";
 }
 
 void print(std::ostream& out, const ipc::Json& json) {

@@ -53,7 +53,7 @@ Result<Json> audited(const std::filesystem::path& root, bool manages,
     }
     wanted = by_decision(all, decision, sites);
   }
-  const auto audit = policy::audit(root, wanted);
+  const auto audit = audit_machine(root, wanted);
   if (!audit) return std::unexpected(audit.error());
   return audit_json(*audit);
 }

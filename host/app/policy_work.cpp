@@ -7,7 +7,6 @@
 
 #include "app/requests.h"
 #include "guard/settings.h"
-#include "policy/audit.h"
 
 namespace icelock::app {
 namespace {
@@ -185,6 +184,13 @@ Result<Outcome> revert_policies(const std::filesystem::path& root,
   if (const auto done = store.revert(*plan); !done) return std::unexpected(done.error());
   const std::string unrecorded = write_down(root, "revert", asked, *plan);
   return Outcome{std::move(*plan), true, {}, unrecorded};
+}
+
+Result<policy::Audit> audit_machine(const std::filesystem::path& root,
+                                    const std::optional<policy::Wanted>& wanted) {
+  const auto settings =
+      guard::load_settings({.admin = guard::settings_paths(root).admin, .user = {}});
+  return policy::audit(root, wanted, settings ? std::nullopt : std::optional(settings.error()));
 }
 
 std::vector<std::string> not_in_force(const std::filesystem::path& root,

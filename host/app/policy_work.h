@@ -8,6 +8,7 @@
 
 #include "base/level.h"
 #include "ipc/message.h"
+#include "policy/audit.h"
 #include "policy/history.h"
 #include "policy/manifest.h"
 #include "policy/store.h"
@@ -44,6 +45,10 @@ Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::
 /// Plans and reverts these browsers (none given: all that icelock changed), and writes that down.
 Result<Outcome> revert_policies(const std::filesystem::path& root,
                                 const std::vector<std::string>& ids, const policy::Asked& asked);
+
+/// policy::audit() with the guard's word on its settings file.
+Result<policy::Audit> audit_machine(const std::filesystem::path& root,
+                                    const std::optional<policy::Wanted>& wanted = {});
 
 /// The members of docs/protocol.md, "History".
 ipc::Json history_json(const policy::History& history);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "policy/audit_rules.h"
+#include "policy/history.h"
 #include "policy/manifest.h"
 #include "policy/render.h"
 #include "policy/targets.h"
@@ -102,8 +103,7 @@ void compare_with_ledger(const Tree& tree, const Ledger& ledger, bool decided, A
     return entry != nullptr && !entry->written.empty();
   };
   for (const Target& target : targets(settings_owner())) {
-    const LedgerFile* entry = ledger.find(target.path);
-    if (entry != nullptr) compare_file(tree, *entry, target, nullptr, result);
+    if (wrote(target)) compare_file(tree, *ledger.find(target.path), target, nullptr, result);
   }
   for (BrowserAudit& row : result.browsers) {
     if (decided && !row.wanted) continue;
@@ -115,6 +115,70 @@ void compare_with_ledger(const Tree& tree, const Ledger& ledger, bool decided, A
       compare_file(tree, *entry, target, row.browser, result);
       if (!row.wanted) row.wanted = stated(*row.browser, entry->written.back());
     }
+  }
+}
+
+/// Where a role of Ansible's, which writes the same files, keeps what was there before
+/// (policies/ansible/library/icelock_policy.py).
+constexpr std::string_view role_state = "var/lib/icelock-ansible/state.json";
+
+/// A file that says that icelock wrote here; empty: none does. Firefox's has other owners too, so
+/// that its content counts only beside a history that ends with an apply.
+std::string sign_of_ledger(const Tree& tree, const std::filesystem::path& root) {
+  const auto text = [&](std::string_view path) {
+    auto read = tree.read(path);
+    return read ? bytes_of(*read) : std::nullopt;
+  };
+  const auto history = read_history(root);
+  const bool applied =
+      history && !history->entries.empty() && history->entries.back().verb == "apply";
+  const bool by_role = text(role_state).has_value();
+  for (const Browser& browser : browsers()) {
+    const bool firefox = browser.family == BrowserFamily::firefox;
+    for (const Target& target : targets(browser)) {
+      const auto there = text(target.path);
+      if (there && (firefox ? applied && firefox_level(*there) : !by_role)) {
+        return tree.shown(target.path).string();
+      }
+    }
+  }
+  return {};
+}
+
+/// Holds the machine against the ledger, or says why there is nothing to hold it against.
+void compare(const Tree& tree, const std::filesystem::path& root, bool decided, Audit& result) {
+  const Place place{nullptr, tree.shown(ledger_path).string(), ""};
+  result.compared = decided;
+  const auto ledger = read_ledger(tree);
+  if (!ledger && ledger.error().code == Code::not_permitted) {
+    add(result, "not_compared", place, to_string(ledger.error()),
+        "Run it as root, or with icelockd running.");
+  } else if (!ledger) {
+    add(result, "ledger_broken", place, to_string(ledger.error()));
+  } else if (!ledger->empty()) {
+    result.compared = true;
+    for (const LedgerFile& file : ledger->files) {
+      if (!targets_at(file.path).empty() && !file.written.empty()) continue;
+      add(result, "ledger_broken", place, "icelock makes no such entry for " + file.path);
+    }
+    compare_with_ledger(tree, *ledger, decided, result);
+  } else if (const std::string sign = sign_of_ledger(tree, root); !sign.empty()) {
+    add(result, "ledger_missing", place,
+        "nothing says what was there before, and " + sign + " says that icelock wrote here");
+  } else if (!decided) {
+    add(result, "not_compared", {nullptr, "", ""},
+        "no policy was applied here, so nothing says what is intended");
+  }
+}
+
+void find_unmanaged(Audit& result) {
+  const auto managed = [](const BrowserAudit& row) { return row.wanted.has_value(); };
+  if (std::ranges::none_of(result.browsers, managed)) return;
+  for (const BrowserAudit& row : result.browsers) {
+    if (!row.installed_here || row.wanted || row.level) continue;
+    add(result, "browser_unmanaged", {row.browser, "", std::string(row.browser->level_key)},
+        "nothing was asked for " + std::string(row.browser->name) +
+            ", and no policy sets its level, while other browsers have theirs");
   }
 }
 
@@ -166,7 +230,8 @@ bool Audit::clean() const {
       findings, [](const Finding& each) { return each.rule->severity == Severity::info; });
 }
 
-Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wanted>& wanted) {
+Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wanted>& wanted,
+                    const std::optional<Error>& settings) {
   auto tree = Tree::open(root);
   if (!tree) return std::unexpected(tree.error());
   const Store store(root);
@@ -189,13 +254,13 @@ Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wante
     if (browser.id == "edge") add_edge_limits(result, row);
     result.browsers.push_back(std::move(row));
   }
-  if (const auto ledger = read_ledger(*tree)) {
-    compare_with_ledger(*tree, *ledger, wanted.has_value(), result);
-  } else {
-    add(result, "not_compared", {nullptr, tree->shown(ledger_path).string(), ""},
-        to_string(ledger.error()));
+  if (settings) {
+    const std::string path = tree->shown(settings_owner().policy_path).string();
+    add(result, "settings_broken", {nullptr, path, ""}, to_string(*settings));
   }
+  compare(*tree, root, wanted.has_value(), result);
   compare_levels(store, result);
+  find_unmanaged(result);
   find_sandboxed(*tree, result);
   return result;
 }

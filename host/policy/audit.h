@@ -62,6 +62,8 @@ struct BrowserAudit {
 };
 
 struct Audit {
+  /// There was something to hold the machine against: what a service decided or icelock wrote.
+  bool compared = false;
   std::vector<BrowserAudit> browsers;  ///< those installed, and those with policy files
   std::vector<Finding> findings;
 
@@ -73,8 +75,10 @@ struct Audit {
 };
 
 /// `wanted`: what must hold, when a service decides it. Without it, what the ledger says icelock
-/// wrote must hold. Error: those of Tree::open.
-Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wanted>& wanted = {});
+/// wrote must hold. `settings`: why the guard refuses its settings file, which policy cannot judge.
+/// Error: those of Tree::open.
+Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wanted>& wanted = {},
+                    const std::optional<Error>& settings = {});
 
 /// Adds what the caller's own running browsers (for root everybody's) and the caller's own profiles
 /// override or hide: command lines from /proc, preferences below `home`. Of this very machine, so

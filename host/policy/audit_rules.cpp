@@ -92,14 +92,24 @@ constexpr std::array table = {
     Rule{"sandboxed", Severity::info, "A browser in a sandbox, which reads other places",
          "Give it the policy in its own way; icelock does not write there."},
     Rule{"edge_limits", Severity::info, "What Edge does not promise", ""},
-    Rule{"not_compared", Severity::info, "Not compared with what icelock wrote",
-         "Run it as root, or with icelockd running."},
+    Rule{"not_compared", Severity::warning, "There was nothing to compare the machine with",
+         "Plan and apply a policy document: an audit then holds the machine against it."},
     Rule{"event_log", Severity::info, "Chrome may collect WebRTC event logs",
          "Set WebRtcEventLogCollectionAllowed to false if the benchmark binds you.", false,
          "DISA STIG Google Chrome: WebRtcEventLogCollectionAllowed"},
     Rule{"firefox_webrtc_on", Severity::info, "WebRTC is on in Firefox",
          "Level disabled does the first half; calls stop then.", false,
          "CIS Mozilla Firefox ESR 102, 3.3"},
+    Rule{"settings_broken", Severity::error, "The guard refuses the admin's settings file",
+         "Correct the key; until then the guard keeps what it read before, and a new one is "
+         "locked."},
+    Rule{"ledger_broken", Severity::error, "icelock's ledger cannot be used",
+         "Restore it from a backup: without it icelock neither applies nor reverts."},
+    Rule{"ledger_missing", Severity::warning, "icelock's files are there, and its ledger is not",
+         "Restore it from a backup, or remove the files, plan and apply again. Files that icelock "
+         "export made have none."},
+    Rule{"browser_unmanaged", Severity::warning, "A browser without a level, while others have one",
+         "Name it in the policy document, or give the document a level for all browsers."},
 };
 
 constexpr std::array<std::pair<std::string_view, Lint>, 9> handlings = {{

@@ -33,10 +33,89 @@ class Audit(unittest.TestCase):
         os.chmod(self.root, 0o755)
         self.machine = trees.Machine(self.root)
 
+    def apply(self, *words):
+        subprocess.run([PROGRAM, "apply", "--yes", "--root", self.root, *words], check=True, capture_output=True)
+
+    def found(self, *words):
+        """The exit code, whether there was anything to compare with, and each finding but information."""
+        ran = audit("--json", "--root", self.root, *words)
+        said = json.loads(ran.stdout)
+        return ran.returncode, said["compared"], sorted((each["id"], each["severity"], each["browser"])
+                                                        for each in said["findings"] if each["severity"] != "info")
+
     def test_exit_codes(self):
+        self.apply()
         self.assertEqual(audit("--root", self.root).returncode, 0)
         self.machine.chromium("a.json", '{"WebRtcIPHandlingPolicy": "default"}')
         self.assertEqual(audit("--root", self.root).returncode, 4)
+
+    def test_an_audit_with_nothing_to_compare_says_so(self):
+        nothing = (4, False, [("not_compared", "warning", "")])
+        self.assertEqual(self.found(), nothing)
+        said = audit("--root", self.root).stdout
+        self.assertNotIn("As intended", said)
+        self.assertTrue(said.endswith("No mistake found, and nothing to compare.\n"), said)
+        self.assertIn("icelock_audit_compared 0\n", audit("--root", self.root, "--prometheus").stdout)
+        self.apply()
+        self.assertEqual(self.found(), (0, True, []))
+        self.assertTrue(audit("--root", self.root).stdout.endswith("As intended.\n"))
+        self.assertIn("icelock_audit_compared 1\n", audit("--root", self.root, "--prometheus").stdout)
+        subprocess.run([PROGRAM, "revert", "--root", self.root], check=True, capture_output=True)
+        self.assertEqual(self.found(), nothing)
+
+    def test_who_may_not_read_the_ledger_has_nothing_to_compare_either(self):
+        self.apply()
+        self.assertEqual(audit("--root", self.root, user=65534).returncode, 4)
+        self.assertIn("Run it as root", audit("--root", self.root, user=65534).stdout)
+
+    def test_a_ledger_that_cannot_be_used(self):
+        entry = {"path": "etc/passwd", "original": None, "written": ["x"]}
+        for text in ("{", '{"v": 9, "files": [], "folders": []}', ""):
+            self.machine.write("var/lib/icelock/ledger.json", text, mode=0o600)
+            self.assertEqual(self.found(), (4, False, [("ledger_broken", "error", "")]), text)
+        for strange in (entry, {**entry, "path": "etc/icelock/icelock.json", "written": []}):
+            self.machine.write("var/lib/icelock/ledger.json", json.dumps({"v": 1, "files": [strange], "folders": []}))
+            self.assertEqual(self.found(), (4, True, [("ledger_broken", "error", "")]))
+
+    def test_a_ledger_that_is_gone(self):
+        for browser in ("chromium", "firefox"):
+            self.apply("--browser", browser)
+            os.unlink(self.machine.at("var/lib/icelock/ledger.json"))
+            self.assertEqual(self.found(), (4, False, [("ledger_missing", "warning", "")]), browser)
+            for path in (f"{trees.CHROMIUM}/{trees.OWN}", trees.FIREFOX):
+                if os.path.exists(self.machine.at(path)):
+                    os.unlink(self.machine.at(path))
+            self.assertEqual(self.found()[2], [("not_compared", "warning", "")])
+        # What a role of Ansible's keeps of the same files is a ledger of its own.
+        self.machine.chromium(trees.OWN, trees.LOCK)
+        self.assertEqual(self.found()[2], [("ledger_missing", "warning", "")])
+        self.machine.write("var/lib/icelock-ansible/state.json", "{}")
+        self.assertEqual(self.found()[2], [("not_compared", "warning", "")])
+
+    def test_settings_that_the_guard_refuses(self):
+        self.apply()
+        path = "etc/icelock/icelock.json"
+        for text, word in (('{"floor": "locked"}', '"floor" must be'), ('{"hold": 5}', '"hold"'), ("{", "JSON"),
+                           ('{"$schema": "' + "x" * 70000 + '"}', "too large")):
+            self.machine.write(path, text)
+            self.assertEqual(self.found(), (4, True, [("settings_broken", "error", "")]), text[:40])
+            ran = json.loads(audit("--json", "--root", self.root).stdout)
+            self.assertIn(word, next(each["text"] for each in ran["findings"] if each["id"] == "settings_broken"))
+            self.assertFalse(ran["drift"])
+        self.machine.write(path, '{"floor": "force_proxy"}')
+        self.assertEqual(self.found(), (0, True, []))
+
+    def test_a_browser_without_a_level_beside_those_that_have_one(self):
+        unmanaged = ("browser_unmanaged", "warning", "brave")
+        self.apply()
+        self.machine.write(trees.PROGRAMS["brave"], "")
+        self.assertEqual(self.found(), (4, True, [unmanaged]))
+        # Whoever sets one, it has one.
+        self.machine.write(f"{trees.FOLDERS['brave']}/a.json", trees.LOCK)
+        self.assertEqual(self.found(), (0, True, []))
+        os.unlink(self.machine.at(f"{trees.FOLDERS['brave']}/a.json"))
+        subprocess.run([PROGRAM, "revert", "--root", self.root], check=True, capture_output=True)
+        self.assertNotIn(unmanaged, self.found()[2])
 
     def test_text_names_file_key_and_cure_and_steers_no_terminal(self):
         self.machine.chromium("\x1b[2J\x9b1m.json", '{"WebRtcIPHandling": "proxy_only\\u001b[2J"}')

@@ -44,7 +44,7 @@ class AuditTest : public testing::Test {
                                  [&](const Finding& each) { return each.rule->id == rule; });
   }
   TempRoot root_;
-  std::optional<Wanted> wanted_;
+  std::optional<Wanted> wanted_ = Wanted{};  ///< a service that asks for nothing
   Audit audit_;
 };
 
@@ -52,6 +52,14 @@ TEST_F(AuditTest, AMachineWithoutBrowsersIsAsIntended) {
   EXPECT_THAT(found(Severity::info), IsEmpty());
   EXPECT_TRUE(audit_.clean());
   EXPECT_THAT(audit_.browsers, IsEmpty());
+}
+
+TEST_F(AuditTest, WithoutServiceAndLedgerNothingIsIntended) {
+  wanted_.reset();
+  EXPECT_THAT(found(), ElementsAre("not_compared"));
+  EXPECT_FALSE(audit_.compared);
+  EXPECT_FALSE(audit_.clean());
+  EXPECT_FALSE(audit_.drift());
 }
 
 TEST_F(AuditTest, SaysWhoWinsAndWhatIsInForce) {
@@ -233,6 +241,7 @@ TEST_F(AuditTest, NamesSandboxedBrowsers) {
 }
 
 TEST_F(AuditTest, HoldsFilesAgainstTheLedger) {
+  wanted_.reset();
   Store store(root_.path());
   const auto apply = [&] {
     ASSERT_TRUE(store.apply(
@@ -258,6 +267,7 @@ TEST_F(AuditTest, HoldsFilesAgainstTheLedger) {
 }
 
 TEST_F(AuditTest, TakesExceptionsThatIcelockWroteForIntended) {
+  wanted_.reset();
   const std::vector<SiteException> sites = {{"https://meet.example", Level::default_route_only}};
   Store store(root_.path());
   const Wanted asked = {{"chromium", {Level::force_proxy, sites}}};
@@ -281,6 +291,7 @@ TEST_F(AuditTest, JudgesOnlyTheBrowsersThatAreDecided) {
 }
 
 TEST_F(AuditTest, NamesAListThatReplacesIcelocks) {
+  wanted_.reset();
   Store store(root_.path());
   const Wanted asked = {
       {"chromium", {Level::force_proxy, {{"https://meet.example", Level::default_route_only}}}}};
