@@ -207,8 +207,9 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
     for (const auto& site : policy::missing_exceptions(store, *browser, asked)) {
       problems.push_back(policy::missing_text(*browser, site));
     }
-    if (auto problem = policy::missing_extension(store, *browser, asked)) {
-      problems.push_back(std::move(*problem));
+    for (const auto& problem : policy::extension_problems(store, *browser, asked)) {
+      const std::string& file = problem.wrong.file;
+      problems.push_back((file.empty() ? "" : file + ": ") + problem.text);
     }
   }
   return problems;

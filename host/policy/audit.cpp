@@ -113,7 +113,10 @@ void compare_with_ledger(const Tree& tree, const Ledger& ledger, bool decided, A
     for (const Target& target : places) {
       const LedgerFile* entry = ledger.find(target.path);
       compare_file(tree, *entry, target, row.browser, result);
-      if (!row.wanted) row.wanted = stated(*row.browser, entry->written.back());
+      const auto wrote_last = stated(*row.browser, entry->written.back());
+      if (!row.wanted) row.wanted = wrote_last;
+      // What a service decides is the level; the extension that an admin applied stays.
+      if (wrote_last && !row.wanted->extension) row.wanted->extension = wrote_last->extension;
     }
   }
 }
@@ -191,9 +194,8 @@ void compare_levels(const Store& store, Audit& result) {
     }
     row.exceptions = store.sites_in_force(*row.browser, asked.level, asked.sites)
                          .value_or(std::vector<SiteException>());
-    if (const auto text = missing_extension(store, *row.browser, asked)) {
-      add(result, "extension_missing", {row.browser, "", std::string(extension_settings_key)},
-          *text);
+    for (const auto& [rule, wrong, text] : extension_problems(store, *row.browser, asked)) {
+      add(result, rule, {row.browser, wrong.file, wrong.key}, text);
     }
     for (const SiteException& site : missing_exceptions(store, *row.browser, asked)) {
       add(result, "exception_missing", {row.browser, "", std::string(chromium_url_key)},
@@ -287,13 +289,31 @@ std::vector<SiteException> missing_exceptions(const Store& store, const Browser&
   return missing;
 }
 
-std::optional<std::string> missing_extension(const Store& store, const Browser& browser,
-                                             const WantedPolicy& asked) {
-  if (!asked.extension || store.extension_in_force(browser, *asked.extension).value_or(false)) {
-    return std::nullopt;
+std::vector<ExtensionProblem> extension_problems(const Store& store, const Browser& browser,
+                                                 const WantedPolicy& asked) {
+  std::vector<ExtensionProblem> problems;
+  if (!asked.extension) return problems;
+  const std::string name(browser.name);
+  auto wrong = store.extension_not_in_force(browser, *asked.extension);
+  if (!wrong) {
+    return {{.rule = "extension_missing",
+             .wrong = {},
+             .text = "whether " + name +
+                     " installs the extension cannot be told: " + to_string(wrong.error())}};
   }
-  return std::string(browser.name) + " does not install the extension: another policy file has " +
-         "its own " + std::string(extension_settings_key);
+  bool missing = false;
+  for (NotAsAsked& each : *wrong) {
+    if (each.installs && std::exchange(missing, true)) continue;
+    const std::string found = each.value.empty() ? "is not set" : "is " + each.value;
+    std::string text = name + (each.installs ? " does not install the extension as asked: "
+                                             : " does not set the extension up as asked: ");
+    text += each.key + " " + found + " instead of " + each.asked;
+    problems.push_back(
+        {.rule = each.installs ? "extension_missing" : "extension_settings_overridden",
+         .wrong = std::move(each),
+         .text = std::move(text)});
+  }
+  return problems;
 }
 
 std::string missing_text(const Browser& browser, const SiteException& site) {

@@ -92,9 +92,16 @@ std::optional<std::string> looser_than(const Browser& browser, std::optional<Lev
 /// The exceptions asked for that this browser is not given, because another file has a list.
 std::vector<SiteException> missing_exceptions(const Store& store, const Browser& browser,
                                               const WantedPolicy& asked);
-/// In words, when this browser is to install the extension and its policy files do not say so.
-std::optional<std::string> missing_extension(const Store& store, const Browser& browser,
-                                             const WantedPolicy& asked);
+
+/// Where a browser's policy files do not install or set up the extension as asked.
+struct ExtensionProblem {
+  std::string_view rule;  ///< its id
+  NotAsAsked wrong;
+  std::string text;
+};
+/// One for the installation, and one for each managed setting.
+std::vector<ExtensionProblem> extension_problems(const Store& store, const Browser& browser,
+                                                 const WantedPolicy& asked);
 /// A missing exception in words.
 std::string missing_text(const Browser& browser, const SiteException& site);
 

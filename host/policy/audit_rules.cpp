@@ -26,7 +26,7 @@ constexpr std::array table = {
          "Remove the key from that file."},
     Rule{"exception_missing", Severity::warning, "A wanted site exception is not in force",
          "Add it to the list of the file that wins.", true},
-    Rule{"extension_missing", Severity::error, "The extension that was asked for is not installed",
+    Rule{"extension_missing", Severity::error, "The extension is not installed as asked for",
          "Move the entries of the file that wins into one whose name comes earlier.", true},
     Rule{"url_undoes_level", Severity::error, "A site list loosens the level",
          "Remove the entry, or make it an exception of icelock's."},
@@ -110,6 +110,9 @@ constexpr std::array table = {
          "export made have none."},
     Rule{"browser_unmanaged", Severity::warning, "A browser without a level, while others have one",
          "Name it in the policy document, or give the document a level for all browsers."},
+    Rule{"extension_settings_overridden", Severity::error,
+         "Another file sets the extension up otherwise than asked for",
+         "Take the key out of that file, or give it a name that comes earlier.", true},
 };
 
 constexpr std::array<std::pair<std::string_view, Lint>, 9> handlings = {{

@@ -45,6 +45,18 @@ std::vector<NamedFile> with_file(std::vector<NamedFile> files, std::string_view 
 /// config_dir_policy_loader.cc).
 InForce chromium_in_force(const Browser& browser, const std::vector<NamedFile>& files);
 
+/// What is in force of one extension.
+struct ExtensionInForce {
+  std::map<std::string, Setting> install;   ///< "installation_mode", "update_url", "install_url"...
+  std::map<std::string, Setting> settings;  ///< the managed settings, by name
+  std::string winner;                       ///< the file whose ExtensionSettings counts, if any
+};
+/// `files` in the order in which the last one wins; for Firefox its one file. In Chromium one
+/// file's ExtensionSettings counts as a whole, and outranks ExtensionInstallForcelist
+/// (extension_management.cc); the managed settings are taken together from all files, key by key.
+ExtensionInForce extension_in_force(const Browser& browser, const std::vector<NamedFile>& files,
+                                    std::string_view id);
+
 /// The files that Firefox reads when its policy_path is not there, those that exist.
 std::vector<NamedFile> firefox_distribution(const Tree& tree);
 

@@ -82,4 +82,10 @@ std::set<std::string> keys_twice(std::string_view text) {
   return twice;
 }
 
+const nlohmann::json& member(const nlohmann::json& object, std::string_view key) {
+  static const nlohmann::json nothing;
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  return found == object.end() ? nothing : *found;
+}
+
 }  // namespace icelock::policy

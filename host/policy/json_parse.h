@@ -35,4 +35,7 @@ class KeysTwice {
 /// The keys that stand twice in any object of this text, comments allowed.
 std::set<std::string> keys_twice(std::string_view text);
 
+/// null when `object` is none or has no such member.
+const nlohmann::json& member(const nlohmann::json& object, std::string_view key);
+
 }  // namespace icelock::policy

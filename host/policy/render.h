@@ -69,9 +69,6 @@ struct PolicyKey {
 };
 std::vector<PolicyKey> policy_keys(const Browser& browser);
 
-/// Whether this ExtensionSettings installs the extension of this id whatever the user says.
-bool forces(std::string_view extension_settings, std::string_view id);
-
 /// The extension as such a file installs it; nullopt when it does not.
 std::optional<ExtensionInstall> extension_in(const Browser& browser, std::string_view file);
 

@@ -37,12 +37,6 @@ std::vector<UrlEntry> url_entries(const json& list) {
   return entries;
 }
 
-const json& member(const json& object, std::string_view key) {
-  static const json nothing;
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return found == object.end() ? nothing : *found;
-}
-
 }  // namespace
 
 // An unknown word is unrestricted, which is how Chromium takes it.
@@ -95,11 +89,6 @@ std::optional<WantedPolicy> chromium_policy(const Browser& browser, std::string_
     policy.sites.push_back({std::move(entry.url), entry.level.value_or(Level::unrestricted)});
   }
   return policy;
-}
-
-bool forces(std::string_view settings, std::string_view id) {
-  const auto parsed = parse_lenient(settings);
-  return parsed && member(member(*parsed, id), "installation_mode") == "force_installed";
 }
 
 std::optional<ExtensionInstall> extension_in(const Browser& browser, std::string_view file) {

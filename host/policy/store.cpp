@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "policy/in_force.h"
+#include "policy/json_parse.h"
 #include "policy/ledger.h"
 #include "policy/render.h"
 #include "policy/targets.h"
@@ -41,6 +42,45 @@ Result<std::optional<Level>> firefox_installed(const Tree& tree, const std::stri
     loosest = std::min(loosest.value_or(Level::disabled), *level);
   }
   return loosest;
+}
+
+// Those that set anything in this browser, in the order in which the last one wins.
+Result<std::vector<NamedFile>> files_read(const Tree& tree, const Target& target) {
+  const std::string folder = parent_of(target.path);
+  if (!tree.is_open_to_all(folder)) return std::vector<NamedFile>();
+  if (target.browser->family == BrowserFamily::chromium) return read_policy_folder(tree, folder);
+  return std::vector<NamedFile>{{leaf_of(target.path), tree.read_as_browser(target.path)}};
+}
+
+std::vector<NotAsAsked> differences(const Browser& browser, const ExtensionInstall& asked,
+                                    const ExtensionInForce& view) {
+  const bool firefox = browser.family == BrowserFamily::firefox;
+  std::vector<NotAsAsked> wrong;
+  const auto hold = [&](const std::map<std::string, Setting>& there, const std::string& key,
+                        const std::string& value) {
+    const auto found = there.find(key);
+    if (found != there.end() && found->second.value == value) return;
+    const bool installs = &there == &view.install;
+    const std::string place =
+        installs ? std::string(extension_settings_key)
+                 : std::string(third_party_key) + (firefox ? ".Extensions" : ".extensions");
+    NotAsAsked each{.installs = installs,
+                    .key = place + "." + asked.id + "." + key,
+                    .asked = value,
+                    .value = {},
+                    .file = installs ? view.winner : std::string()};
+    if (found != there.end()) {
+      each.value = found->second.value;
+      each.file = found->second.file;
+    }
+    wrong.push_back(std::move(each));
+  };
+  hold(view.install, "installation_mode", "\"force_installed\"");
+  hold(view.install, firefox ? "install_url" : "update_url", nlohmann::json(asked.url).dump());
+  const auto settings = parse_strict(asked.settings);
+  if (!settings || !settings->is_object()) return wrong;
+  for (const auto& [key, value] : settings->items()) hold(view.settings, key, value.dump());
+  return wrong;
 }
 
 }  // namespace
@@ -91,21 +131,23 @@ Result<bool> Store::installs_extension(const Browser& browser) const {
   return false;
 }
 
-Result<bool> Store::extension_in_force(const Browser& browser,
-                                       const ExtensionInstall& extension) const {
+Result<std::vector<NotAsAsked>> Store::extension_not_in_force(
+    const Browser& browser, const ExtensionInstall& extension) const {
   auto tree = Tree::open(root_);
   if (!tree) return std::unexpected(tree.error());
+  std::vector<NotAsAsked> wrong;
   for (const Target& target : targets(browser)) {
-    if (browser.family == BrowserFamily::firefox) {
-      const auto bytes = tree->read_as_browser(target.path);
-      return bytes && extension_in(browser, *bytes).has_value();
-    }
-    auto files = read_policy_folder(*tree, parent_of(target.path));
+    auto files = files_read(*tree, target);
     if (!files) return std::unexpected(files.error());
-    const auto settings = chromium_in_force(browser, *files).value(extension_settings_key);
-    if (!forces(settings, extension.id)) return false;
+    const auto view = icelock::policy::extension_in_force(browser, *files, extension.id);
+    for (NotAsAsked& each : differences(browser, extension, view)) {
+      if (!each.file.empty()) {
+        each.file = tree->shown(parent_of(target.path) + "/" + each.file).string();
+      }
+      wrong.push_back(std::move(each));
+    }
   }
-  return true;
+  return wrong;
 }
 
 Result<std::optional<WantedPolicy>> Store::without_other_sites(

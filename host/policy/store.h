@@ -75,6 +75,15 @@ struct Plan {
 /// which one of icelock's would replace as a whole. A note says so.
 using Wanted = std::map<std::string, WantedPolicy>;
 
+/// A key that is not in force as icelock was asked to state it.
+struct NotAsAsked {
+  bool installs = false;  ///< of the installation; else one of the extension's managed settings
+  std::string key;        ///< "ExtensionSettings.<id>.update_url", "3rdparty.extensions.<id>.mode"
+  std::string asked;      ///< JSON text
+  std::string value;      ///< JSON text in force; empty: not set
+  std::string file;       ///< the one that wins, absolute, root included; empty: none says anything
+};
+
 class Store {
  public:
   explicit Store(std::filesystem::path root);
@@ -120,8 +129,10 @@ class Store {
   /// installed. Errors: those of reading the ledger.
   Result<bool> installs_extension(const Browser& browser) const;
 
-  /// Whether the files of all owners together have this browser install that extension.
-  Result<bool> extension_in_force(const Browser& browser, const ExtensionInstall& extension) const;
+  /// What of that extension's installation and managed settings the files of all owners together
+  /// set otherwise in this browser, or not at all; empty: all is as asked.
+  Result<std::vector<NotAsAsked>> extension_not_in_force(const Browser& browser,
+                                                         const ExtensionInstall& extension) const;
 
   /// What icelock's own file of this browser is to say so that it holds no exception that goes
   /// beyond `granted`; nullopt when it holds none. Errors: those of plan().

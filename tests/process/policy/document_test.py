@@ -350,6 +350,63 @@ class Document(unittest.TestCase):
         self.assertEqual(self.run_verb("revert")[0], 0)
         self.assertEqual(trees.left(self.root), start)
 
+    def test_another_file_that_takes_over_the_extension(self):
+        forced = {"installation_mode": "force_installed", "update_url": "https://x.example/u.xml"}
+        other = {**forced, "update_url": "https://y.example/u.xml"}
+        missing, otherwise = ["extension_missing"], ["extension_settings_overridden"]
+        self.apply_now({**EXTENSION, "level": "force_proxy"})
+        for content, expected, word in (
+                ({"ExtensionSettings": {}}, missing, "installation_mode is not set"),
+                ({"ExtensionSettings": "x"}, missing, "installation_mode is not set"),
+                ({"ExtensionSettings": {ID: {"installation_mode": "blocked"}}}, missing, '"blocked"'),
+                ({"ExtensionSettings": {ID: {**forced, "installation_mode": "normal_installed"}}}, missing, "normal_"),
+                ({"ExtensionSettings": {ID: other}}, missing, "y.example"),
+                ({"ExtensionSettings": {"c" * 32 + ", " + ID: {"installation_mode": "removed"}}}, missing, "removed"),
+                ({"ExtensionSettings": {"c" * 32: {}}, "ExtensionInstallForcelist": [f"{ID};https://y.example"]},
+                 missing, "y.example"),
+                ({"ExtensionSettings": {ID: forced}}, [], ""),
+                ({"ExtensionSettings": {}, "ExtensionInstallForcelist": [f"{ID};https://x.example/u.xml"]}, [], ""),
+                ({"ExtensionInstallForcelist": [f"{ID};https://y.example"]}, [], ""),  # ExtensionSettings outranks it
+                ({"3rdparty": {"extensions": {ID: {"mode": "open"}}}}, otherwise, f"extensions.{ID}.mode is \"open\""),
+                ({"3rdparty": {"extensions": {ID: {"mode": "locked", "floor": "disabled"}}}}, [], ""),
+                ({"3rdparty": {"extensions": {"c" * 32: {"mode": "open"}}}}, [], ""),
+                ({"ExtensionSettings": {}, "3rdparty": {"extensions": {ID: {"mode": "open"}}}}, missing + otherwise, "")):
+            for name in ("zzz.json", "a.json"):
+                with self.subTest(content=content, name=name):
+                    self.machine.chromium(name, json.dumps(content))
+                    wins = expected if name == "zzz.json" else []
+                    _, audit = self.run_verb("audit")
+                    found = [each for each in audit["findings"] if each["severity"] != "info"]
+                    self.assertEqual([each["id"] for each in found], wins, found)
+                    self.assertEqual(audit["drift"], bool(wins))
+                    for each in found:
+                        self.assertEqual(each["file"], self.machine.at(f"{trees.CHROMIUM}/{name}"))
+                        self.assertIn(word, each["text"])
+                    if not content.get("ExtensionSettings"):  # ours would repeat those entries
+                        code, applied = self.apply_now({**EXTENSION, "level": "force_proxy"})
+                        self.assertEqual((code, len(applied["problems"])), (4 if wins else 0, len(wins)), applied)
+                    os.unlink(self.machine.at(f"{trees.CHROMIUM}/{name}"))
+
+    def test_somebody_edits_what_firefox_is_told_of_the_extension(self):
+        self.apply_now(EXTENSION)
+        own = self.read(trees.FIREFOX)
+        gecko = "icelock@icelock.extension"
+
+        def edited(**keys):
+            file = json.loads(json.dumps(own))
+            file["policies"]["ExtensionSettings"][gecko].update(keys.pop("install", {}))
+            file["policies"]["3rdparty"]["Extensions"][gecko].update(keys)
+            self.machine.firefox(json.dumps(file))
+            return [each["id"] for each in self.run_verb("audit")[1]["findings"]
+                    if each["browser"] == "firefox" and each["severity"] == "error"]
+        self.assertEqual(edited(), [])
+        self.assertEqual(edited(floor="disabled"), ["own_file_changed"])
+        self.assertEqual(edited(mode="open"), ["own_file_changed", "extension_settings_overridden"])
+        for install in ({"installation_mode": "allowed"}, {"install_url": "https://y.example/i.xpi"}):
+            self.assertEqual(edited(install=install), ["own_file_changed", "extension_missing"])
+        os.unlink(self.machine.at(trees.FIREFOX))
+        self.assertIn("extension_missing", [each["id"] for each in self.run_verb("audit")[1]["findings"]])
+
     def test_setup_lets_the_own_extension_reach_the_host(self):
         self.apply_now(EXTENSION)
         subprocess.run([PROGRAM, "setup", "--system", "--root", self.root], check=True, capture_output=True)

@@ -300,6 +300,20 @@ TEST_F(AuditTest, NamesAListThatReplacesIcelocks) {
   EXPECT_THAT(found(), ElementsAre("sites_overridden", "exception_missing"));
 }
 
+TEST_F(AuditTest, HoldsTheExtensionThatAnAdminAppliedBesideWhatTheServiceDecides) {
+  WantedPolicy asked(Level::force_proxy);
+  asked.extension = {.id = std::string(chromium_extension_id),
+                     .url = "https://x.example/u.xml",
+                     .settings = R"({"mode":"locked"})",
+                     .beside = {}};
+  Store store(root_.path());
+  ASSERT_TRUE(store.apply(store.plan({{"chromium", asked}}).value()));
+  wanted_ = Wanted{{"chromium", Level::force_proxy}};
+  EXPECT_THAT(found(), IsEmpty());
+  chromium("zzz.json", R"({"ExtensionSettings":{}})");
+  EXPECT_THAT(found(), ElementsAre("extension_missing"));
+}
+
 TEST_F(AuditTest, HoldsLevelsAgainstTheService) {
   chromium("x.json", R"({"WebRtcIPHandling":"default_public_interface_only"})");
   wanted_ = Wanted{{"chromium", Level::force_proxy}};
