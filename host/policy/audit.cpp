@@ -8,6 +8,7 @@
 
 #include "policy/audit_rules.h"
 #include "policy/history.h"
+#include "policy/json_parse.h"
 #include "policy/manifest.h"
 #include "policy/render.h"
 #include "policy/targets.h"
@@ -125,27 +126,52 @@ void compare_with_ledger(const Tree& tree, const Ledger& ledger, bool decided, A
 /// (policies/ansible/library/icelock_policy.py).
 constexpr std::string_view role_state = "var/lib/icelock-ansible/state.json";
 
-/// A file that says that icelock wrote here; empty: none does. Firefox's has other owners too, so
-/// that its content counts only beside a history that ends with an apply.
-std::string sign_of_ledger(const Tree& tree, const std::filesystem::path& root) {
+/// What such a role put here, or whoever copied an export: the files with what they are to say.
+/// Nothing says what was there before.
+Ledger unrecorded(const Tree& tree) {
+  Ledger found;
   const auto text = [&](std::string_view path) {
     auto read = tree.read(path);
     return read ? bytes_of(*read) : std::nullopt;
   };
-  const auto history = read_history(root);
-  const bool applied =
-      history && !history->entries.empty() && history->entries.back().verb == "apply";
-  const bool by_role = text(role_state).has_value();
+  const nlohmann::json state = parse_strict(text(role_state).value_or("")).value_or(nullptr);
+  for (const auto& [path, entry] : member(state, "files").items()) {
+    const nlohmann::json& content = member(entry, "content");
+    if (!content.is_string() || !path.starts_with('/')) continue;
+    if (targets_at(path.substr(1)).empty()) continue;
+    found.files.push_back({path.substr(1), std::nullopt, {content.get<std::string>()}});
+  }
   for (const Browser& browser : browsers()) {
-    const bool firefox = browser.family == BrowserFamily::firefox;
+    if (browser.family == BrowserFamily::firefox) continue;  // its file is everybody's
     for (const Target& target : targets(browser)) {
-      const auto there = text(target.path);
-      if (there && (firefox ? applied && firefox_level(*there) : !by_role)) {
-        return tree.shown(target.path).string();
+      if (found.find(target.path) != nullptr) continue;
+      if (auto bytes = text(target.path)) {
+        found.files.push_back({target.path, std::nullopt, {std::move(*bytes)}});
       }
     }
   }
-  return {};
+  return found;
+}
+
+void compare_without_ledger(const Tree& tree, const std::filesystem::path& root, bool decided,
+                            Audit& result) {
+  const Place place{nullptr, tree.shown(ledger_path).string(), ""};
+  const auto history = read_history(root);
+  const bool applied =
+      history && !history->entries.empty() && history->entries.back().verb == "apply";
+  const Ledger files = unrecorded(tree);
+  if (applied || (decided && !files.empty())) {
+    add(result, "ledger_missing", place, "icelock wrote here, and nothing says what was before");
+  } else if (!files.empty()) {
+    add(result, "not_recorded", {nullptr, tree.shown(files.files.front().path).string(), ""},
+        "taken for what is intended; icelock on this machine wrote none of it");
+  } else if (!decided) {
+    add(result, "not_compared", {nullptr, "", ""},
+        "no policy was applied here, so nothing says what is intended");
+  }
+  if (files.empty()) return;
+  result.compared = true;
+  compare_with_ledger(tree, files, decided, result);
 }
 
 /// Holds the machine against the ledger, or says why there is nothing to hold it against.
@@ -165,12 +191,8 @@ void compare(const Tree& tree, const std::filesystem::path& root, bool decided, 
       add(result, "ledger_broken", place, "icelock makes no such entry for " + file.path);
     }
     compare_with_ledger(tree, *ledger, decided, result);
-  } else if (const std::string sign = sign_of_ledger(tree, root); !sign.empty()) {
-    add(result, "ledger_missing", place,
-        "nothing says what was there before, and " + sign + " says that icelock wrote here");
-  } else if (!decided) {
-    add(result, "not_compared", {nullptr, "", ""},
-        "no policy was applied here, so nothing says what is intended");
+  } else {
+    compare_without_ledger(tree, root, decided, result);
   }
 }
 

@@ -94,6 +94,8 @@ constexpr std::array table = {
     Rule{"edge_limits", Severity::info, "What Edge does not promise", ""},
     Rule{"not_compared", Severity::warning, "There was nothing to compare the machine with",
          "Plan and apply a policy document: an audit then holds the machine against it."},
+    Rule{"not_recorded", Severity::info, "Policy files of an export or of its Ansible role",
+         "Take them away as they came; icelock revert cannot."},
     Rule{"event_log", Severity::info, "Chrome may collect WebRTC event logs",
          "Set WebRtcEventLogCollectionAllowed to false if the benchmark binds you.", false,
          "DISA STIG Google Chrome: WebRtcEventLogCollectionAllowed"},

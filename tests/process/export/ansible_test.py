@@ -129,8 +129,8 @@ class Role(unittest.TestCase):
                              timeout=60, check=False)
         audit = json.loads(ran.stdout)
         # Sites loosen Chromium's level as a whole, so what wins for its level key is looked at.
-        return ran.returncode, audit, {each["id"]: each["installed"] if each["id"] == "firefox" else next(
-            key["value"] for key in each["in_force"] if key["key"] == trees.LEVEL_KEY[each["id"]])
+        return ran.returncode, audit, {each["id"]: each["installed"] if each["id"] == "firefox" else next((
+            key["value"] for key in each["in_force"] if key["key"] == trees.LEVEL_KEY[each["id"]]), None)
             for each in audit["browsers"]}
 
     def json_of(self, host, path):
@@ -160,10 +160,8 @@ class Role(unittest.TestCase):
         for name, browsers in (("conflict", {"chromium", "firefox"}), ("firefox", {"firefox"}),
                                ("right", {"chromium", "firefox"}), ("empty", set())):
             code, audit, levels = self.audit(self.fleet.machines[name])
-            # The machine itself knows no more than that nobody told it what is intended.
             said = {each["id"] for each in audit["findings"] if each["severity"] != "info"}
-            self.assertEqual((code, audit["drift"]), (4, False))
-            self.assertEqual(said, {"ledger_missing" if name == "right" else "not_compared"}, name)
+            self.assertEqual((code, audit["drift"], audit["compared"], said), (0, False, True, set()), name)
             lock = {"chromium": "disable_non_proxied_udp", "firefox": "force_proxy"}
             self.assertEqual({browser: levels.get(browser) for browser in browsers},
                              {browser: lock[browser] for browser in browsers})
@@ -187,6 +185,10 @@ class Role(unittest.TestCase):
         policies["policies"]["BlockAboutConfig"] = True
         conflict.firefox(json.dumps(policies), mode=0o644)
         os.unlink(empty.at(own))
+        for machine, found in ((conflict, "own_file_changed"), (empty, "own_file_missing")):
+            code, audit, _ = self.audit(machine)
+            self.assertEqual((code, audit["drift"]), (4, True))
+            self.assertIn(found, {each["id"] for each in audit["findings"]})
         for check in (["--check"], []):
             results = self.fleet.play(*check)
             self.assertEqual({host: sorted(said["drift"]) for host, said in results.items()}, {

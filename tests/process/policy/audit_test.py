@@ -81,16 +81,45 @@ class Audit(unittest.TestCase):
         for browser in ("chromium", "firefox"):
             self.apply("--browser", browser)
             os.unlink(self.machine.at("var/lib/icelock/ledger.json"))
-            self.assertEqual(self.found(), (4, False, [("ledger_missing", "warning", "")]), browser)
+            # What Chromium's file says is known all the same: it is icelock's alone.
+            code, compared, found = self.found()
+            self.assertEqual((code, compared), (4, browser == "chromium"))
+            self.assertIn(("ledger_missing", "warning", ""), found)
             for path in (f"{trees.CHROMIUM}/{trees.OWN}", trees.FIREFOX):
                 if os.path.exists(self.machine.at(path)):
                     os.unlink(self.machine.at(path))
-            self.assertEqual(self.found()[2], [("not_compared", "warning", "")])
-        # What a role of Ansible's keeps of the same files is a ledger of its own.
+            self.assertEqual(self.found(), (4, False, [("ledger_missing", "warning", "")]), browser)
+
+    def test_files_of_an_export_or_of_its_role_are_what_is_intended(self):
+        own = f"{trees.CHROMIUM}/{trees.OWN}"
+        self.apply("--browser", "firefox")
+        with open(self.machine.at(trees.FIREFOX), encoding="utf-8") as file:
+            wish = file.read()
+        shutil.rmtree(self.machine.at("var/lib/icelock"))
         self.machine.chromium(trees.OWN, trees.LOCK)
-        self.assertEqual(self.found()[2], [("ledger_missing", "warning", "")])
-        self.machine.write("var/lib/icelock-ansible/state.json", "{}")
-        self.assertEqual(self.found()[2], [("not_compared", "warning", "")])
+        self.machine.firefox(wish)
+        self.assertEqual(self.found(), (0, True, []))
+        self.assertIn("not_recorded", audit("--root", self.root).stdout)
+        self.machine.chromium("zzz.json", '{"WebRtcIPHandling": "default"}')
+        self.assertIn(("level_loose", "error", "chromium"), self.found()[2])
+        os.unlink(self.machine.at(f"{trees.CHROMIUM}/zzz.json"))
+        self.machine.write("var/lib/icelock-ansible/state.json", json.dumps({"v": 1, "files": {
+            f"/{own}": {"content": trees.LOCK, "merge": False}, f"/{trees.FIREFOX}": {"content": wish, "merge": True},
+            "/etc/passwd": {"content": "x"}, f"/{trees.CHROMIUM}/x.json": 5}}))
+        self.machine.firefox(json.dumps({"policies": {"DisableTelemetry": True, **json.loads(wish)["policies"]}}))
+        self.assertEqual(self.found(), (0, True, []))
+        for path, there in ((own, "{}"), (own, None), (trees.FIREFOX, wish.replace("locked", "default"))):
+            with open(self.machine.at(path), encoding="utf-8") as file:
+                before = file.read()
+            if there is None:
+                os.unlink(self.machine.at(path))
+            else:
+                self.machine.write(path, there)
+            code, compared, found = self.found()
+            self.assertEqual((code, compared), (4, True))
+            self.assertIn("own_file_missing" if there is None else "own_file_changed", [each[0] for each in found])
+            self.machine.write(path, before)
+        self.assertEqual(self.found(), (0, True, []))
 
     def test_settings_that_the_guard_refuses(self):
         self.apply()
@@ -214,13 +243,13 @@ class Audit(unittest.TestCase):
                 {"id": "off@x", "value": "default", "enabled": False}]}}}))
         script = """
             mount -t tmpfs none /opt && mkdir -p /opt/google/chrome &&
-            cp "$(readlink -f "$(command -v python3)")" /opt/google/chrome/chrome || exit 77
+            cp "$(readlink -f "$1")" /opt/google/chrome/chrome || exit 77
             /opt/google/chrome/chrome -c 'print(flush=True); import time; time.sleep(60)' \
               --webrtc-ip-handling-policy=default --disable-features=A,WebRtcHideLocalIpsWithMdns \
               >"$HOME/ready" & browser=$!
             until [ -s "$HOME/ready" ]; do sleep 0.05; done
             "$0" audit --json; kill $browser"""
-        ran = subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script, PROGRAM],
+        ran = subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script, PROGRAM, sys.executable],
                              capture_output=True, text=True, timeout=60, check=False,
                              env=os.environ | {"HOME": home})
         found = json.loads(ran.stdout)["findings"]
