@@ -43,15 +43,11 @@ policy::Wanted by_decision(const std::vector<const policy::Browser*>& browsers,
 
 /// What icelockd decides, or what the ledger says that an admin applied, against what is there.
 Result<Json> audited(const std::filesystem::path& root, bool manages,
-                     const guard::Decision& decision,
-                     const std::vector<policy::SiteException>& sites) {
+                     const guard::Decision& decision, const guard::Settings& settings) {
   std::optional<policy::Wanted> wanted;
   if (manages) {
-    std::vector<const policy::Browser*> all;
-    for (const policy::Browser& browser : policy::browsers()) {
-      if (policy::is_installed(browser, root)) all.push_back(&browser);
-    }
-    wanted = by_decision(all, decision, sites);
+    const auto managed = chosen_browsers(root, settings.browsers);  // an error: none is there
+    wanted = managed ? by_decision(*managed, decision, settings.sites) : policy::Wanted();
   }
   const auto audit = audit_machine(root, wanted);
   if (!audit) return std::unexpected(audit.error());
@@ -165,7 +161,7 @@ void Daemon::do_audit(const Call&, const Done& done) {
   if (audits_.size() > 1) return;
   worker_.post([this, root = options_.root, manages = keeper_.manages(),
                 state = machine_state()]() -> Worker::Finish {
-    return [this, answer = audited(root, manages, state.decision, state.settings.sites)] {
+    return [this, answer = audited(root, manages, state.decision, state.settings)] {
       for (const Done& waiting : std::exchange(audits_, {})) waiting(answer);
     };
   });

@@ -99,6 +99,13 @@ class Doors(unittest.TestCase):
             for _ in range(500):
                 self.assertIs(door.receive()["drift"], False)
 
+    def test_an_audit_asks_of_the_managed_browsers_alone(self):
+        for browsers in (["chromium"], ["firefox"], ["edge"]):
+            with d.Daemon({**MANAGED, "browsers": browsers, "floor": "force_proxy"}):
+                d.wait_for(lambda: not d.Frames().call("audit")["drift"], "the policy")
+                wanted = {row["id"] for row in d.Frames().call("audit")["browsers"] if row["wanted"]}
+                self.assertEqual(wanted, set(browsers))
+
     def test_nonsense_is_answered_with_a_code(self):
         with d.Daemon():
             for payload, code in ((b"", "bad_json"), (b"{", "bad_json"), (b"[]", "bad_request"),
