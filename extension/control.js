@@ -26,7 +26,7 @@ const heartbeat = 'heartbeat';
  * @param {import('./ext.js').Api} ext */
 export function createControl(ext) {
   const known = initial(familyOf(ext));
-  const lock = createLock(ext, known.family);
+  const lock = createLock(ext, known.family, () => readsPrivate);
   const host = createHost(ext, {onState, onDown});
   const exceptions = createExceptions(ext, known, host.request, settle);
   const connections = createConnections(ext, lookForStale);
@@ -67,6 +67,7 @@ export function createControl(ext) {
   let settings = {watchConnections: false, holdStart: false, followProxy: false};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;
+  let readsPrivate = false;
   let lockAsked = false;
   let lockSent = false;
   /** @type {string | null} */
@@ -107,6 +108,8 @@ export function createControl(ext) {
     await exceptions.load(session, local);
     await follow();
     host.resume(session.failures);
+    // Private windows as well, for which neither lock nor host had to wait.
+    if (readsPrivate) check();
   }
 
   /** @param {chrome.storage.StorageArea} area @returns {Promise<any>} nothing, when it cannot be read */
@@ -127,6 +130,7 @@ export function createControl(ext) {
     known.privateToo = known.family === 'firefox' ||
       await ext.extension.isAllowedIncognitoAccess().catch(() => false);
     if (!['connecting', 'connected'].includes(known.host) && !grace) known.wish = wishAlone(known);
+    readsPrivate = known.family === 'chromium' && known.privateToo;
     if (target(known) !== applied) await settle();
     askForMode();
     // The lock is there by now: none of these may keep it from following.

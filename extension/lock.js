@@ -18,8 +18,9 @@ import {handlings, isLooser, levelOf} from './handling.js';
 const controls = ['not_controllable', 'controlled_by_other_extensions',
   'controllable_by_this_extension', 'controlled_by_this_extension'];
 
-/** @param {import('./ext.js').Api} ext @param {import('./handling.js').Family} family */
-export function createLock(ext, family) {
+/** @param {import('./ext.js').Api} ext @param {import('./handling.js').Family} family
+ * @param {() => boolean} [readsPrivate] whether private windows have a setting of their own to be read */
+export function createLock(ext, family, readsPrivate = () => false) {
   const network = /** @type {any} */ (ext.privacy.network);
   const policy = network.webRTCIPHandlingPolicy;
   const api = family === 'firefox' ? network.peerConnectionEnabled : null;
@@ -98,8 +99,8 @@ export function createLock(ext, family) {
     }
   }
 
-  /** What private windows obey; nothing where they are none of the extension's business. */
-  const inPrivate = () => family === 'firefox' ? null : policy.get({incognito: true}).catch(() => null);
+  /** What private windows obey. */
+  const inPrivate = () => readsPrivate() ? policy.get({incognito: true}).catch(() => null) : null;
 
   /** @param {() => void} listener called when anyone, icelock included, changed a setting */
   function onChange(listener) {

@@ -165,6 +165,15 @@ test('private windows that another extension opened are the level that is shown'
     [['unrestricted', 'controlled_by_other_extensions']]);
 });
 
+test('what private windows obey is read at the start too, without a host', async () => {
+  const browser = createBrowser();
+  browser.installed = false;
+  browser.policy.inPrivate = {value: 'default', levelOfControl: 'controlled_by_other_extensions'};
+  createControl(browser.ext);
+  await flush();
+  assert.equal(browser.shown.icon, 'leaking');
+});
+
 test('a chore that fails keeps nothing from being locked', async () => {
   const {browser} = await begin({family: 'firefox', installed: false, local: {hand: 'open'}});
   browser.ext.scripting.getRegisteredContentScripts = () => Promise.reject(new Error('gone'));
