@@ -414,8 +414,8 @@ class Document(unittest.TestCase):
         self.assertEqual(manifest["allowed_origins"][1:], [f"chrome-extension://{ID}/"])
 
     def test_the_plan_says_what_old_browsers_cannot(self):
-        def notes():
-            _, plan = self.run_verb("plan", DOCUMENT)
+        def notes(document=DOCUMENT):
+            _, plan = self.run_verb("plan", document)
             return " ".join(note for change in plan["changes"] for note in change["notes"])
         self.assertIn("need Chromium 133; older ones ignore them", notes())
         self.assertIn("need Edge 135; older ones ignore them", notes())
@@ -425,8 +425,7 @@ class Document(unittest.TestCase):
                                "Version: 1\n\nPackage: chromium\nStatus: install ok installed\nDepends: x\n"
                                f"Version: {version}\n\nPackage: zz\nVersion: 9\n")
             self.assertIn(words, notes())
-        _, plan = self.run_verb("plan", {"level": "force_proxy"})
-        self.assertNotIn("133", json.dumps(plan))
+        self.assertNotIn("need Chromium", notes({"level": "force_proxy"}))
 
 
 if __name__ == "__main__":
