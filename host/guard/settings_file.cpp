@@ -80,12 +80,14 @@ std::string joined(const std::vector<std::string>& way) {
 Result<Parsed> parse(const std::string& text, const Place& place) {
   Parsed parsed;
   int line = 1;
+  int found_at = 0;  // the parser reads on to the end
   std::optional<std::string> twice;
   bool too_deep = false;
   policy::KeysTwice keys;
   std::vector<std::string> way;  // to the key that is read; empty where a list is on it
   const ordered_json::parser_callback_t note = [&](int depth, json::parse_event_t event,
                                                    ordered_json& value) {
+    const bool was_fine = !too_deep && !twice;
     too_deep = too_deep || depth > deepest;
     if (event == json::parse_event_t::object_start) {
       keys.begin_object(depth);
@@ -96,13 +98,14 @@ Result<Parsed> parse(const std::string& text, const Place& place) {
       way.push_back(key);
       if (std::ranges::find(way, "") == way.end()) parsed.lines.emplace(joined(way), line);
     }
+    if (was_fine && (too_deep || twice)) found_at = line;
     return !too_deep && !twice;
   };
   const char* begin = text.data();
   parsed.object = ordered_json::parse(LineCounter(begin, &line),
                                       LineCounter(begin + text.size(), &line), note, false);
-  if (twice) return place.wrong("the key \"" + *twice + "\" stands twice", line);
-  if (too_deep) return place.wrong("nested too deep", line);
+  if (twice) return place.wrong("the key \"" + *twice + "\" stands twice", found_at);
+  if (too_deep) return place.wrong("nested too deep", found_at);
   if (parsed.object.is_discarded()) return place.wrong("not JSON in UTF-8", line);
   if (!parsed.object.is_object()) return place.wrong("not a JSON object", 1);
   return parsed;

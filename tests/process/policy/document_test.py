@@ -216,6 +216,8 @@ class Document(unittest.TestCase):
                  '"sites[1].level" is wrong', 2),
                 ('{"level":\n"disabled",\n"": 1}', 'unknown key ""', 1),
                 ('{"browsers": {\n"edge": "default"}}', '"browsers.edge" is wrong', 2),
+                ('{"level": "disabled",\n"browsers": {"edge": "disabled",\n"edge": "disabled"}\n\n}', "stands twice", 3),
+                ('{"level":\n' + '[' * 9 + ']' * 9 + '\n\n}', "too deep", 2),
                 ('{"hold":\n"90"}', '"hold" must be a whole number', 1)):
             code, answer = self.run_verb("plan", text)
             self.assertEqual((code, answer["code"]), (6, "bad_settings"), text)
