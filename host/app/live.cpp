@@ -20,6 +20,21 @@ constexpr milliseconds safety_look{60'000};
 constexpr milliseconds look_without_watch{2'000};
 constexpr milliseconds retry_after_failure{1'000};
 
+// A folder that is moved away or removed says so itself: another may take its place.
+constexpr std::uint32_t settings_events = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM |
+                                          IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
+
+// The folder of `file`, because files are replaced by rename; while it is missing, the nearest one
+// above it.
+std::filesystem::path folder_to_watch(const std::filesystem::path& file) {
+  auto folder = file.parent_path();
+  std::error_code problem;
+  while (folder.has_relative_path() && !std::filesystem::exists(folder, problem)) {
+    folder = folder.parent_path();
+  }
+  return folder;
+}
+
 }  // namespace
 
 Live::Live(guard::SettingsPaths paths, std::filesystem::path notes, net::Prober prober,
@@ -42,6 +57,7 @@ Result<Live> Live::open(guard::SettingsPaths paths, std::filesystem::path notes)
   if (auto watch = net::Watch::open()) live.watch_ = std::move(*watch);
   live.watch_settings();
   live.look(false);
+  live.reload_settings(false);  // for what was written between the first reading and the watch
   return live;
 }
 
@@ -50,15 +66,12 @@ void Live::watch_settings() {
   if (!inotify_) return;
   for (const auto& file : {paths_.admin, paths_.user}) {
     if (file.empty()) continue;
-    // The folder, because files are replaced by rename; while it is missing, the nearest one above
-    // it.
-    auto folder = file.parent_path();
-    std::error_code problem;
-    while (folder.has_relative_path() && !std::filesystem::exists(folder, problem)) {
-      folder = folder.parent_path();
+    // Again when a folder came between the look and the watch: nothing will tell of that one.
+    std::filesystem::path watched;
+    for (auto next = folder_to_watch(file); watched != next; next = folder_to_watch(file)) {
+      watched = next;
+      ::inotify_add_watch(inotify_.get(), watched.c_str(), settings_events);
     }
-    ::inotify_add_watch(inotify_.get(), folder.c_str(),
-                        IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE);
   }
 }
 

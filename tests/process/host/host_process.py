@@ -33,9 +33,10 @@ def frame(payload):
 class Host:
     """One process with a home of its own. `with Host() as host: ...`"""
 
-    def __init__(self, caller=None, settings=None, memory=None, runtime_is_a_link=False):
+    def __init__(self, caller=None, settings=None, memory=None, runtime_is_a_link=False,
+                 config="config", under=()):
         self.home = tempfile.TemporaryDirectory(prefix="icelock-host-test-")
-        self.config = os.path.join(self.home.name, "config")
+        self.config = os.path.join(self.home.name, config)
         self.runtime = os.path.join(self.home.name, "run")
         os.mkdir(self.runtime, 0o700)
         self.notes = os.path.join(self.runtime, "icelock")
@@ -53,8 +54,10 @@ class Host:
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
             if name in os.environ:
                 self.environment[name] = os.environ[name]
+        if under:  # the leak checker cannot work under strace
+            self.environment["ASAN_OPTIONS"] = "detect_leaks=0"
         self.process = subprocess.Popen(
-            [HOST, *(CHROMIUM_CALLER if caller is None else caller)],
+            [*under, HOST, *(CHROMIUM_CALLER if caller is None else caller)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=self.environment, bufsize=0)
         self.buffer = b""
@@ -106,6 +109,13 @@ class Host:
         while True:
             message = self.read(seconds)
             if message.get("id") == self.next_id:
+                return message
+
+    def push_of_mode(self, mode, seconds=5):
+        """The next push with that mode; others before it are dropped."""
+        while True:
+            message = self.read(seconds)
+            if message.get("event") == "state" and message["state"]["mode"] == mode:
                 return message
 
     def end(self, seconds=10):

@@ -139,16 +139,49 @@ class Requests(unittest.TestCase):
                 self.assertEqual(json.load(file),
                                  {"hold_seconds": 7, "mode": "locked", "level": "disabled"})
 
+    def slow(self, call, seconds):
+        """What to run a host under so that each such system call of it begins so much later."""
+        if subprocess.run(["strace", "-o", "/dev/null", "true"], check=False).returncode:
+            self.skipTest("strace cannot trace here")
+        return ("strace", "-f", "-o", "/dev/null", "-e", f"trace={call}",
+                "-e", f"inject={call}:delay_enter={int(seconds * 1e6)}")
+
     def test_settings_changed_by_another_program_arrive_as_a_push(self):
         with Host() as host:  # its settings folder does not exist yet
             host.ask("subscribe")
             host.write_settings({"mode": "locked"})
-            push = host.read(5)
-            while push["state"]["mode"] != "locked":
-                push = host.read(5)
+            push = host.push_of_mode("locked")
             self.assertEqual(push["event"], "state")
             self.assertNotIn("id", push)
             self.assertEqual(push["state"]["decision"]["chromium"], "force_proxy")
+
+    def test_folders_made_while_the_host_looks_for_them_are_not_missed(self):
+        with Host(config="a/b/c/d/e/f", under=self.slow("inotify_add_watch", 0.1)) as host:
+            host.ask("subscribe")
+            folder = host.home.name
+            for name in "abcdef":
+                folder = os.path.join(folder, name)
+                os.mkdir(folder)
+                time.sleep(0.13)
+            host.write_settings({"mode": "locked"})
+            host.push_of_mode("locked")
+            self.assertEqual(host.end()[0], 0)
+
+    def test_settings_written_while_the_host_starts_are_not_missed(self):
+        with Host(settings={"mode": "auto"}, under=self.slow("inotify_init1", 1.5)) as host:
+            time.sleep(0.8)
+            host.write_settings({"mode": "locked"})
+            self.assertEqual(host.ask("status")["state"]["mode"], "locked")
+            self.assertEqual(host.end()[0], 0)
+
+    def test_settings_in_a_folder_that_took_the_place_of_another(self):
+        with Host(settings={"mode": "auto"}) as host:
+            host.ask("subscribe")
+            folder = os.path.join(host.config, "icelock")
+            for number, mode in enumerate(("locked", "open", "locked")):
+                os.rename(folder, f"{folder}.{number}")
+                host.write_settings({"mode": mode})
+                host.push_of_mode(mode)
 
     def test_broken_settings_lock_and_say_so(self):
         with Host(settings='{"mode":"opne"}') as host:
