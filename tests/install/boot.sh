@@ -60,18 +60,22 @@ rm -rf "$work"/root/etc/{chromium,firefox,icelock,brave,opt/chrome,opt/edge,opt/
 setsid systemd-nspawn -q -D "$work/root" --register=no --keep-unit --private-network --bind=/dev/net/tun \
   -b systemd.unit=multi-user.target >"$work/console" 2>&1 </dev/null &
 container=$!
-leader=
-for _ in $(seq 100); do
-  leader=$(pgrep -P "$container" || true)
-  [ -z "$leader" ] || break
-  sleep 0.1
-done
-[ -n "$leader" ] || skip "systemd does not boot here: $(tail -3 "$work/console")"
+# The process that is number 1 in there. systemd-nspawn's first child is a helper that goes again.
+find_leader() {
+  local pid
+  for pid in $(pgrep -P "$container"); do
+    if grep -q '^NSpid:.*[[:space:]]1$' "/proc/$pid/status" 2>/dev/null; then echo "$pid"; fi
+  done
+}
 inside() { nsenter -t "$leader" -a -- env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"; }
-for _ in $(seq 100); do
-  case $(inside systemctl is-system-running 2>/dev/null) in running | degraded) break ;; esac
+state=
+for _ in $(seq 300); do
+  leader=$(find_leader)
+  [ -z "$leader" ] || state=$(inside systemctl is-system-running 2>/dev/null || true)
+  case $state in running | degraded) break ;; esac
   sleep 0.2
 done
+case $state in running | degraded) ;; *) skip "systemd does not boot here: $(tail -3 "$work/console")" ;; esac
 inside ICELOCK_BIN=/usr/bin ICELOCK_KILLS="${ICELOCK_KILLS:-25}" python3 -B /opt/icelock-test/boot_inside.py || {
   inside journalctl --no-pager -u icelockd.service | tail -40
   exit 1
