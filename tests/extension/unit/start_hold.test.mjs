@@ -91,3 +91,11 @@ test('a permission that is gone before the listener keeps nothing from being loc
   await flush();
   assert.equal(browser.policy.value, 'proxy_only');
 });
+
+test('nor does a listener that cannot be taken away keep the host from being asked', async () => {
+  const {browser} = make({local: {}});
+  browser.ext.webRequest.onBeforeRequest.removeListener = () => { throw new Error('gone'); };
+  createControl(browser.ext);
+  await flush();
+  assert.equal(browser.policy.value, 'default');
+});
