@@ -51,5 +51,9 @@ test('a port that is found dead only as it is used is replaced too', async () =>
   ports[0].dead = true;
   post({mode: 'locked'});
   await clock.pass(2000);
+  ports[0].end();  // late: another took its place
+  await clock.pass(2000);
   assert.deepEqual([ports.map(({posted}) => posted), gone()], [[[], [{mode: 'locked'}]], 1]);
+  post({mode: 'auto'});
+  assert.deepEqual([ports.length, ports[1].posted.length], [2, 2]);
 });

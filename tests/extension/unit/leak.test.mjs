@@ -48,6 +48,8 @@ test('each address is explained by what the host knows', () => {
     [found('198.51.100.20'), vpn, 'egress', 'tun0'], [found('2001:db8:99::1'), vpn, 'isp', 'enp3s0'],
     [found('203.0.113.10'), plainNet, 'isp', 'enp3s0'], [found('203.0.113.10'), alone, 'unsure'],
     [found('192.168.1.2', 'host'), alone, 'lan'], [found('100.64.1.1', 'host'), alone, 'lan'],
+    [found('10.8.0.2', 'host'), {...vpn, links: null}, 'unsure'],
+    [found('10.8.0.2', 'host'), {...plainNet, links: null}, 'lan'],
     [found('fd00::7', 'host'), alone, 'lan'], [found('2001:db8::5', 'host'), alone, 'unsure']])) {
     const {kind, words} = explain(one, known);
     assert.deepEqual([kind, words.key, words.args?.[0]],
