@@ -159,7 +159,8 @@ async function refresh() {
   const before = settings?.stunServers.join();
   [settings, held] = await Promise.all([loadSettings(ext), ext.permissions.getAll()]);
   // What a person is writing there is left alone while the list itself stays as it was.
-  if (settings.stunServers.join() !== before) showServers();
+  const written = before === undefined && input('servers').value !== '';
+  if (settings.stunServers.join() !== before && !written) showServers();
   show();
 }
 

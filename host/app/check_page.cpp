@@ -22,7 +22,7 @@ constexpr std::size_t largest_answer = 64 * 1024;
 constexpr std::size_t most_candidates = 256;
 constexpr std::size_t longest_word = 256;
 // Long enough for a STUN server that is far away; candidates of a dead one come no more after this.
-constexpr int gather_milliseconds = 1500;
+constexpr int gather_milliseconds = 4000;
 
 constexpr std::array<std::string_view, 6> types = {"host",  "srflx",   "prflx",
                                                    "relay", "related", "connection"};

@@ -119,7 +119,7 @@ export class Chromium {
         };
         walk(document);
         return Object.keys(found).length > 0 && found;
-      }, {timeout: 5000});
+      }, {timeout: 30000});
       return Object.fromEntries(Object.entries(await rows.jsonValue()).filter(([, row]) => row));
     } finally {
       await page.close();

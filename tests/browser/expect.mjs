@@ -50,6 +50,9 @@ export const text_of = (seen) =>
     Object.keys(seen).sort().map((name) => (seen[name] && name !== 'mdns' ? `${name}(${seen[name]})` : name))
         .join(' ') || 'nothing';
 
+const only_missing = (seen, wanted) =>
+    seen === 'nothing' || seen.split(' ').every((one) => wanted.includes(one.split('(')[0]));
+
 const harmless = new Set(['tunv4', 'VPNv4', 'VPNv6', 'mdns', 'no API']);
 
 /// The names among these that a full tunnel is there to hide; an address that nobody knows counts.
@@ -71,6 +74,17 @@ export class Report {
 
   equal(what, got, wanted) {
     this.check(what, got === wanted, got === wanted ? got : `got ${got}, want ${wanted}`);
+  }
+
+  /// What a page shows, as text_of(). Looked at again for longer while something of `wanted` has not come; what
+  /// shows too much is not.
+  async shows(what, browser, url, wanted) {
+    const waits = [gather_ms, 4000, 8000];
+    let seen;
+    do {
+      seen = text_of(await browser.read(url, waits.shift()));
+    } while (waits.length > 0 && seen !== wanted && only_missing(seen, wanted));
+    this.equal(what, seen, wanted);
   }
 
   figure(name, value) {

@@ -7,7 +7,7 @@ import path from 'node:path';
 import {Lab} from '../lab/lab.mjs';
 import {pages} from '../lab/network.mjs';
 import {Chromium} from './chromium.mjs';
-import {Report, text_of} from './expect.mjs';
+import {Report} from './expect.mjs';
 import {Firefox} from './firefox.mjs';
 import {firefox_values, put_policy} from './policy_files.mjs';
 import {icelock, need_programs} from './setup.mjs';
@@ -22,8 +22,8 @@ async function chromium() {
                'WebRtcIPHandling WebRtcIPHandlingUrl');
   report.equal('Chromium: level', rows.WebRtcIPHandling?.value, 'disable_non_proxied_udp');
   for (const [name, {status}] of Object.entries(rows)) report.equal(`Chromium: ${name} in chrome://policy`, status, 'OK');
-  report.equal('Chromium: a page without an exception', text_of(await browser.read(pages.plain)), 'nothing');
-  report.equal('Chromium: the site with one', text_of(await browser.read(pages.granted)), 'REALv6(s) VPNv4(s)');
+  await report.shows('Chromium: a page without an exception', browser, pages.plain, 'nothing');
+  await report.shows('Chromium: the site with one', browser, pages.granted, 'REALv6(s) VPNv4(s)');
   await browser.close();
 }
 
@@ -44,8 +44,8 @@ async function firefox() {
   const {page, rows} = await errors_in(browser);
   report.check('Firefox: about:policies is read', page);
   report.equal('Firefox: errors in about:policies', rows.join(' | '), '');
-  report.equal('Firefox: a page without permission', text_of(await browser.read(pages.plain)), 'nothing');
-  report.equal('Firefox: a page with permission', text_of(await browser.read(pages.granted)), 'nothing');
+  await report.shows('Firefox: a page without permission', browser, pages.plain, 'nothing');
+  await report.shows('Firefox: a page with permission', browser, pages.granted, 'nothing');
   await browser.close();
 }
 

@@ -40,7 +40,7 @@ export class Firefox {
                                     '--profile', make_profile(port, prefs, profile), ...args],
                           {stdio: ['ignore', log, log], env: {...process.env, MOZ_CRASHREPORTER_DISABLE: '1'}});
     const begin = Date.now();
-    browser.marionette = await until('Firefox', () => Marionette.connect(port), 30000, 50);
+    browser.marionette = await until('Firefox', () => Marionette.connect(port), 90000, 50);
     await browser.marionette.command('WebDriver:NewSession', {
       acceptInsecureCerts: accept_insecure, timeouts: {script: 30000},
     });

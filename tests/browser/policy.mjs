@@ -8,7 +8,7 @@ import path from 'node:path';
 import {Lab, until} from '../lab/lab.mjs';
 import {pages} from '../lab/network.mjs';
 import {Chromium} from './chromium.mjs';
-import {Report, text_of} from './expect.mjs';
+import {Report} from './expect.mjs';
 import {Firefox} from './firefox.mjs';
 import {chromium_handling, firefox_values, policy_paths, write_policy} from './policy_files.mjs';
 import {icelock, need_programs} from './setup.mjs';
@@ -77,8 +77,8 @@ const differences = (before, after) => [...new Set([...Object.keys(before), ...O
 
 async function check_reads(browser, level) {
   const [plain, granted] = expected[browser_name][level];
-  report.equal(`${level}: page without permission`, text_of(await browser.read(pages.plain)), plain);
-  report.equal(`${level}: page with permission`, text_of(await browser.read(pages.granted)), granted);
+  await report.shows(`${level}: page without permission`, browser, pages.plain, plain);
+  await report.shows(`${level}: page with permission`, browser, pages.granted, granted);
 }
 
 /// Chromium watches the policy folder only some 4 s after it started, and looks again after 15 minutes; a change in
@@ -145,9 +145,9 @@ async function firefox_private_windows() {
     icelock('apply', '--yes', '--browser', 'firefox', file);
     const browser = await Firefox.launch();
     const what = Object.keys(field)[0] ?? 'no field for private windows';
-    report.equal(`${what}: another window`, text_of(await browser.read(pages.plain)), expected.firefox[level][0]);
+    await report.shows(`${what}: another window`, browser, pages.plain, expected.firefox[level][0]);
     await browser.private_window();
-    report.equal(`${what}: a private window`, text_of(await browser.read(pages.plain)), wanted);
+    await report.shows(`${what}: a private window`, browser, pages.plain, wanted);
     await browser.close();
   }
 }

@@ -59,13 +59,14 @@ async function start(installs) {
   site = await open(`${pages.plain}/`);
 }
 
-/// Asks the popup over the test's page; opens it when it is not there.
+/// Asks the popup over the test's page, which listens once it is drawn; opens it when it is not there.
 async function popup(expression) {
-  const found = await firefox.inPopup(view, expression).catch(() => null);
+  const ask = () => firefox.inPopup(view, `popup.body?.dataset.drawn ? (${expression}) : null`).catch(() => null);
+  const found = await ask();
   if (found !== null) return found;
   await to(site);
   await firefox.clickIcon();
-  return until('the popup', () => firefox.inPopup(view, expression).catch(() => null), 10000);
+  return until('the popup', ask, 20000);
 }
 
 async function shows(what, icon, words, deadline_ms = 30000) {

@@ -163,6 +163,7 @@ async function leak({chromium, locale}) {
   await page.waitForSelector('#run', {visible: true});
   await page.click('#run');
   await page.waitForSelector('#result', {visible: true});
+  await page.waitForSelector('#history summary', {visible: true});
   await page.click('#history summary');
   await look(page, `test-${locale}-leak`);
   await page.close();

@@ -53,9 +53,10 @@ const textOf = (page, id) => page.$eval(`#${id}`, (element) => /** @type {HTMLEl
 const untilText = (page, words, id = 'shown') =>
   until(async () => words.test(await textOf(page, id)), `#${id} to say ${words}`, 20_000);
 
-/** Clicks what shows, and waits for the result. @param {import('puppeteer-core').Page} page @param {string} id */
+/** Clicks what shows, and waits for the new result. @param {import('puppeteer-core').Page} page @param {string} id */
 async function runTest(page, id) {
   await page.waitForSelector(`#${id}`, {visible: true});
+  await page.$eval('#result', (one) => { /** @type {HTMLElement} */ (one).hidden = true; });
   await page.click(`#${id}`);
   await page.waitForSelector('#result', {visible: true, timeout: 20_000});
   return textOf(page, 'shown');

@@ -53,7 +53,7 @@ const later = async (script) => (await firefox.marionette.call('WebDriver:Execut
 
 test('own servers, the agreement, and a test that explains what it saw', async () => {
   await firefox.openPage('options.html');
-  await untilText('sentence', /./);
+  await until(() => firefox.inPage('return document.getElementById("servers").value'), 'the servers proposed');
   await firefox.inPage(`document.getElementById("servers").value = "${stun.server}"`);
   await click('save_servers');
   await untilText('servers_saved', /Saved/);

@@ -17,6 +17,8 @@ export class HostLink {
   /** @type {string[]} */
   argv = [];
   closed = false;
+  /** @type {any[]} frames that nobody answered */
+  left = [];
 
   /** @param {import('node:net').Socket} socket */
   constructor(socket) { this.socket = socket; }
@@ -37,13 +39,15 @@ export class HostLink {
 }
 
 /** Listens; give `env` to the browser. While `answer` is true each request is answered: with `state` and `serial`
- * where the protocol wants them; `refuse` makes set_mode fail with that code. */
+ * where the protocol wants them; `refuse` makes set_mode fail with that code. A browser that gets no answer for 5 s
+ * takes another link, so a silence ends with resume(). */
 export async function createHostServer() {
   const folder = await mkdtemp(join(tmpdir(), 'icelock-host-'));
   const path = join(folder, 'socket');
   const host = {
     /** @type {HostLink[]} */ links: [],
     answer: true,
+    version: 1,
     /** @type {any} */ state: null,
     serial: 0,
     refuse: '',
@@ -57,10 +61,20 @@ export async function createHostServer() {
       host.state = state;
       host.serial += 1;
       for (const link of host.links.filter(({closed}) => !closed)) {
-        link.say({v: 1, event: 'state', serial: host.serial, state});
+        link.say({v: host.version, event: 'state', serial: host.serial, state});
       }
       return host.serial;
     },
+    /** Answers again, also what was asked meanwhile. */
+    resume() {
+      host.answer = true;
+      for (const link of host.links.filter(({closed}) => !closed)) {
+        for (const frame of link.left.splice(0)) answer(link, frame);
+      }
+    },
+    /** The report for that state on whichever link it came. @param {number} serial */
+    report: (serial) => until(() => host.links.flatMap((link) => link.asked('report'))
+      .find((one) => one.serial === serial), `report ${serial}`),
     async close() {
       server.close();
       for (const {socket} of host.links) socket.destroy();
@@ -70,7 +84,7 @@ export async function createHostServer() {
 
   /** @param {HostLink} link @param {any} frame */
   function answer(link, {id, op}) {
-    const envelope = {v: 1, id, ok: true};
+    const envelope = {v: host.version, id, ok: true};
     if (op === 'report') link.say(envelope);
     else if (op === 'probe') link.say({...envelope, links: host.probed, wildcards: []});
     else if (op === 'set_mode' && host.refuse) {
@@ -91,6 +105,7 @@ export async function createHostServer() {
       }
       link.frames.push(frame);
       if (host.answer) answer(link, frame);
+      else link.left.push(frame);
     });
   });
   await new Promise((resolve) => server.listen(path, () => resolve(null)));
