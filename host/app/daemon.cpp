@@ -132,6 +132,18 @@ void Daemon::reload() {
   keeper_.check();
 }
 
+void Daemon::settle(std::chrono::milliseconds limit) {
+  const auto until = guard::Clock::now() + limit;
+  while (keeper_.busy()) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(until - guard::Clock::now()).count();
+    if (left <= 0) return;
+    pollfd done{worker_.fd(), POLLIN, 0};
+    ::poll(&done, 1, static_cast<int>(left));
+    worker_.run_finished();
+  }
+}
+
 std::string Daemon::summary() const {
   const auto& state = live_.state();
   std::string text = "Chromium family " + words_for(state.decision.chromium) + ", Firefox " +

@@ -48,6 +48,9 @@ class Daemon {
   void handle();
   /// Reads the settings again, now.
   void reload();
+  /// Before the end: waits until the policy files say what was decided and promised last, at most
+  /// `limit`.
+  void settle(std::chrono::milliseconds limit);
 
   /// What was decided and what is wrong, in one line for the journal and the service manager.
   std::string summary() const;

@@ -160,9 +160,9 @@ Json Host::state() const {
 
 void Host::state_changed() {
   ++serial_;
-  // A service that came back has not heard what this browser obeys.
+  push_state();  // first: a service that hangs must not keep the browser from the lock
+  // One that came back has not heard what this browser obeys.
   if (!reports_.empty()) pass_on(reports_.front());
-  push_state();
 }
 
 void Host::push_state() {

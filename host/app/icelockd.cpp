@@ -123,6 +123,7 @@ int run(const std::filesystem::path& root) {
   sd_notify(0, "READY=1");
   serve(**daemon, signals);
   sd_notify(0, "STOPPING=1");
+  (*daemon)->settle(std::chrono::seconds(3));
   // Before the doors close, so that whoever is told that the service went finds none.
   for (const auto& path : doors->own) ::unlink(path.c_str());
   return 0;

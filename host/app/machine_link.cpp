@@ -81,8 +81,8 @@ Json sites_json(const MachineWord& word) {
   return {{"possible", false}, {"list", Json::array()}, {"granted", Json::array()}};
 }
 
-MachineLink::MachineLink(std::filesystem::path socket)
-    : socket_(std::move(socket)), pause_(longest_pause) {}
+MachineLink::MachineLink(std::filesystem::path socket, milliseconds patience)
+    : socket_(std::move(socket)), patience_(patience), pause_(longest_pause) {}
 
 int MachineLink::timeout(Clock::time_point now) const {
   if (client_) return -1;
@@ -103,16 +103,21 @@ bool MachineLink::connect(Clock::time_point now) {
   pause_ = std::min(pause_ * 2, longest_pause);
   auto client = ipc::FrameClient::connect(socket_);
   if (!client) {
+    if (client.error().code == Code::busy && !word_.lost) {
+      distrust(now);
+      return true;
+    }
     if (!std::exchange(silent_, false)) return false;
     word_ = {};  // it never spoke, and now there is none
     return true;
   }
   if (first) {
-    const auto state = client->call("subscribe", Json::object(), patience);
+    const auto state = client->call("subscribe", Json::object(), patience_);
     if (!state || !take_state(*state)) {
       distrust(now);
     } else {
       client_ = std::move(*client);
+      read();  // a push may have come with the answer
     }
     return true;
   }

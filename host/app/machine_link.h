@@ -36,14 +36,14 @@ guard::State joined(guard::State own, const MachineWord& word);
 ipc::Json sites_json(const MachineWord& word);
 
 /// A program's line to icelockd, which comes and goes: connects, subscribes, and tries again with
-/// growing pauses. For the poll loop of one thread; blocks for `patience` at most, when it
+/// growing pauses. For the poll loop of one thread; blocks for `patience` at most, when it first
 /// connects.
 class MachineLink {
  public:
   using Clock = guard::Clock;
-  static constexpr std::chrono::milliseconds patience{500};
 
-  explicit MachineLink(std::filesystem::path socket);
+  explicit MachineLink(std::filesystem::path socket,
+                       std::chrono::milliseconds patience = std::chrono::milliseconds(500));
   MachineLink(const MachineLink&) = delete;
   MachineLink& operator=(const MachineLink&) = delete;
 
@@ -70,6 +70,7 @@ class MachineLink {
   void distrust(Clock::time_point now);
 
   std::filesystem::path socket_;
+  std::chrono::milliseconds patience_;
   std::optional<ipc::FrameClient> client_;
   MachineWord word_;
   std::map<std::int64_t, Answer> waiting_;

@@ -37,6 +37,9 @@ class PolicyKeeper {
   /// Looks at the files now.
   void check();
 
+  /// Whether files are being written, or are about to be.
+  bool busy() const { return busy_; }
+
   /// Whether the settings let icelockd manage policies.
   bool manages() const { return wish_ && wish_->manages; }
   /// Why the files are not as they should be, while they are not.

@@ -17,8 +17,10 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t report_size = 4096;
+
 std::optional<Report> read_report(const std::filesystem::path& path) {
-  const auto bytes = read_file(path, 4096);
+  const auto bytes = read_file(path, report_size);
   if (!bytes) return std::nullopt;
   const json content = json::parse(*bytes, nullptr, false);
   if (!content.is_object()) return std::nullopt;
@@ -84,9 +86,10 @@ void Presence::write(const Report& report) {
                   {"value", report.value},
                   {"level_of_control", report.level_of_control}};
   if (report.level) content["level"] = name(*report.level);
-  const std::string bytes = content.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-  if (::pwrite(file_.get(), bytes.data(), bytes.size(), 0) < 0) return;
-  [[maybe_unused]] const int cut = ::ftruncate(file_.get(), static_cast<off_t>(bytes.size()));
+  std::string bytes = content.dump(-1, ' ', false, json::error_handler_t::replace);
+  bytes.resize(report_size,
+               ' ');  // always as long, so that no reader sees the end of the one before
+  [[maybe_unused]] const ssize_t n = ::pwrite(file_.get(), bytes.data(), bytes.size(), 0);
 }
 
 std::vector<Report> present_reports() {

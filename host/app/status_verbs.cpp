@@ -48,7 +48,7 @@ struct Sight {
   MachineLink link;
 
   Sight(Live own, const std::filesystem::path& root)
-      : live(std::move(own)), link(service_socket(root)) {
+      : live(std::move(own)), link(service_socket(root), service_limit) {
     link.handle(guard::Clock::now());
   }
 

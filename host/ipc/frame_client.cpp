@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <utility>
 
 #include "ipc/peer.h"
 
@@ -44,7 +46,8 @@ Result<FrameClient> FrameClient::connect(const std::filesystem::path& path) {
   Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return fail_errno(errno, "cannot make a socket");
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return fail(Code::unavailable, std::string("icelockd: ") + std::strerror(errno), name);
+    const Code code = errno == EAGAIN ? Code::busy : Code::unavailable;
+    return fail(code, std::string("icelockd: ") + std::strerror(errno), name);
   }
   const auto uid = peer_of(socket.get()).uid;
   if (uid != uid_t{0} && uid != ::geteuid()) {
@@ -63,6 +66,7 @@ Result<void> FrameClient::send(std::string_view payload) {
       rest.remove_prefix(static_cast<std::size_t>(n));
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       if (!wait_for(socket_.get(), POLLOUT, until)) {
+        if (rest.size() < frame->size()) ::shutdown(socket_.get(), SHUT_RDWR);
         return fail(Code::timeout, "icelockd does not read");
       }
     } else if (errno != EINTR) {
@@ -85,7 +89,7 @@ Result<std::vector<std::string>> FrameClient::receive() {
     }
     decoder_.feed({buffer.data(), static_cast<std::size_t>(n)});
   }
-  std::vector<std::string> payloads;
+  std::vector<std::string> payloads = std::exchange(later_, {});
   for (;;) {
     auto payload = decoder_.next();
     if (!payload) return std::unexpected(payload.error());
@@ -106,11 +110,12 @@ Result<Json> FrameClient::call(std::string_view op, Json arguments, milliseconds
     return std::unexpected(sent.error());
   }
   while (wait_for(socket_.get(), POLLIN, until)) {
-    const auto payloads = receive();
+    auto payloads = receive();
     if (!payloads) return std::unexpected(payloads.error());
-    for (const std::string& payload : *payloads) {
-      Json answer = Json::parse(payload, nullptr, false);
+    for (auto payload = payloads->begin(); payload != payloads->end(); ++payload) {
+      Json answer = Json::parse(*payload, nullptr, false);
       if (!answer.is_object() || !answer.contains("ok")) continue;
+      later_.assign(std::move_iterator(payload + 1), std::move_iterator(payloads->end()));
       if (answer["ok"] != true) return std::unexpected(error_of(answer));
       for (const char* key : {"v", "id", "ok"}) answer.erase(key);
       return answer;

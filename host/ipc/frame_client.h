@@ -18,21 +18,23 @@ namespace icelock::ipc {
 class FrameClient {
  public:
   /// Errors: unavailable when nobody listens there, unknown_caller when whoever does is neither
-  /// root nor ourselves (a service that anybody else could pose as is none), io.
+  /// root nor ourselves (a service that anybody else could pose as is none), busy when it takes no
+  /// more connections, io.
   static Result<FrameClient> connect(const std::filesystem::path& socket);
 
-  /// Readable when receive() has something to say.
+  /// Readable when receive() has something to say; it may also have after a call().
   int fd() const { return socket_.get(); }
 
-  /// Waits 2 s at most for the other end to take it. Errors: io, timeout, too_large.
+  /// Waits 2 s at most for the other end to take it; a frame that it took half of ends the
+  /// connection. Errors: io, timeout, too_large.
   Result<void> send(std::string_view payload);
 
   /// The payloads that came, without waiting. Error io: the service is gone.
   Result<std::vector<std::string>> receive();
 
-  /// Sends a request and waits for its answer; pushes on the way are dropped. The answer's object
-  /// without the envelope, or the error that it carries. Errors besides: io, timeout, internal for
-  /// an answer that makes no sense.
+  /// Sends a request and waits for its answer; pushes before it are dropped, those after it are
+  /// receive()'s. The answer's object without the envelope, or the error that it carries. Errors
+  /// besides: io, timeout, internal for an answer that makes no sense.
   Result<Json> call(std::string_view op, Json arguments, std::chrono::milliseconds limit);
 
  private:
@@ -40,6 +42,7 @@ class FrameClient {
 
   Fd socket_;
   FrameDecoder decoder_;
+  std::vector<std::string> later_;  ///< what came with the answer to a call()
 };
 
 /// The error of a failure envelope; internal when it names no code that we know.

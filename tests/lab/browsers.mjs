@@ -48,7 +48,10 @@ const chromium_proxy = {
   socks: [`--proxy-server=socks5://${proxies.address}:${proxies.socks}`],
 };
 // Tabs in the background must not make the lab wait.
-export const quick_timers = {'dom.min_background_timeout_value': 4, 'dom.timeout.enable_budget_timer_throttling': false};
+export const quick_timers = {
+  'dom.min_background_timeout_value': 4, 'dom.min_background_timeout_value_without_budget_throttling': 4,
+  'dom.timeout.enable_budget_timer_throttling': false,
+};
 const quick_flags = ['--disable-background-timer-throttling', '--disable-renderer-backgrounding',
                      '--disable-backgrounding-occluded-windows'];
 

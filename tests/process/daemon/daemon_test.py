@@ -190,6 +190,11 @@ class Policies(unittest.TestCase):
         except FileNotFoundError:
             return "no file"
 
+    def firefox_preferences(self):
+        with contextlib.suppress(FileNotFoundError, KeyError):
+            return d.read_json("/etc/firefox/policies/policies.json")["policies"]["Preferences"]
+        return {}
+
     def wait_for_handling(self, wanted):
         d.wait_for(lambda: self.handling() == wanted, f"{wanted}; it is {self.handling()}")
 
@@ -202,8 +207,8 @@ class Policies(unittest.TestCase):
             self.laptop.connect()
             self.wait_for_handling("default_public_interface_only")
             self.assertEqual(os.stat(POLICY).st_mtime, 1577836800)
-            firefox = d.read_json("/etc/firefox/policies/policies.json")
-            self.assertIn("media.peerconnection.enabled", firefox["policies"]["Preferences"])
+            # One file after the other is written, and Firefox's first stands for what was before the lock.
+            d.wait_for(lambda: "media.peerconnection.enabled" in self.firefox_preferences(), "Firefox's file")
             self.laptop.drop()
             self.wait_for_handling("none")
             d.wait_for(lambda: not os.path.exists("/etc/firefox/policies/policies.json"),
@@ -335,9 +340,8 @@ class Hosts(unittest.TestCase):
     def test_obey_the_service_and_outlive_it(self):
         import host_process  # pylint: disable=import-outside-toplevel
         with d.Daemon() as daemon, host_process.Host() as host:
-            state = host.ask("subscribe")["state"]
-            self.assertTrue(state["service"]["present"])
-            self.assertEqual(state["decision"]["chromium"], "unrestricted")
+            d.wait_for(lambda: host.ask("subscribe")["state"]["service"]["present"], "the service")
+            self.assertEqual(host.ask("status")["state"]["decision"]["chromium"], "unrestricted")
             d.Frames().call("set_mode", mode="locked")
             state = wait_for_push(host, lambda s: s["decision"]["chromium"] == "force_proxy")
             daemon.kill()
@@ -368,6 +372,35 @@ class Hosts(unittest.TestCase):
                 with d.Daemon():
                     state = wait_for_push(host, lambda s: s["service"]["present"])
                     self.assertEqual(state["decision"]["firefox"], "unrestricted")
+
+    def test_a_lock_that_comes_with_the_first_answer_counts(self):
+        import host_process  # pylint: disable=import-outside-toplevel
+        os.makedirs("/run/icelock", exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(d.SOCKETS["host"])
+
+        def message(level, **envelope):
+            decision = {"chromium": level, "firefox": level}
+            return host_process.frame({"v": 1, **envelope, "state": {"decision": decision, "reasons": []}})
+
+        with socket.socket(socket.AF_UNIX) as door:
+            door.bind(d.SOCKETS["host"])
+            door.listen(8)
+
+            @contextlib.contextmanager
+            def service():
+                connection, _ = door.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(message("unrestricted", id=1, ok=True) + message("force_proxy", event="state"))
+                    yield
+
+            with host_process.Host() as host, service():
+                self.assertEqual(host.ask("status")["state"]["decision"]["chromium"], "force_proxy")
+            with subprocess.Popen([os.path.join(d.BIN, "icelock"), "status", "--json"],
+                                  stdout=subprocess.PIPE) as status, service():
+                self.assertEqual(json.load(status.stdout)["decision"]["chromium"], "force_proxy")
+        os.remove(d.SOCKETS["host"])
 
     def test_the_command_line_uses_the_service(self):
         icelock = os.path.join(d.BIN, "icelock")

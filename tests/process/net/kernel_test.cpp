@@ -166,6 +166,7 @@ TEST(Prober, KeepsNothingThatNoLongerHolds) {
                           "route add 128.0.0.0/1 via 10.8.0.1"sv,
                           "route flush table 77"sv}) {
     space.run(step);
+    space.settle();
     EXPECT_EQ(test::describe(classify(kept->snapshot().value())), describe_now()) << step;
     // Once more, now from what was kept.
     EXPECT_EQ(test::describe(classify(kept->snapshot().value())), describe_now()) << step;

@@ -155,14 +155,14 @@ TEST(Gather, ServerReflexiveAddressIsSeenPerAddressAndOnTheWildcard) {
 TEST(Gather, DeadlineEndsItAndKeepsWhatWasFound) {
   const StunServer silent(std::nullopt);
   GatherOptions options = with(silent);
-  options.deadline = 60ms;
+  options.deadline = 150ms;
   const auto start = std::chrono::steady_clock::now();
   const auto found = gather({ip("127.0.0.1")}, options);
   const auto took = std::chrono::steady_clock::now() - start;
   ASSERT_TRUE(found);
-  EXPECT_GE(took, 55ms);
-  EXPECT_LT(took, 160ms);
-  EXPECT_FALSE(found->at(0).finished);
+  EXPECT_GE(took, 145ms);
+  EXPECT_LT(took, 5s);
+  EXPECT_FALSE(found->at(0).finished) << "the deadline ended it";
   EXPECT_TRUE(found->at(0).bound);
   EXPECT_THAT(found->at(0).candidates, ElementsAre(Candidate{"host", ip("127.0.0.1")}));
   EXPECT_GE(silent.requests(), 2);
@@ -174,7 +174,7 @@ TEST(Gather, ASilentServerIsGivenUpAfterTwoRequestsForEachAgent) {
   const auto found = gather({ip("127.0.0.1")}, with(silent));
   const auto took = std::chrono::steady_clock::now() - start;
   ASSERT_TRUE(found);
-  EXPECT_LT(took, 600ms);
+  EXPECT_LT(took, 5s);
   EXPECT_TRUE(found->at(0).finished);
   EXPECT_TRUE(found->at(1).finished);
   EXPECT_EQ(silent.requests(), 4);

@@ -202,7 +202,7 @@ TEST_F(HttpLimitsTest, ThreadsAreStartedWhenTheyAreNeeded) {
   const auto before = number_in_status("Threads:");
   start();
   for (int i = 0; i < 50; ++i) EXPECT_EQ(exchange(get("/v1/status")).status, 200);
-  EXPECT_LE(number_in_status("Threads:"), before + 4);
+  EXPECT_LE(number_in_status("Threads:"), before + 8);
   stop();
   EXPECT_TRUE(soon([&] { return number_in_status("Threads:") == before; }));
 }

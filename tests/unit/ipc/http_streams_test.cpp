@@ -165,16 +165,16 @@ TEST_F(HttpStreamsTest, AStreamThatIsNotReadIsDropped) {
 }
 
 TEST_F(HttpStreamsTest, EachEventHasItsOwnDeadline) {
-  start({.write = 500ms, .heartbeat = 60s});
+  start({.write = 2s, .heartbeat = 60s});
   auto client = subscribe();
   client.receive("\n\n");
   for (int now = 2; now < 8; ++now) {
-    std::this_thread::sleep_for(120ms);
+    std::this_thread::sleep_for(400ms);
     set(now);
     server->state_changed();
     EXPECT_TRUE(client.receive(event(now)).ends_with(event(now)));
   }
-  std::this_thread::sleep_for(600ms);
+  std::this_thread::sleep_for(2100ms);
   set(1'000'001);
   server->state_changed();
   const auto big = client.receive("\n\n");

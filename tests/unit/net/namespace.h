@@ -46,6 +46,19 @@ class Namespace {
 
   void run(const std::vector<std::string_view>& steps) {
     for (const auto step : steps) run(step);
+    settle();
+  }
+
+  /// Waits for the kernel's link watcher, which marks the card as running up to a second after both
+  /// its ends are up.
+  void settle() {
+    auto prober = Prober::open();
+    for (int i = 0; i < 1000; ++i) {
+      const auto snapshot = prober->snapshot().value();
+      const auto card = std::ranges::find(snapshot.links, "enp3s0", &Link::name);
+      if (card == snapshot.links.end() || !card->up || card->running) return;
+      usleep(10000);
+    }
   }
 
   /// Many ip(8) commands at once: each line is arguments of ip.
