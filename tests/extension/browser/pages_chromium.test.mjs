@@ -124,6 +124,28 @@ test('own servers are set in the settings, and need an agreement of their own', 
   await options.close();
 });
 
+test('what a person writes while the page still reads its settings is left as it is', async () => {
+  const page = await chromium.browser.newPage();
+  await page.evaluateOnNewDocument(() => {
+    const get = chrome.storage.local.get.bind(chrome.storage.local);
+    Object.assign(chrome.storage.local, {get: async (/** @type {any} */ keys) => {
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      setTimeout(() => { document.body.dataset.read = 'yes'; }, 300);
+      return get(keys);
+    }});
+  });
+  await page.goto(`chrome-extension://${chromiumId}/options.html`);
+  const before = await page.$eval('#servers', (area) => {
+    const {value} = /** @type {HTMLTextAreaElement} */ (area);
+    Object.assign(area, {value: 'own.example'});
+    return value;
+  });
+  await page.waitForSelector('body[data-read]');
+  assert.deepEqual([before, await page.$eval('#servers', (area) => /** @type {HTMLTextAreaElement} */ (area).value)],
+    ['', 'own.example']);
+  await page.close();
+});
+
 test('both families, a leak beside a VPN, the history and the text', async () => {
   host.probed = hostLinks;
   await stateIs(stateAt('unrestricted'), 'default');
