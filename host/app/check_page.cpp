@@ -18,7 +18,7 @@ namespace {
 
 using ipc::Json;
 
-constexpr std::size_t largest_answer = 64 * 1024;
+constexpr std::size_t largest_answer = std::size_t{64} * 1024;
 constexpr std::size_t most_candidates = 256;
 constexpr std::size_t longest_word = 256;
 // Long enough for a STUN server that is far away; candidates of a dead one come no more after this.

@@ -93,7 +93,8 @@ void print_check(const BrowserCheck& check, const Output& output) {
   out << (check.leaks() ? paint.red("LEAK") : paint.green("no leak")) << ", obeys "
       << name(check.level);
   out << (check.policy ? " (policy: " + std::string(name(*check.policy)) + ")" : " (no policy)");
-  out << ", " << static_cast<double>(check.took.count() / 100) / 10 << " s\n";
+  const auto tenths = check.took.count() / 100;
+  out << ", " << tenths / 10 << '.' << tenths % 10 << " s\n";
   for (const Finding& finding : check.findings) {
     out << "  " << (finding.leak ? paint.red("LEAK") + "  " : "") << in_words(finding.exposure)
         << (finding.permission == Permission::none ? ", to any page"

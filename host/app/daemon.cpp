@@ -65,7 +65,7 @@ Result<void> Daemon::open_doors(Fd frames, Fd http) {
        .refused = [this](const ipc::Peer& peer, const Error& error) { refused(peer, error); }},
       {});
   if (!server) return std::unexpected(server.error());
-  frames_.emplace(std::move(*server));
+  frames_ = std::make_unique<ipc::FrameServer>(std::move(*server));
   const auto handler = [this](const ipc::Peer& peer, const ipc::Operation& operation,
                               const Json& body) {
     const auto answer =

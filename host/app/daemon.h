@@ -133,7 +133,7 @@ class Daemon {
   std::uint64_t serial_ = 0;  ///< grows with each state that is told
   std::map<ipc::FrameServer::Client, Known> known_;
   std::map<uid_t, Told> told_;  ///< what each user was told last; cleared by every change
-  std::optional<ipc::FrameServer> frames_;
+  std::unique_ptr<ipc::FrameServer> frames_;
   std::vector<Done> audits_;                       ///< who waits for the one that is under way
   std::map<std::string, std::uint64_t> counters_;  ///< requests, by operation
   std::map<std::string, std::uint64_t> refusals_;  ///< on the frames door, by code

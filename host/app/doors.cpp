@@ -61,8 +61,11 @@ Result<Doors> from_systemd(int count, char** names) {
       return fail(Code::io, "systemd passed something else than a listening socket",
                   std::string(name));
     }
-    if (name == "host") doors.frames = std::move(fd);
-    if (name == "http") doors.http = std::move(fd);
+    if (name == "host") {
+      doors.frames = std::move(fd);
+    } else if (name == "http") {
+      doors.http = std::move(fd);
+    }
   }
   if (!doors.frames || !doors.http) {
     return fail(Code::io, "systemd must pass two sockets, named host and http");
@@ -78,7 +81,7 @@ Result<Doors> open_doors(const std::filesystem::path& root) {
   if (count > 0) {
     auto doors = from_systemd(count, names);
     for (int i = 0; names != nullptr && i < count; ++i) std::free(names[i]);
-    std::free(names);
+    std::free(static_cast<void*>(names));
     return doors;
   }
   const auto folder = root / "run/icelock";

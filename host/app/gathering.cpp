@@ -2,6 +2,7 @@
 #include "app/gathering.h"
 
 #include <set>
+#include <stdexcept>
 
 #include "app/helper.h"
 
@@ -13,7 +14,9 @@ using ipc::Json;
 constexpr std::chrono::seconds longest_lookup{5};
 
 net::Ip ip_of(const Json& object, const char* field) {
-  return net::parse_ip(object.at(field).get<std::string>()).value();
+  const auto ip = net::parse_ip(object.at(field).get<std::string>());
+  if (!ip) throw std::invalid_argument("not an address");
+  return *ip;
 }
 
 ice::Gathered agent_of(const Json& json) {

@@ -202,7 +202,7 @@ Host::Answer Host::do_set_mode(const ipc::Request& request) {
   }
   if (live_.reload_settings(true)) state_changed();
   Json arguments = {{"mode", guard::name(wish->mode)}};
-  if (wish->level) arguments["level"] = name(*wish->level);
+  if (const auto& level = wish->level) arguments["level"] = name(*level);
   const auto answer = [this, id = request.id](const Result<Json>&) {
     send(ipc::success(id, state()));
   };

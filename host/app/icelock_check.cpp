@@ -74,7 +74,7 @@ class Check {
     for (const policy::Browser* browser : *browsers) {
       auto network = look(*prober);
       if (!network) return std::unexpected(network.error());
-      if (task_.progress) std::cerr << "Trying " << browser->name << " ..." << std::endl;
+      if (task_.progress) std::cerr << "Trying " << browser->name << " ...\n" << std::flush;
       BrowserCheck check;
       check.browser = browser;
       const auto answers = ask(check);

@@ -144,6 +144,7 @@ void MachineLink::distrust(Clock::time_point now) {
 }
 
 bool MachineLink::read() {
+  if (!client_) return false;
   const auto payloads = client_->receive();
   if (!payloads) {
     lose(payloads.error());

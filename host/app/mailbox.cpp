@@ -17,7 +17,7 @@ Result<ipc::Json> Mailbox::ask(Question question, std::chrono::milliseconds limi
     ::eventfd_write(fd_.get(), 1);
     answered_.wait_for(lock, limit, [&] { return closed_ || letter->answer; });
   }
-  if (letter->answer) return *std::move(letter->answer);
+  if (auto answer = std::move(letter->answer)) return *std::move(answer);
   if (closed_) return fail(Code::unavailable, "icelockd is stopping");
   return fail(Code::timeout, "icelockd is too busy");
 }

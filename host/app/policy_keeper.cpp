@@ -95,8 +95,9 @@ Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& r
   policy::Wanted wanted;
   std::vector<std::string> to_restore;
   for (const policy::Browser& browser : policy::browsers()) {
-    const auto stale = policy::Store(root).without_other_sites(browser, wish.sites);
-    if (stale && *stale) wanted[std::string(browser.id)] = **stale;
+    const auto stale =
+        policy::Store(root).without_other_sites(browser, wish.sites).value_or(std::nullopt);
+    if (stale) wanted[std::string(browser.id)] = *stale;
   }
   const auto managed = chosen_browsers(root, wish.browsers);
   if (!managed && (managed.error().code != Code::not_found || !wish.browsers.empty())) {
@@ -132,6 +133,7 @@ Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& r
 }
 
 void PolicyKeeper::start(bool again) {
+  if (!wish_) return;
   if (busy_) {
     outdated_ = true;
     return;
