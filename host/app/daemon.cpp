@@ -149,8 +149,8 @@ std::string Daemon::summary() const {
   std::string text = "Chromium family " + words_for(state.decision.chromium) + ", Firefox " +
                      words_for(state.decision.firefox);
   if (state.settings.problem) text += "; SETTINGS: " + to_string(*state.settings.problem);
-  if (keeper_.problem()) text += "; POLICY: " + to_string(*keeper_.problem());
-  if (sites_.problem()) text += "; SITES: " + to_string(*sites_.problem());
+  if (const auto& problem = keeper_.problem()) text += "; POLICY: " + to_string(*problem);
+  if (const auto& problem = sites_.problem()) text += "; SITES: " + to_string(*problem);
   return text;
 }
 
@@ -265,15 +265,15 @@ const Json& Daemon::state_for(const ipc::Peer& peer) {
 
 Json Daemon::make_state(const ipc::Peer& peer) const {
   guard::State state = machine_state();
-  if (sites_.problem()) {
-    const std::string error = to_string(*sites_.problem());
+  if (const auto& problem = sites_.problem()) {
+    const std::string error = to_string(*problem);
     state.decision.reasons.push_back(
         {"sites_broken",
          "Exceptions for sites that cannot be read or kept are not in force: " + error,
          {{"error", error}}});
   }
-  if (keeper_.problem()) {
-    const std::string error = to_string(*keeper_.problem());
+  if (const auto& problem = keeper_.problem()) {
+    const std::string error = to_string(*problem);
     state.decision.reasons.push_back(
         {"policy_failed", "Browser policy could not be written: " + error, {{"error", error}}});
   }

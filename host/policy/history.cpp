@@ -198,7 +198,8 @@ Result<History> read_history(const std::filesystem::path& root) {
   auto file = tree->read(history_path);
   if (!file) return std::unexpected(file.error());
   History history;
-  std::string_view text = *file ? std::string_view((*file)->bytes) : std::string_view();
+  const auto& found = *file;
+  std::string_view text = found ? std::string_view(found->bytes) : std::string_view();
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     if (auto entry = entry_of(text.substr(0, end))) {

@@ -74,7 +74,7 @@ bool same_entry(json there, const json& ours) {
 }
 
 bool is_as_written(const json& entry, bool value, FirefoxHold hold) {
-  return same_entry(entry, *parse_strict(firefox_pref_text(value, hold)));
+  return same_entry(entry, json::parse(firefox_pref_text(value, hold)));
 }
 
 Result<std::optional<json>> value_in(std::string_view file,
@@ -108,6 +108,7 @@ std::string lines_of(const std::vector<std::string>& items, char open, char clos
 
 std::string site_list(const std::vector<SiteException>& sites) {
   std::vector<std::string> items;
+  items.reserve(sites.size());
   for (const SiteException& site : sites) {
     items.push_back("{\"url\": " + json(site.pattern).dump() + ", \"handling\": \"" +
                     std::string(chromium_handling(site.level)) + "\"}");
@@ -194,6 +195,7 @@ std::vector<PolicyEntry> policy_entries(const Browser& browser, const WantedPoli
                                         FirefoxHold hold) {
   if (browser.id == settings_id) {
     std::vector<PolicyEntry> entries;
+    entries.reserve(wanted.settings.size());
     for (const auto& [key, value] : wanted.settings) entries.push_back({{}, key, value});
     return entries;
   }

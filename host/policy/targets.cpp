@@ -64,7 +64,8 @@ bool is_among(const std::vector<PolicyEntry>& entries, const PolicyKey& key) {
   });
 }
 
-Result<std::string> put_back(const LedgerFile& file, const PolicyKey& key, std::string text) {
+Result<std::string> put_back(const LedgerFile& file, const PolicyKey& key,
+                             const std::string& text) {
   const auto original =
       file.original ? member_of(file.original->bytes, key) : std::optional<std::string>();
   return original ? with_member(text, key.path, key.key, *original)
@@ -90,7 +91,7 @@ Result<std::string> with_keys_put_back(const LedgerFile& file, const Browser& br
       notes.push_back(std::string(key.key) + " was set to something else since; left as it is");
       continue;
     }
-    auto edited = put_back(file, key, std::move(text));
+    auto edited = put_back(file, key, text);
     if (!edited) return edited;
     text = std::move(*edited);
   }
