@@ -83,10 +83,13 @@ export class Chromium {
     return this.series_page.evaluate(() => window.series);
   }
 
+  /// The extension's, once it has its API: a worker that just starts has not.
   async worker() {
     const target = await this.browser.waitForTarget((each) => each.type() === 'service_worker' &&
-                                                    each.url().startsWith('chrome-extension://'), {timeout: 10000});
-    return target.worker();
+                                                    each.url().startsWith('chrome-extension://'), {timeout: 20000});
+    const worker = await target.worker();
+    await until('the API in the worker', () => worker.evaluate(() => typeof chrome === 'object'));
+    return worker;
   }
 
   /// {value, levelOfControl} of the privacy API, asked for inside the extension but not through its code.

@@ -28,9 +28,8 @@ const chromium = {
   launch: (...pages_to_open) => Chromium.launch({extension: true, args: [
     `--load-extension=${path.resolve(extension)}`, '--disable-features=DisableLoadExtensionCommandLineSwitch',
     ...pages_to_open]}),
-  async end({browser}) {
-    const target = browser.targets().find((one) => one.type() === 'service_worker');
-    await (await target.worker()).evaluate(async () => {
+  async end(chromium) {
+    await (await chromium.worker()).evaluate(async () => {
       for (let i = 0; i < 3; ++i) await chrome.windows.create({});
       for (const {id} of await chrome.windows.getAll()) await chrome.windows.remove(id);
       const policy = chrome.privacy.network.webRTCIPHandlingPolicy;
@@ -38,7 +37,7 @@ const chromium = {
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     });
-    await browser.close();
+    await chromium.browser.close();
   },
   left() {
     const file = path.join(process.env.XDG_CONFIG_HOME, 'chromium/Default/Preferences');
