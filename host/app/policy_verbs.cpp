@@ -138,6 +138,7 @@ constexpr std::chrono::seconds service_limit{30};
 std::optional<Result<Outcome>> by_service(const PolicyOptions& options, std::string_view op,
                                           ipc::Json arguments = ipc::Json::object()) {
   auto service = ipc::FrameClient::connect(service_socket(options.root));
+  if (!service && service.error().code == Code::busy) return std::unexpected(service.error());
   if (!service) return std::nullopt;
   if (!options.browsers.empty()) arguments["browsers"] = options.browsers;
   if (!options.reason.empty()) arguments["reason"] = options.reason;

@@ -87,8 +87,8 @@ void Presence::write(const Report& report) {
                   {"level_of_control", report.level_of_control}};
   if (report.level) content["level"] = name(*report.level);
   std::string bytes = content.dump(-1, ' ', false, json::error_handler_t::replace);
-  bytes.resize(report_size,
-               ' ');  // always as long, so that no reader sees the end of the one before
+  // Always as long, so that no reader sees the end of the one before.
+  bytes.resize(report_size, ' ');
   [[maybe_unused]] const ssize_t n = ::pwrite(file_.get(), bytes.data(), bytes.size(), 0);
 }
 

@@ -21,6 +21,7 @@ constexpr std::chrono::seconds service_limit{5};
 
 Result<Json> ask(const std::filesystem::path& root, std::string_view op, const Json& arguments) {
   auto service = ipc::FrameClient::connect(service_socket(root));
+  if (!service && service.error().code == Code::busy) return std::unexpected(service.error());
   if (!service) {
     return fail(
         Code::unavailable,

@@ -402,6 +402,27 @@ class Hosts(unittest.TestCase):
                 self.assertEqual(json.load(status.stdout)["decision"]["chromium"], "force_proxy")
         os.remove(d.SOCKETS["host"])
 
+    def test_a_service_that_takes_no_more_is_not_taken_for_none(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(d.SOCKETS["host"])
+        with contextlib.ExitStack() as stack:
+            door = stack.enter_context(socket.socket(socket.AF_UNIX))
+            door.bind(d.SOCKETS["host"])
+            door.listen(0)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+                    waiting.setblocking(False)
+                    waiting.connect(d.SOCKETS["host"])
+            icelock = os.path.join(d.BIN, "icelock")
+            for words in (["apply", "--yes", "--browser", "chromium"], ["sites"]):
+                run = subprocess.run([icelock, *words], capture_output=True, text=True, check=False)
+                self.assertIn("[busy]", run.stderr)
+            self.assertFalse(os.path.exists(POLICY))
+            run = subprocess.run([icelock, "status"], capture_output=True, text=True, check=True)
+            self.assertIn("force_proxy", run.stdout)
+        os.remove(d.SOCKETS["host"])
+
     def test_the_command_line_uses_the_service(self):
         icelock = os.path.join(d.BIN, "icelock")
         with d.Daemon() as daemon:
