@@ -336,6 +336,20 @@ class Storm(unittest.TestCase):
             self.assertLessEqual(levels, {"default_route_only", "force_proxy"})
 
 
+@contextlib.contextmanager
+def door_of_another(backlog):
+    """A socket where the service's would be, of a program that does as the test wants."""
+    os.makedirs("/run/icelock", exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(d.SOCKETS["host"])
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(d.SOCKETS["host"])
+        door.listen(backlog)
+        yield door
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(d.SOCKETS["host"])
+
+
 class Hosts(unittest.TestCase):
     def test_obey_the_service_and_outlive_it(self):
         import host_process  # pylint: disable=import-outside-toplevel
@@ -375,18 +389,12 @@ class Hosts(unittest.TestCase):
 
     def test_a_lock_that_comes_with_the_first_answer_counts(self):
         import host_process  # pylint: disable=import-outside-toplevel
-        os.makedirs("/run/icelock", exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(d.SOCKETS["host"])
 
         def message(level, **envelope):
             decision = {"chromium": level, "firefox": level}
             return host_process.frame({"v": 1, **envelope, "state": {"decision": decision, "reasons": []}})
 
-        with socket.socket(socket.AF_UNIX) as door:
-            door.bind(d.SOCKETS["host"])
-            door.listen(8)
-
+        with door_of_another(8) as door:
             @contextlib.contextmanager
             def service():
                 connection, _ = door.accept()
@@ -400,15 +408,10 @@ class Hosts(unittest.TestCase):
             with subprocess.Popen([os.path.join(d.BIN, "icelock"), "status", "--json"],
                                   stdout=subprocess.PIPE) as status, service():
                 self.assertEqual(json.load(status.stdout)["decision"]["chromium"], "force_proxy")
-        os.remove(d.SOCKETS["host"])
 
     def test_a_service_that_takes_no_more_is_not_taken_for_none(self):
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(d.SOCKETS["host"])
         with contextlib.ExitStack() as stack:
-            door = stack.enter_context(socket.socket(socket.AF_UNIX))
-            door.bind(d.SOCKETS["host"])
-            door.listen(0)
+            stack.enter_context(door_of_another(0))
             with contextlib.suppress(BlockingIOError):
                 while True:
                     waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
@@ -421,7 +424,6 @@ class Hosts(unittest.TestCase):
             self.assertFalse(os.path.exists(POLICY))
             run = subprocess.run([icelock, "status"], capture_output=True, text=True, check=True)
             self.assertIn("force_proxy", run.stdout)
-        os.remove(d.SOCKETS["host"])
 
     def test_the_command_line_uses_the_service(self):
         icelock = os.path.join(d.BIN, "icelock")
