@@ -149,7 +149,7 @@ test('host killed while loose: locked after the grace, and obeyed again when it 
   const link = await host.link();
   await link.report(host.push(stateAt('unrestricted')));
   host.answer = false;
-  const count = host.links.length;
+  const count = host.started();
   const begin = performance.now();
   link.kill();
   await untilPolicy(worker, locked);
@@ -165,7 +165,7 @@ test('host killed while loose: locked after the grace, and obeyed again when it 
 test('host killed while locked: stays locked all the time', async () => {
   const link = await host.link();
   await link.report(host.push(stateAt('force_proxy')));
-  const count = host.links.length;
+  const count = host.started();
   link.kill();
   const end = Date.now() + 3000;
   while (Date.now() < end) {

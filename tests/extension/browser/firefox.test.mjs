@@ -134,7 +134,7 @@ test('host killed while loose: locked after the grace', async () => {
   await link.report(host.push(stateAt('unrestricted')));
   await firefox.untilPrefs([]);
   host.answer = false;
-  const count = host.links.length;
+  const count = host.started();
   link.kill();
   await firefox.untilPrefs(['proxy_only']);
   await host.link(count + 1);
@@ -147,7 +147,7 @@ test('host killed while loose: locked after the grace', async () => {
 test('host killed while locked: stays locked all the time', async () => {
   const link = await host.link();
   await link.report(host.push(stateAt('force_proxy')));
-  const count = host.links.length;
+  const count = host.started();
   link.kill();
   for (const end = Date.now() + 3000; Date.now() < end; await sleep(20)) {
     assert.deepEqual((await firefox.prefs()).on, ['proxy_only']);

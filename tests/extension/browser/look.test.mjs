@@ -83,13 +83,13 @@ async function look(page, name) {
   }
 }
 
-/** @typedef {{chromium: Awaited<ReturnType<typeof launchChromium>>, locale: string}} Open */
+/** @typedef {{chromium: Awaited<ReturnType<typeof launchChromium>>, locale: string,
+ *   hosts: ReturnType<typeof host.forBrowser>}} Open */
 
 /** @param {Open} open */
-async function popups({chromium, locale}) {
+async function popups({chromium, locale, hosts}) {
   for (const [name, state] of popupStates) {
-    const link = await host.link();
-    await link.report(host.push(state));
+    await hosts.report(host.push(state));
     const page = await chromium.popup();
     await page.waitForFunction(() => document.querySelectorAll('#notes li').length > 0);
     assert.deepEqual(await overflowing(page), [], `popup ${locale} ${name}`);
@@ -100,20 +100,19 @@ async function popups({chromium, locale}) {
 
 /** The real popup over a page with a connection from before the lock: every part of it shows.
  * @param {Open} open */
-async function overCall({chromium, locale}) {
+async function overCall({chromium, locale, hosts}) {
   const worker = await chromium.worker();
-  const link = await host.link();
   await worker.evaluate(() => chrome.storage.local.set({settings: {watchConnections: true}}));
   await until(() => worker.evaluate(async () => (await chrome.scripting.getRegisteredContentScripts()).length),
     'the scripts');
-  await link.report(host.push(plainState()));
+  await hosts.report(host.push(plainState()));
   const call = await chromium.browser.newPage();
   await call.goto(web.site);
   await call.evaluate(() => {
     document.title = 'Weekly meeting of everybody who builds ships, bridges and lighthouses';
     /** @type {any} */ (window).held = new RTCPeerConnection();
   });
-  await link.report(host.push(hostState()));
+  await hosts.report(host.push(hostState()));
   await untilPolicy(worker, 'disable_non_proxied_udp');
   const popup = await clickIcon(chromium.browser, call);
   await popup.waitForFunction(() => document.querySelector('#tabs button') &&
@@ -141,9 +140,8 @@ async function overCall({chromium, locale}) {
 }
 
 /** @param {Open} open */
-async function pages({chromium, locale}) {
-  const link = await host.link();
-  await link.report(host.push(stateAt('unrestricted', {sites, floor: 'default_route_only'})));
+async function pages({chromium, locale, hosts}) {
+  await hosts.report(host.push(stateAt('unrestricted', {sites, floor: 'default_route_only'})));
   for (const name of ['welcome', 'options', 'test']) {
     const page = await chromium.page(`${name}.html`, {width: 360});
     await page.waitForFunction(() => document.querySelector('#sentence')?.textContent);
@@ -171,19 +169,19 @@ async function leak({chromium, locale}) {
 
 for (const locale of locales) {
   test(`in ${locale}`, {timeout: 120_000}, async (context) => {
-    host.links.length = 0;
+    const hosts = host.forBrowser();
     host.state = hostState();
     const chromium = await launchChromium({host: fakeHost, extensions: [extension],
-      env: {...host.env, LANGUAGE: locale}, args: [`--lang=${locale.replace('_', '-')}`]});
+      env: {...hosts.env, LANGUAGE: locale}, args: [`--lang=${locale.replace('_', '-')}`]});
     try {
-      await host.link();
+      await hosts.link();
       const worker = await chromium.worker();
       const language = await worker.evaluate(() => chrome.i18n.getUILanguage());
       if (language.slice(0, 2) !== locale.slice(0, 2)) {
         assert.notEqual(process.env.ICELOCK_REQUIRE, '1', `Chromium speaks ${language}, not ${locale}`);
         return context.skip(`Chromium has no ${locale}: install chromium-l10n`);
       }
-      const open = {chromium, locale};
+      const open = {chromium, locale, hosts};
       await popups(open);
       await overCall(open);
       await pages(open);
@@ -224,11 +222,11 @@ const focused = () => {
 };
 
 test('at the browser\'s zoom of 200 %', async () => {
-  host.links.length = 0;
+  const hosts = host.forBrowser();
   host.state = hostState();
-  const chromium = await launchChromium({host: fakeHost, extensions: [extension], env: host.env, zoom: 2});
+  const chromium = await launchChromium({host: fakeHost, extensions: [extension], env: hosts.env, zoom: 2});
   try {
-    await host.link();
+    await hosts.link();
     for (const name of ['welcome', 'options', 'test']) {
       const page = await chromium.page(`${name}.html`);
       await page.waitForFunction(() => document.querySelector('#sentence')?.textContent);

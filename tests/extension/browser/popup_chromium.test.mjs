@@ -15,7 +15,7 @@ import {createHostServer} from '../lib/host_server.mjs';
 import {createWeb} from '../lib/web.mjs';
 
 /** @typedef {import('puppeteer-core').Page} Page */
-/** @typedef {Awaited<ReturnType<typeof launchChromium>>} Chromium */
+/** @typedef {Awaited<ReturnType<typeof start>>} Chromium */
 
 const locked = 'disable_non_proxied_udp';
 const loose = 'default_public_interface_only';
@@ -47,12 +47,16 @@ afterEach(async () => {
 
 /** @param {Parameters<typeof launchChromium>[0]} [options] */
 async function start(options = {}) {
-  const count = host.links.length;
-  const started = await launchChromium({host: fakeHost, env: host.env, ...options});
-  await started.worker();
-  const link = await host.link(count + 1);
-  await link.report(host.serial);
-  return started;
+  const hosts = host.forBrowser();
+  const started = await launchChromium({host: fakeHost, env: hosts.env, ...options});
+  try {
+    await started.worker();
+    await hosts.report(host.serial);
+  } catch (error) {
+    await started.close();
+    throw error;
+  }
+  return {...started, hosts};
 }
 
 /** @param {string} url @param {Chromium} [inside] */
@@ -103,9 +107,6 @@ async function button(inside = chromium, shown) {
   return [icon, ...await worker.evaluate(async () => [await chrome.action.getBadgeText({}),
     await chrome.action.getTitle({})])];
 }
-
-/** The host of the browser that was started last and still runs. */
-const live = () => until(() => host.links.filter(({closed}) => !closed).at(-1), 'a host');
 
 /** @param {string} icon @param {string} badge @param {Chromium} [inside] */
 const untilIcon = (icon, badge, inside = chromium) => until(async () => {
@@ -184,14 +185,14 @@ test('an exception ends with its tab, and with its time when the background was 
     await chrome.storage.session.set({exceptions});
     await chrome.alarms.create('exceptions', {when: Date.now() + 3000});
   });
-  const count = host.links.length;
+  const count = chromium.hosts.started();
   await worker.close();
-  await host.link(count + 1);
+  await chromium.hosts.link(count + 1);
   await untilPolicy(await chromium.worker(), locked);
 });
 
 test('a site at the service: asked for, shown, ended; a tab that keeps it can be opened anew', async () => {
-  const link = await live();
+  const link = await chromium.hosts.link();
   const pattern = web.site;
   const sites = (/** @type {object[]} */ ...list) =>
     stateAt('force_proxy', {sites: {possible: true, list, granted: []}});
@@ -228,13 +229,13 @@ test('what the floor, a level that is loose enough, and a page that is no site s
   for (const [name, state, words] of /** @type {[string, any, RegExp][]} */ ([
     ['site-floor', stateAt('force_proxy', {floor: 'force_proxy'}), /The administrator allows no exceptions/],
     ['site-works', stateAt('default_route_only'), /Calls work on every site/]])) {
-    await (await live()).report(host.push(state));
+    await chromium.hosts.report(host.push(state));
     const popup = await click(page);
     await untilSays(popup, words);
     await picture(popup, name);
     await popup.close();
   }
-  await (await live()).report(host.push(stateAt('force_proxy')));
+  await chromium.hosts.report(host.push(stateAt('force_proxy')));
   const blank = await chromium.browser.newPage();
   await untilSays(await click(blank), /Calls can be allowed on web pages/);
   await blank.close();
@@ -271,7 +272,6 @@ test('another extension that holds the setting as strictly as wanted, and then d
     permissions: ['privacy'], background: {service_worker: 'other.js'}}));
   await writeFile(join(other, 'other.js'),
     `chrome.privacy.network.webRTCIPHandlingPolicy.set({value: '${locked}'});`);
-  const count = host.links.length;
   host.push(hostState());
   const held = await start();
   try {
@@ -281,7 +281,7 @@ test('another extension that holds the setting as strictly as wanted, and then d
     await untilSays(popup, /Another extension holds/);
     await picture(popup, 'other');
     await popup.close();
-    const link = await host.link(count + 1);
+    const link = await held.hosts.link();
     assert.ok(link.asked('report').some((one) => one.level_of_control === 'controlled_by_other_extensions'));
     await held.browser.uninstallExtension(id);
     await untilIcon('locked', '', held);
@@ -307,9 +307,8 @@ test('connections from before the lock: named, reloaded, closed', async () => {
       await one.evaluate(() => { Object.assign(window, {held: new RTCPeerConnection()}); });
     }
     await page.evaluate(() => { Object.assign(window, {more: new RTCPeerConnection()}); });
-    const link = await live();
     await sleep(1500);  // connections within a second of the lock count as older
-    await link.report(host.push(hostState()));
+    await watched.hosts.report(host.push(hostState()));
     await sleep(1500);
     await after_.evaluate(() => { Object.assign(window, {held: new RTCPeerConnection()}); });
     const popup = await click(page, watched);
@@ -330,7 +329,7 @@ test('connections from before the lock: named, reloaded, closed', async () => {
 
 test('a proxy that the person declared', async () => {
   const worker = await chromium.worker();
-  await (await live()).report(host.push(stateAt('unrestricted')));
+  await chromium.hosts.report(host.push(stateAt('unrestricted')));
   await untilPolicy(worker, 'default');
   await worker.evaluate(() => chrome.storage.local.set({settings: {followProxy: true}}));
   await untilPolicy(worker, locked);
@@ -346,17 +345,23 @@ test('a browser restarted while a call was let through is locked, also for a pag
   const profile = await mkdtemp(join(tmpdir(), 'icelock-profile-'));
   try {
     const first = await start({profile});
-    const popup = await click(await open(web.site, first), first);
-    await press(popup, '1 hour');
-    await untilPolicy(await first.worker(), loose);
-    await first.close();
+    try {
+      const popup = await click(await open(web.site, first), first);
+      await press(popup, '1 hour');
+      await untilPolicy(await first.worker(), loose);
+    } finally {
+      await first.close();
+    }
     host.answer = false;
     const second = await launchChromium({host: fakeHost, env: host.env, profile, args: [web.site]});
-    await untilPolicy(await second.worker(), locked);
-    const page = await until(async () => (await second.browser.pages())
-      .find((one) => one.url().startsWith(web.site)), 'the page');
-    assert.equal(await candidates(page), 0);
-    await second.close();
+    try {
+      await untilPolicy(await second.worker(), locked);
+      const page = await until(async () => (await second.browser.pages())
+        .find((one) => one.url().startsWith(web.site)), 'the page');
+      assert.equal(await candidates(page), 0);
+    } finally {
+      await second.close();
+    }
   } finally {
     host.resume();
     await rm(profile, {recursive: true, force: true, maxRetries: 5});
@@ -371,16 +376,19 @@ test('a private window obeys only where the extension is allowed in it, and the 
   try {
     for (const allowed of [false, true]) {
       const inside = await start(options);
-      const worker = await inside.worker();
-      await worker.evaluate((url) => chrome.windows.create({incognito: true, url}), web.site);
-      const page = await until(async () => (await inside.browser.pages())
-        .find((one) => one.url().startsWith(web.site)), 'the private window');
-      assert.equal(await policy(inside), locked);
-      assert.equal(await candidates(page) === 0, allowed);
-      const popup = await inside.popup();
-      await popup.waitForFunction(() => document.body.dataset.drawn);
-      assert.equal(/[Pp]rivate windows/.test(await textOf(popup)), !allowed);
-      await inside.close();
+      try {
+        const worker = await inside.worker();
+        await worker.evaluate((url) => chrome.windows.create({incognito: true, url}), web.site);
+        const page = await until(async () => (await inside.browser.pages())
+          .find((one) => one.url().startsWith(web.site)), 'the private window');
+        assert.equal(await policy(inside), locked);
+        assert.equal(await candidates(page) === 0, allowed);
+        const popup = await inside.popup();
+        await popup.waitForFunction(() => document.body.dataset.drawn);
+        assert.equal(/[Pp]rivate windows/.test(await textOf(popup)), !allowed);
+      } finally {
+        await inside.close();
+      }
       const preferences = JSON.parse(await readFile(file, 'utf8'));
       preferences.extensions.settings[chromiumId].incognito = true;
       await writeFile(file, JSON.stringify(preferences));

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 // What a browser starts as icelock.host in these tests: frames on stdio, passed on as lines to and from the
-// test, which listens on the socket named by ICELOCK_FAKE_HOST and plays the host there (see host_server.mjs).
+// test, which listens on the socket named by ICELOCK_FAKE_HOST and plays the host there (see host_server.mjs). The
+// first line says who it is and, by ICELOCK_FAKE_BROWSER, whose.
 
 import {createConnection} from 'node:net';
 import {createInterface} from 'node:readline';
@@ -11,7 +12,8 @@ socket.on('error', () => process.exit(1));
 socket.on('close', () => process.exit(0));
 process.stdin.on('end', () => process.exit(0));
 
-socket.write(`${JSON.stringify({pid: process.pid, argv: process.argv.slice(2)})}\n`);
+const {pid, argv, env: {ICELOCK_FAKE_BROWSER: browser}} = process;
+socket.write(`${JSON.stringify({pid, argv: argv.slice(2), browser})}\n`);
 
 let bytes = Buffer.alloc(0);
 process.stdin.on('data', (more) => {

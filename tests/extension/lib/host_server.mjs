@@ -16,6 +16,7 @@ export class HostLink {
   pid = 0;
   /** @type {string[]} */
   argv = [];
+  browser = '';
   closed = false;
   /** @type {any[]} frames that nobody answered */
   left = [];
@@ -38,24 +39,40 @@ export class HostLink {
   }
 }
 
-/** Listens; give `env` to the browser. While `answer` is true each request is answered: with `state` and `serial`
- * where the protocol wants them; `refuse` makes set_mode fail with that code. A browser that gets no answer for 5 s
- * takes another link, so a silence ends with resume(). */
+/** Listens. While `answer` is true each request is answered: with `state` and `serial` where the protocol wants them;
+ * `refuse` makes set_mode fail with that code. A browser that gets no answer for 5 s takes another link, so a silence
+ * ends with resume(). Give `env` to the browser; a test with several browsers takes forBrowser() for each. */
 export async function createHostServer() {
   const folder = await mkdtemp(join(tmpdir(), 'icelock-host-'));
   const path = join(folder, 'socket');
+  let browsers = 0;
+  /** One browser's part of this. The last host of a browser that goes can come after the first of the next one, so
+   * each sees its own links only. */
+  const forBrowser = () => {
+    const name = String(++browsers);
+    const links = () => host.links.filter(({browser}) => browser === name);
+    return {
+      env: {ICELOCK_FAKE_HOST: path, ICELOCK_FAKE_BROWSER: name},
+      /** How many hosts it started. */
+      started: () => links().length,
+      /** The newest link, once there are that many. @param {number} [count] */
+      link: (count = 1) => until(() => links().length >= count && links().at(-1), `host start ${count}`),
+      /** The report for that state on whichever link it came. @param {number} serial */
+      report: (serial) => until(() => links().flatMap((link) => link.asked('report'))
+        .find((one) => one.serial === serial), `report ${serial}`),
+    };
+  };
+
   const host = {
-    /** @type {HostLink[]} */ links: [],
+    ...forBrowser(),
+    forBrowser,
+    /** @type {HostLink[]} of all browsers */ links: [],
     answer: true,
     version: 1,
     /** @type {any} */ state: null,
     serial: 0,
     refuse: '',
     /** @type {any[]} what a probe finds */ probed: [],
-    env: {ICELOCK_FAKE_HOST: path},
-    /** The newest link, once there are that many. @param {number} [count] */
-    link: (count = 1) => until(() => host.links.length >= count && host.links[host.links.length - 1],
-      `host start ${count}`),
     /** A new state for every link. @param {any} state */
     push(state) {
       host.state = state;
@@ -72,9 +89,6 @@ export async function createHostServer() {
         for (const frame of link.left.splice(0)) answer(link, frame);
       }
     },
-    /** The report for that state on whichever link it came. @param {number} serial */
-    report: (serial) => until(() => host.links.flatMap((link) => link.asked('report'))
-      .find((one) => one.serial === serial), `report ${serial}`),
     async close() {
       server.close();
       for (const {socket} of host.links) socket.destroy();
