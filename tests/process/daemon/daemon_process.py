@@ -117,7 +117,7 @@ class Daemon:
 
     def kill(self, number=signal.SIGKILL):
         self.process.send_signal(number)
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self.process.stderr.close()
         return code
 
@@ -134,7 +134,7 @@ class Frames:
 
     def __init__(self):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(10)
+        self.socket.settimeout(60)
         self.socket.connect(SOCKETS["host"])
         self.buffer = b""
         self.pushes = []
@@ -167,7 +167,7 @@ class Frames:
                 return message
             self.pushes.append(message)
 
-    def push(self, until, seconds=10):
+    def push(self, until, seconds=30):
         """The next pushed state that `until` accepts."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -188,7 +188,7 @@ class Frames:
 def http(method, path, body=b"", head=()):
     """One request to the HTTP door: status, header lines, body."""
     with socket.socket(socket.AF_UNIX) as door:
-        door.settimeout(10)
+        door.settimeout(60)
         door.connect(SOCKETS["http"])
         lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *head]
         if body:
@@ -226,7 +226,7 @@ def as_user(who, function):
     return value
 
 
-def wait_for(condition, what, seconds=15):
+def wait_for(condition, what, seconds=30):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

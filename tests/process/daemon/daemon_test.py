@@ -450,7 +450,7 @@ class Hosts(unittest.TestCase):
 
 
 def wait_for_push(host, accept):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while time.monotonic() < end:
         try:
             message = host.read(1)

@@ -98,11 +98,11 @@ class Host:
         taken, self.buffer = self.buffer[:count], self.buffer[count:]
         return taken
 
-    def read(self, seconds=10):
+    def read(self, seconds=60):
         (length,) = struct.unpack("=I", self.read_bytes(4, seconds))
         return json.loads(self.read_bytes(length, seconds))
 
-    def ask(self, op, seconds=10, **arguments):
+    def ask(self, op, seconds=60, **arguments):
         """Sends a request and returns its answer; pushes on the way are dropped."""
         self.next_id += 1
         self.write(frame({"v": 1, "id": self.next_id, "op": op, **arguments}))
@@ -111,14 +111,14 @@ class Host:
             if message.get("id") == self.next_id:
                 return message
 
-    def push_of_mode(self, mode, seconds=5):
+    def push_of_mode(self, mode, seconds=20):
         """The next push with that mode; others before it are dropped."""
         while True:
             message = self.read(seconds)
             if message.get("event") == "state" and message["state"]["mode"] == mode:
                 return message
 
-    def end(self, seconds=10):
+    def end(self, seconds=60):
         """Closes the input and returns (exit code, seconds it took)."""
         ended = os.pidfd_open(self.process.pid)  # Popen.wait(timeout) would poll, and so measure itself
         self.process.stdin.close()

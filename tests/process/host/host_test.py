@@ -20,6 +20,14 @@ def padded_request(size):
     return request[:-2] + "x" * (size - len(request)) + request[-2:]
 
 
+def slow(call, seconds):
+    """What to run a host under so that each such system call of it begins so much later."""
+    if subprocess.run(["strace", "-o", "/dev/null", "true"], check=False).returncode:
+        raise unittest.SkipTest("strace cannot trace here")
+    return ("strace", "-f", "-o", "/dev/null", "-e", f"trace={call}",
+            "-e", f"inject={call}:delay_enter={int(seconds * 1e6)}")
+
+
 class Frames(unittest.TestCase):
     def test_byte_by_byte(self):
         with Host() as host:
@@ -55,14 +63,14 @@ class Frames(unittest.TestCase):
             self.assertTrue(host.read()["ok"])
             host.write(frame(padded_request(LIMIT + 1)))
             self.assertEqual(host.read()["code"], "too_large")
-            self.assertEqual(host.process.wait(5), 1)
+            self.assertEqual(host.process.wait(60), 1)
 
     def test_a_length_of_four_gigabytes(self):
         with Host() as host:
             host.write(b"\xff\xff\xff\xff")
             answer = host.read()
             self.assertEqual((answer["id"], answer["code"]), (None, "too_large"))
-            self.assertEqual(host.process.wait(5), 1)
+            self.assertEqual(host.process.wait(60), 1)
 
     def test_input_that_ends_inside_a_frame(self):
         data = frame(STATUS)
@@ -71,7 +79,7 @@ class Frames(unittest.TestCase):
                 host.write(data[:cut])
                 host.process.stdin.close()
                 self.assertEqual(host.read()["code"], "bad_frame", cut)
-                self.assertEqual(host.process.wait(5), 1)
+                self.assertEqual(host.process.wait(60), 1)
 
     def test_input_that_ends_at_once(self):
         with Host() as host:
@@ -139,13 +147,6 @@ class Requests(unittest.TestCase):
                 self.assertEqual(json.load(file),
                                  {"hold_seconds": 7, "mode": "locked", "level": "disabled"})
 
-    def slow(self, call, seconds):
-        """What to run a host under so that each such system call of it begins so much later."""
-        if subprocess.run(["strace", "-o", "/dev/null", "true"], check=False).returncode:
-            self.skipTest("strace cannot trace here")
-        return ("strace", "-f", "-o", "/dev/null", "-e", f"trace={call}",
-                "-e", f"inject={call}:delay_enter={int(seconds * 1e6)}")
-
     def test_settings_changed_by_another_program_arrive_as_a_push(self):
         with Host() as host:  # its settings folder does not exist yet
             host.ask("subscribe")
@@ -156,7 +157,7 @@ class Requests(unittest.TestCase):
             self.assertEqual(push["state"]["decision"]["chromium"], "force_proxy")
 
     def test_folders_made_while_the_host_looks_for_them_are_not_missed(self):
-        with Host(config="a/b/c/d/e/f", under=self.slow("inotify_add_watch", 0.1)) as host:
+        with Host(config="a/b/c/d/e/f", under=slow("inotify_add_watch", 0.1)) as host:
             host.ask("subscribe")
             folder = host.home.name
             for name in "abcdef":
@@ -168,7 +169,7 @@ class Requests(unittest.TestCase):
             self.assertEqual(host.end()[0], 0)
 
     def test_settings_written_while_the_host_starts_are_not_missed(self):
-        with Host(settings={"mode": "auto"}, under=self.slow("inotify_init1", 1.5)) as host:
+        with Host(settings={"mode": "auto"}, under=slow("inotify_init1", 1.5)) as host:
             time.sleep(0.8)
             host.write_settings({"mode": "locked"})
             self.assertEqual(host.ask("status")["state"]["mode"], "locked")
@@ -252,13 +253,13 @@ class Requests(unittest.TestCase):
                 self.assertIn("lo", [link["link"] for link in answers["p"]["links"]])
 
     def test_a_probe_does_not_keep_the_host_alive(self):
-        with Host() as host:
+        with Host(under=slow("bind", 1)) as host:  # libnice binds more than ten sockets
             host.ask("status")
-            host.write(frame({"v": 1, "id": "p", "op": "probe", "stun": "127.0.0.1:9"}))
+            host.write(frame({"v": 1, "id": "p", "op": "probe"}))
             time.sleep(0.05)
             code, seconds = host.end()
             self.assertEqual(code, 0)
-            self.assertLess(seconds, 1)
+            self.assertLess(seconds, 3)
             self.assertEqual(glob.glob(os.path.join(host.runtime, "icelock/host-*")), [])
 
 
@@ -278,7 +279,7 @@ class Process(unittest.TestCase):
             with Host(caller=caller) as host:
                 answer = host.read()
                 self.assertEqual((answer["id"], answer["code"]), (None, "unknown_caller"), caller)
-                self.assertEqual(host.process.wait(5), 5)
+                self.assertEqual(host.process.wait(60), 5)
 
     def test_stdout_belongs_to_the_frames(self):
         with Host() as host:

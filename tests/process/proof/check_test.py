@@ -28,7 +28,7 @@ def is_alive(pid):
         return False
 
 
-def until(what, probe, seconds=20):
+def until(what, probe, seconds=60):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = probe()

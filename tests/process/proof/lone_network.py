@@ -48,7 +48,7 @@ def open_tunnel(name):
 
 def wait_until_up(link):
     """IFF_RUNNING comes a moment later, on a busy machine a long one; ip says NO-CARRIER until then."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while "NO-CARRIER" in subprocess.run(["ip", "link", "show", link], capture_output=True, text=True,
                                            check=True).stdout:
         if time.monotonic() > end:

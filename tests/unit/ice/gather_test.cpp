@@ -161,7 +161,7 @@ TEST(Gather, DeadlineEndsItAndKeepsWhatWasFound) {
   const auto took = std::chrono::steady_clock::now() - start;
   ASSERT_TRUE(found);
   EXPECT_GE(took, 145ms);
-  EXPECT_LT(took, 5s);
+  EXPECT_LT(took, 20s);
   EXPECT_FALSE(found->at(0).finished) << "the deadline ended it";
   EXPECT_TRUE(found->at(0).bound);
   EXPECT_THAT(found->at(0).candidates, ElementsAre(Candidate{"host", ip("127.0.0.1")}));
@@ -174,7 +174,7 @@ TEST(Gather, ASilentServerIsGivenUpAfterTwoRequestsForEachAgent) {
   const auto found = gather({ip("127.0.0.1")}, with(silent));
   const auto took = std::chrono::steady_clock::now() - start;
   ASSERT_TRUE(found);
-  EXPECT_LT(took, 5s);
+  EXPECT_LT(took, 20s);
   EXPECT_TRUE(found->at(0).finished);
   EXPECT_TRUE(found->at(1).finished);
   EXPECT_EQ(silent.requests(), 4);

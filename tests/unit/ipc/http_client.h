@@ -76,9 +76,9 @@ class Client {
   }
   void end_sending() { ::shutdown(socket_.get(), SHUT_WR); }
 
-  // Everything until the server closed, or until `mark` came; fails the test after 10 s.
+  // Everything until the server closed, or until `mark` came; fails the test after a minute.
   std::string receive(std::string_view mark = {}) {
-    const auto until = Clock::now() + 10s;
+    const auto until = Clock::now() + 60s;
     std::size_t searched = 0;
     while (mark.empty() || text_.find(mark, searched) == std::string::npos) {
       searched = text_.size() - std::min(text_.size(), mark.size());

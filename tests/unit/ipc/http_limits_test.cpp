@@ -38,7 +38,7 @@ std::size_t number_in_status(const std::string& key) {
 // Waits for something that the server's threads do soon, and the tests cannot see happen.
 template <class Condition>
 bool soon(Condition condition) {
-  for (const auto until = Clock::now() + 10s; Clock::now() < until;) {
+  for (const auto until = Clock::now() + 60s; Clock::now() < until;) {
     if (condition()) return true;
     std::this_thread::sleep_for(2ms);
   }
@@ -66,7 +66,7 @@ class HttpLimitsTest : public ServerTest {
 
   void wait_for_blocked(int count) {
     std::unique_lock lock(mutex);
-    EXPECT_TRUE(changed.wait_until(lock, std::chrono::system_clock::now() + 10s,
+    EXPECT_TRUE(changed.wait_until(lock, std::chrono::system_clock::now() + 60s,
                                    [&] { return blocked == count; }));
   }
   void release() {
@@ -84,8 +84,8 @@ TEST_F(HttpLimitsTest, AClientThatDribblesItsHeaderIsDropped) {
   start({.read = 300ms});
   Client client(name);
   const auto begin = Clock::now();
-  while (Clock::now() < begin + 5s && client.send("G")) std::this_thread::sleep_for(20ms);
-  EXPECT_LT(Clock::now() - begin, 4s);
+  while (Clock::now() < begin + 40s && client.send("G")) std::this_thread::sleep_for(20ms);
+  EXPECT_LT(Clock::now() - begin, 30s);
   EXPECT_EQ(parse_answer(client.receive()).json().value("code", ""), "timeout");
   EXPECT_EQ(refusals(Code::timeout), 1U);
 }
@@ -95,8 +95,8 @@ TEST_F(HttpLimitsTest, AClientThatDribblesItsBodyIsDropped) {
   Client client(name);
   client.send("POST /v1/mode HTTP/1.1\r\nHost: icelock\r\nContent-Length: 60000\r\n\r\n");
   const auto begin = Clock::now();
-  while (Clock::now() < begin + 5s && client.send(" ")) std::this_thread::sleep_for(20ms);
-  EXPECT_LT(Clock::now() - begin, 4s);
+  while (Clock::now() < begin + 40s && client.send(" ")) std::this_thread::sleep_for(20ms);
+  EXPECT_LT(Clock::now() - begin, 30s);
   EXPECT_EQ(parse_answer(client.receive()).json().value("code", ""), "timeout");
   EXPECT_EQ(refusals(Code::timeout), 1U);
   EXPECT_TRUE(heard().empty());
@@ -112,7 +112,7 @@ TEST_F(HttpLimitsTest, AClientThatNeverReadsIsDropped) {
   start({.write = 300ms});
   Client client(name);
   client.send(get("/v1/audit"));
-  EXPECT_TRUE(client.closed_within(5s));
+  EXPECT_TRUE(client.closed_within(30s));
 }
 
 TEST_F(HttpLimitsTest, AClientThatReadsTooSlowlyIsDropped) {
@@ -121,7 +121,7 @@ TEST_F(HttpLimitsTest, AClientThatReadsTooSlowlyIsDropped) {
   client.send(get("/v1/audit"));
   // Always some room for more, so that no single write waits long.
   std::size_t read = 0;
-  for (const auto until = Clock::now() + 5s; Clock::now() < until;) {
+  for (const auto until = Clock::now() + 30s; Clock::now() < until;) {
     const auto portion = client.receive_some(20'000);
     if (portion == 0) break;
     read += portion;
@@ -223,7 +223,7 @@ TEST_F(HttpLimitsTest, StoppingWaitsForNoClient) {
   for (auto& client : waiting) client = Client(name);
   const auto begin = Clock::now();
   stop();
-  EXPECT_LT(Clock::now() - begin, 10s);
+  EXPECT_LT(Clock::now() - begin, 30s);
   stream.receive();
   silent.receive();
 }
