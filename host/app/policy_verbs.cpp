@@ -133,7 +133,7 @@ Result<policy::Asked> asked(const PolicyOptions& options) {
 }
 
 // Policy has one writer: the service, when it is there. It takes the time that disks take.
-constexpr std::chrono::seconds service_limit{30};
+constexpr std::chrono::seconds work_limit{30};
 
 std::optional<Result<Outcome>> by_service(const PolicyOptions& options, std::string_view op,
                                           ipc::Json arguments = ipc::Json::object()) {
@@ -144,7 +144,7 @@ std::optional<Result<Outcome>> by_service(const PolicyOptions& options, std::str
   if (!options.reason.empty()) arguments["reason"] = options.reason;
   if (const auto who = sudo_uid()) arguments["sudo_uid"] = *who;
   if (options.level) arguments["level"] = name(*options.level);
-  const auto answer = service->call(op, arguments, service_limit);
+  const auto answer = service->call(op, arguments, work_limit);
   if (!answer) return std::unexpected(answer.error());
   return outcome_of(*answer);
 }
@@ -215,7 +215,7 @@ Result<Outcome> revert(const PolicyOptions& options) {
 Result<policy::History> history(const PolicyOptions& options) {
   auto service = ipc::FrameClient::connect(service_socket(options.root));
   if (!service) return policy::read_history(options.root);
-  const auto answer = service->call("history", ipc::Json::object(), service_limit);
+  const auto answer = service->call("history", ipc::Json::object(), work_limit);
   if (!answer) return std::unexpected(answer.error());
   return history_of(*answer);
 }

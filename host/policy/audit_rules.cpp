@@ -15,7 +15,7 @@ constexpr std::array<std::string_view, 3> severity_names = {"info", "warning", "
 
 // Errors: the lock does not hold, or a file fails open. Warnings: a risk, or a mistake without
 // effect.
-constexpr std::array table = {
+constexpr std::array rules = {
     Rule{"level_loose", Severity::error, "What is in force is looser than what was asked for",
          "Plan and apply it again, and remove what the other findings name.", true},
     Rule{"own_file_missing", Severity::error, "A file that icelock wrote is gone",
@@ -154,12 +154,12 @@ std::string_view name(Severity severity) {
 }
 
 std::span<const Rule> audit_rules() {
-  return table;
+  return rules;
 }
 
 void add(Audit& audit, std::string_view rule, Place place, std::string text, std::string fix) {
-  const auto* found = std::ranges::find(table, rule, &Rule::id);
-  if (found == table.end()) std::abort();  // a misspelt rule; every rule has a test
+  const auto* found = std::ranges::find(rules, rule, &Rule::id);
+  if (found == rules.end()) std::abort();  // a misspelt rule; every rule has a test
   if (fix.empty()) fix = found->fix;
   audit.findings.push_back(
       {found, place.browser == nullptr ? std::string() : std::string(place.browser->id),

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int version = 1;
+constexpr int ledger_version = 1;
 constexpr mode_t unmarked_mode = 0755;
 constexpr mode_t marked_mode = 01700;  // nobody else gives a folder this mode
 
@@ -93,7 +93,8 @@ const LedgerFile* Ledger::find(std::string_view path) const {
 std::string to_text(const Ledger& ledger) {
   json files = json::array();
   for (const LedgerFile& file : ledger.files) files.push_back(to_json(file));
-  return json({{"v", version}, {"files", files}, {"folders", ledger.folders}}).dump(1) + "\n";
+  return json({{"v", ledger_version}, {"files", files}, {"folders", ledger.folders}}).dump(1) +
+         "\n";
 }
 
 Result<Ledger> parse_ledger(std::string_view text) {
@@ -102,7 +103,7 @@ Result<Ledger> parse_ledger(std::string_view text) {
   };
   const auto parsed = parse_strict(text);
   if (!parsed || !parsed->is_object()) return broken();
-  if (parsed->value("v", json()) != version) {
+  if (parsed->value("v", json()) != ledger_version) {
     return fail(Code::version, "the ledger was written by another version of icelock",
                 std::string(ledger_path));
   }

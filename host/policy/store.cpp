@@ -14,8 +14,6 @@
 namespace icelock::policy {
 namespace {
 
-constexpr unsigned readable = 0444;  // a policy file that the browser's user cannot read fails open
-
 Result<std::optional<Level>> level_in_folder(const Tree& tree, const Browser& browser,
                                              const std::string& folder,
                                              const std::vector<SiteException>& granted) {
@@ -32,8 +30,7 @@ Result<std::optional<Level>> firefox_installed(const Tree& tree, const std::stri
   auto file = tree.read(path);
   if (!file) return std::unexpected(file.error());
   if (const std::optional<FileState>& state = *file) {
-    const bool can_read = (state->mode & readable) == readable;
-    return can_read ? firefox_level(state->bytes) : std::nullopt;
+    return state->is_open_to_all() ? firefox_level(state->bytes) : std::nullopt;
   }
   std::optional<Level> loosest;
   for (const NamedFile& other : firefox_distribution(tree)) {

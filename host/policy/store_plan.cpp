@@ -16,8 +16,6 @@
 namespace icelock::policy {
 namespace {
 
-constexpr unsigned readable = 0444;  // a policy file that the browser's user cannot read fails open
-
 Change::Kind kind_of(const std::optional<FileState>& before,
                      const std::optional<FileState>& after) {
   if (before == after) return Change::Kind::none;
@@ -234,7 +232,7 @@ Result<Change> plan_target(const Tree& tree, const Target& target, const Wanted&
     change.kind = Change::Kind::create;
   } else {
     const bool same = change.before == change.after;
-    const bool closed = (before->mode & readable) != readable;
+    const bool closed = !before->is_open_to_all();
     const bool untimely =
         is_service_file(browser, upkeep) && (upkeep.again || before->mtime_ns != service_mtime_ns);
     if (!same || closed || untimely) change.kind = Change::Kind::replace;

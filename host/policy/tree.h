@@ -28,6 +28,8 @@ struct FileState {
   gid_t gid = 0;
   std::int64_t mtime_ns = 0;  ///< since 1970
 
+  /// A policy file that the browser's user cannot read fails open.
+  bool is_open_to_all() const { return (mode & 0444U) == 0444U; }
   bool operator==(const FileState&) const = default;
 };
 
