@@ -2,8 +2,7 @@
 // A headless Firefox with the extension in it, on a profile and a home folder of its own.
 
 import {spawn} from 'node:child_process';
-import {chmod, mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
-import {createServer} from 'node:net';
+import {chmod, mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {extensionDir, until} from './common.mjs';
@@ -15,14 +14,6 @@ export const firefoxPath = process.env.ICELOCK_FIREFOX ?? '/usr/bin/firefox-esr'
 export const prefNames = ['default_address_only', 'no_host', 'proxy_only_if_behind_proxy', 'proxy_only']
   .map((name) => `media.peerconnection.ice.${name}`);
 
-/** @returns {Promise<number>} a TCP port that was free a moment ago */
-const freePort = () => new Promise((resolve) => {
-  const server = createServer().listen(0, '127.0.0.1', () => {
-    const {port} = /** @type {import('node:net').AddressInfo} */ (server.address());
-    server.close(() => resolve(port));
-  });
-});
-
 /** `host` is the program behind icelock.host; `home` reuses a folder, which is then the caller's to remove;
  * `installs` is what to install: a folder for this session, a package for good, or nothing.
  * @param {{host?: string, env?: NodeJS.ProcessEnv, prefs?: Record<string, string | number | boolean>,
@@ -32,8 +23,10 @@ export async function launchFirefox({host, env = {}, prefs = {}, home: folder, i
   const profile = join(home, 'profile');
   await mkdir(profile, {recursive: true});
   if (host) await registerHost(home, host);
-  const port = await freePort();
-  const all = {'marionette.port': port, 'browser.shell.checkDefaultBrowser': false,
+  // Firefox takes a port that is free and says which (remote/components/Marionette.sys.mjs).
+  const portFile = join(profile, 'MarionetteActivePort');
+  await rm(portFile, {force: true});
+  const all = {'marionette.port': 0, 'browser.shell.checkDefaultBrowser': false,
     'datareporting.policy.dataSubmissionEnabled': false, 'app.update.enabled': false, ...prefs};
   await writeFile(join(profile, 'user.js'), Object.entries(all)
     .map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`).join(''));
@@ -41,6 +34,7 @@ export async function launchFirefox({host, env = {}, prefs = {}, home: folder, i
     '--no-remote', '--profile', profile],
   {env: {...process.env, ...env, HOME: home, XDG_CONFIG_HOME: '', XDG_CACHE_HOME: ''}, stdio: 'ignore'});
   const ended = new Promise((resolve) => process_.once('exit', resolve));
+  const port = await until(() => readFile(portFile, 'utf8').then(Number, () => 0), 'Marionette', 90_000);
   const marionette = await connectMarionette(port);
   await marionette.call('WebDriver:NewSession');
   if (installs) await marionette.call('Addon:Install', {path: installs, temporary: !installs.endsWith('.xpi')});

@@ -3,16 +3,13 @@
 // BiDi does not, the preferences and the extension's own pages. Messages are `<length>:<json>`, a request
 // [0, id, command, parameters], a reply [1, id, error, result].
 
+import {once} from 'node:events';
 import {createConnection} from 'node:net';
-import {until} from './common.mjs';
 
 /** @param {number} port */
 export async function connectMarionette(port) {
-  const socket = await until(() => new Promise((resolve) => {
-    const one = createConnection(port, '127.0.0.1');
-    one.once('connect', () => resolve(one));
-    one.once('error', () => resolve(null));
-  }), 'Marionette', 60_000);
+  const socket = createConnection(port, '127.0.0.1');
+  await once(socket, 'connect');
   let bytes = Buffer.alloc(0);
   let last = 0;
   /** @type {Map<number, {resolve: (value: any) => void, reject: (why: Error) => void}>} */
