@@ -371,21 +371,15 @@ class Hosts(unittest.TestCase):
 
     def test_lock_while_a_service_is_there_and_says_nothing(self):
         import host_process  # pylint: disable=import-outside-toplevel
-        os.makedirs("/run/icelock", exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
+        with door_of_another(8) as mute, host_process.Host() as host:
+            state = host.ask("subscribe")["state"]
+            self.assertEqual(state["decision"]["firefox"], "force_proxy")
+            self.assertIn("service_silent", json.dumps(state["reasons"]))
+            mute.close()
             os.remove(d.SOCKETS["host"])
-        with socket.socket(socket.AF_UNIX) as mute:
-            mute.bind(d.SOCKETS["host"])
-            mute.listen(8)
-            with host_process.Host() as host:
-                state = host.ask("subscribe")["state"]
-                self.assertEqual(state["decision"]["firefox"], "force_proxy")
-                self.assertIn("service_silent", json.dumps(state["reasons"]))
-                mute.close()
-                os.remove(d.SOCKETS["host"])
-                with d.Daemon():
-                    state = wait_for_push(host, lambda s: s["service"]["present"])
-                    self.assertEqual(state["decision"]["firefox"], "unrestricted")
+            with d.Daemon():
+                state = wait_for_push(host, lambda s: s["service"]["present"])
+                self.assertEqual(state["decision"]["firefox"], "unrestricted")
 
     def test_a_lock_that_comes_with_the_first_answer_counts(self):
         import host_process  # pylint: disable=import-outside-toplevel
