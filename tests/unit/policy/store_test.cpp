@@ -252,13 +252,15 @@ TEST(Store, AFolderThatOthersUseStays) {
 }
 
 TEST(Store, ClosedFileIsMadeReadable) {
-  const TempRoot root;
-  apply_levels(root, {{"chromium", Level::force_proxy}});
-  ::chmod((root / chromium_file).c_str(), 0600);
-  EXPECT_EQ(*Store(root.path()).installed(*find_browser("chromium")), std::nullopt);
-  EXPECT_TRUE(Store(root.path()).plan({{"chromium", Level::force_proxy}})->pending());
-  apply_levels(root, {{"chromium", Level::force_proxy}});
-  EXPECT_EQ(*Store(root.path()).installed(*find_browser("chromium")), Level::force_proxy);
+  for (const auto& [id, file] : {std::pair{"chromium", chromium_file}, {"firefox", firefox_file}}) {
+    const TempRoot root;
+    apply_levels(root, {{id, Level::force_proxy}});
+    ::chmod((root / file).c_str(), 0600);
+    EXPECT_EQ(*Store(root.path()).installed(*find_browser(id)), std::nullopt) << id;
+    EXPECT_TRUE(Store(root.path()).plan({{id, Level::force_proxy}})->pending()) << id;
+    apply_levels(root, {{id, Level::force_proxy}});
+    EXPECT_EQ(*Store(root.path()).installed(*find_browser(id)), Level::force_proxy) << id;
+  }
 }
 
 TEST(Store, ChromiumFilesHaveTheTimeOfTheirChange) {
