@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
+import {isIP} from 'node:net';
 import {join} from 'node:path';
 import {test} from 'node:test';
 import {countdown, isPattern, matches, siteName, siteOf} from '../../../extension/sites.js';
@@ -9,10 +10,43 @@ import {extensionDir} from '../lib/common.mjs';
 const services = JSON.parse(readFileSync(join(extensionDir, 'call-sites.json'), 'utf8'));
 const data = JSON.parse(readFileSync(join(extensionDir, '../policies/call-sites.json'), 'utf8'));
 
-test('the extension has the list of policies/call-sites.json', () => {
+test('the extension has the names and patterns of policies/call-sites.json', () => {
   assert.deepEqual(services, data.services.map((/** @type {any} */ {name, patterns}) => ({name, patterns})));
   assert.ok(data.services.every((/** @type {any} */ {source}) => source.length > 20));
   for (const {patterns} of services) assert.ok(patterns.every(isPattern), String(patterns));
+});
+
+/** An address as a number. @param {string} address @returns {bigint} */
+function numberOf(address) {
+  if (isIP(address) === 4) return BigInt(address.split('.').reduce((all, one) => all * 256 + Number(one), 0));
+  const [head, tail] = address.split('::').map((part) => part.split(':').filter(Boolean));
+  const zeros = Array(8 - head.length - (tail ?? []).length).fill('0');
+  return BigInt(`0x${[...head, ...zeros, ...(tail ?? [])].map((part) => part.padStart(4, '0')).join('')}`);
+}
+
+/** @param {string} block @returns {{family: number, first: bigint, last: bigint}} */
+function rangeOf(block) {
+  const [address, prefix] = block.split('/');
+  const family = isIP(address);
+  const size = 1n << BigInt((family === 4 ? 32 : 128) - Number(prefix));
+  const first = numberOf(address);
+  assert.ok(family && /^\d+$/.test(prefix) && Number(prefix) >= 8 && first % size === 0n, block);
+  return {family, first, last: first + size - 1n};
+}
+
+test('the blocks of services are blocks, each of one service, with a source', () => {
+  const all = data.services.flatMap((/** @type {any} */ {name, blocks, blocks_source}) => {
+    assert.equal(blocks === undefined, blocks_source === undefined, name);
+    assert.ok(!blocks || (blocks.length > 0 && blocks_source.length > 20), name);
+    return (blocks ?? []).map((/** @type {string} */ block) => ({block, ...rangeOf(block)}));
+  });
+  assert.ok(all.length > 50);
+  for (const [at, one] of all.entries()) {
+    for (const other of all.slice(at + 1)) {
+      assert.ok(one.family !== other.family || one.last < other.first || other.last < one.first,
+        `${one.block} and ${other.block}`);
+    }
+  }
 });
 
 test('what is a pattern', () => {
