@@ -23,20 +23,29 @@ import {isExcepted, modeOf, proxyCounts, siteWay, target} from './state.js';
 /** Arguments of the reason messages, in the order of their placeholders.
  * @type {Record<string, string[]>} */
 const reasonArgs = {
-  no_tunnel: [], full_tunnel: ['tunnel'], split_tunnel: ['tunnel'],
+  no_tunnel: [], full_tunnel: ['tunnel'], full_tunnel_unmarked: ['tunnel'], split_tunnel: ['tunnel'],
   ipv6_outside_tunnel: ['tunnel', 'link'], ipv4_outside_tunnel: ['tunnel', 'link'],
-  excluded_routes: ['tunnel', 'example'], partial_tunnel: ['tunnel', 'link'], blocked: [],
+  udp_outside_tunnel: ['tunnel', 'link'], marked_into_tunnel: ['tunnel'],
+  excluded_routes: ['tunnel', 'example'], excluded_service: ['service', 'pattern'],
+  neighbours_outside_tunnel: ['link', 'example'], partial_tunnel: ['tunnel', 'link'], blocked: [],
+  ways_unknown: [], ways_disputed: ['example'], links_named: [],
+  isp_v6_accepted: ['link'], may_accept_isp_v6: [],
   hold_after_drop: ['seconds'], probe_failed: ['error'], mode_locked: [], mode_open: [],
   floor: [], http_shows_too: ['link'], settings_broken: ['error'],
   admin_protects: [], service_gone: [], service_silent: [], policy_failed: ['error'], sites_broken: ['error'],
 };
 
+/** An argument as a person of any language reads it: a list of addresses has an English word before its link.
+ * @param {string} name @param {string} value */
+const readable = (name, value) => name === 'pattern' ? siteName(value) :
+  name === 'example' ? value.replace(/ over ([^\s,;]+)/g, ' ($1)') : value;
+
 /** @param {import('./host.js').Reason} reason @returns {Words} the host's own text when args are missing */
 function reasonWords({code, text, args}) {
   const wanted = Object.hasOwn(reasonArgs, code) ? reasonArgs[code] : null;
   const complete = wanted?.every((name) => ['string', 'number'].includes(typeof args?.[name]));
-  return complete ? {key: `reason_${code}`, args: wanted?.map((name) => String(args?.[name])), text}
-                  : {key: '', text};
+  if (!wanted || !complete) return {key: '', text};
+  return {key: `reason_${code}`, args: wanted.map((name) => readable(name, String(args?.[name]))), text};
 }
 
 /** Who else holds the setting, and keeps icelock out.

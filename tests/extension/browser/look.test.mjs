@@ -20,16 +20,28 @@ const locales = await readdir(join(extensionDir, '_locales'));
 /** Locales whose pages are looked at by axe and by people. */
 const lookedAt = ['en', 'ar'];
 
+const list = '203.0.114.0/24, 2a0e:77:1234:5678::/64, 2a0e:77:1234:9abc::/64 +17 over enp0s31f6';
+/** Reasons, each with every argument that one may have. @param {string[]} codes @param {object} [args] */
+const reasonsOf = (codes, args = {}) => codes.map((code) => ({code, text: '', args: {tunnel: 'wg-office-berlin0',
+  link: 'enp0s31f6', example: list, service: 'Microsoft Teams', pattern: 'https://teams.microsoft.com',
+  error: 'no space', level: 'force_proxy', ...args}}));
+
 /** @type {[string, any][]} */
 const popupStates = [
   ['locked', hostState()],
   ['route', stateAt('default_route_only', {reasons: [{code: 'full_tunnel', text: '', args: {tunnel: 'wg0'}}]})],
   ['open', plainState()],
   ['problems', stateAt('disabled', {mode: 'locked', floor: 'force_proxy', mode_fixed: true,
-    reasons: ['excluded_routes', 'http_shows_too', 'policy_failed', 'service_gone', 'floor'].map((code) => ({
-      code, text: '', args: {tunnel: 'wg-office-berlin0', link: 'enp0s31f6', example: '2001:db8:1234:5678::/64',
-        error: 'no space', level: 'force_proxy'}})),
-    browsers: [{id: 'chromium', problems: ['20-site.json sets WebRtcIPHandlingUrl for meet.example.']}]})]];
+    reasons: reasonsOf(['excluded_routes', 'http_shows_too', 'policy_failed', 'service_gone', 'floor']),
+    browsers: [{id: 'chromium', problems: ['20-site.json sets WebRtcIPHandlingUrl for meet.example.']}]})],
+  ['beside', hostState({reasons: [
+    ...reasonsOf(['excluded_routes', 'excluded_service', 'ipv6_outside_tunnel', 'http_shows_too', 'may_accept_isp_v6']),
+    ...reasonsOf(['neighbours_outside_tunnel'], {example: '203.0.114.0/24'})]})],
+  ['rules', hostState({reasons: [
+    ...reasonsOf(['udp_outside_tunnel', 'marked_into_tunnel', 'ways_unknown', 'links_named', 'isp_v6_accepted']),
+    ...reasonsOf(['ways_disputed'], {example: '2a0e:77:1234:5678:9abc:def0:1234:5678'})]})],
+  ['unmarked', stateAt('default_route_only', {reasons: reasonsOf(['full_tunnel_unmarked'])})],
+  ['split', plainState({reasons: reasonsOf(['split_tunnel'])})]];
 const sites = {possible: true, list: [
   {pattern: 'https://meet.google.com', level: 'default_route_only', seconds_left: 3541, by: 'you'},
   {pattern: 'https://[*.]corp.example', level: 'unrestricted', seconds_left: null, by: 'admin'}]};

@@ -58,6 +58,17 @@ test('the cause is the first reason, and the others are notes', () => {
   assert.deepEqual(shown.notes.map(({key}) => key), ['reason_floor']);
 });
 
+test('lists of addresses and patterns are shown without English words and signs', () => {
+  const reasons = [
+    {code: 'excluded_routes', text: '', args: {tunnel: 'wg0', example: '1.0.0.0/8, 2.0.0.0/8 +17 over enp3s0'}},
+    {code: 'excluded_routes', text: '', args: {tunnel: 'wg0', example: '1.0.0.0/8 over eth0, 2.0.0.0/8 over eth1'}},
+    {code: 'excluded_service', text: '', args: {service: 'Zoom', pattern: 'https://[*.]zoom.us'}},
+    {code: 'ways_disputed', text: '', args: {example: '203.0.114.7'}}];
+  const {cause, notes} = view(known({state: /** @type {any} */ (hostState({reasons}))}));
+  assert.deepEqual([cause, ...notes].map((one) => one?.args), [['wg0', '1.0.0.0/8, 2.0.0.0/8 +17 (enp3s0)'],
+    ['wg0', '1.0.0.0/8 (eth0), 2.0.0.0/8 (eth1)'], ['Zoom', 'zoom.us'], ['203.0.114.7']]);
+});
+
 test('a value that is no level is not locked', () => {
   const odd = known({wish: 'unrestricted', reading: reading(null, ours, 'default_public_and_private_interfaces')});
   const {icon, badge, sentence} = view(odd);
