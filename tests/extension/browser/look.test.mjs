@@ -39,9 +39,7 @@ const popupStates = [
     ...reasonsOf(['neighbours_outside_tunnel'], {example: '203.0.114.0/24'})]})],
   ['rules', hostState({reasons: [
     ...reasonsOf(['udp_outside_tunnel', 'marked_into_tunnel', 'ways_unknown', 'links_named', 'isp_v6_accepted']),
-    ...reasonsOf(['ways_disputed'], {example: '2a0e:77:1234:5678:9abc:def0:1234:5678'})]})],
-  ['unmarked', stateAt('default_route_only', {reasons: reasonsOf(['full_tunnel_unmarked'])})],
-  ['split', plainState({reasons: reasonsOf(['split_tunnel'])})]];
+    ...reasonsOf(['ways_disputed'], {example: '2a0e:77:1234:5678:9abc:def0:1234:5678'})]})]];
 const sites = {possible: true, list: [
   {pattern: 'https://meet.google.com', level: 'default_route_only', seconds_left: 3541, by: 'you'},
   {pattern: 'https://[*.]corp.example', level: 'unrestricted', seconds_left: null, by: 'admin'}]};
