@@ -109,17 +109,28 @@ bool Live::handle() {
 
 bool Live::reload_settings(bool chosen) {
   last_reload_ = guard::Clock::now();
-  return guard_.set(guard::load_or_keep(paths_, state().settings), chosen, last_reload_);
+  auto settings = guard::load_or_keep(paths_, state().settings);
+  const bool renames = settings.links != state().settings.links ||
+                       settings.own_links != state().settings.own_links;
+  const bool changed = guard_.set(std::move(settings), chosen, last_reload_);
+  return renames ? look(false) || changed : changed;
 }
 
 bool Live::look(bool event) {
   const auto snapshot = prober_.snapshot();
   const auto now = guard::Clock::now();
   last_look_ = now;
-  Result<net::Network> network =
-      snapshot ? Result<net::Network>(net::classify(*snapshot)) : std::unexpected(snapshot.error());
+  Result<net::Network> network = std::unexpected(Error{});
+  std::optional<net::Network> by_user;
+  const guard::Settings& settings = state().settings;
+  if (snapshot) {
+    network = net::classify(*snapshot, settings.links);
+    if (!settings.own_links.empty()) by_user = net::classify(*snapshot, settings.all_links());
+  } else {
+    network = std::unexpected(snapshot.error());
+  }
   const guard::Memory before = guard_.memory();
-  const bool changed = guard_.look(network, event, now);
+  const bool changed = guard_.look(network, event, now, by_user);
   if (guard_.memory() != before) remember(notes_, guard_.memory());
   return changed;
 }

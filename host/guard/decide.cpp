@@ -7,100 +7,35 @@
 namespace icelock::guard {
 namespace {
 
-using net::FamilyState;
 using net::Network;
 using net::Verdict;
-
-bool in_vpn(Verdict verdict) {
-  return verdict == Verdict::tunnel || verdict == Verdict::ipsec || verdict == Verdict::partial;
-}
-
-using Args = std::map<std::string, std::string>;
-
-Reason reason(std::string code, std::string text, Args args = {}) {
-  return {std::move(code), std::move(text), std::move(args)};
-}
-
-std::string tunnel_name(const Network& network) {
-  for (const FamilyState* family : {&network.ipv4, &network.ipv6}) {
-    if (family->verdict == Verdict::tunnel || family->verdict == Verdict::ipsec) {
-      return family->link;
-    }
-  }
-  return network.tunnels.empty() ? "?" : network.tunnels.front().link;
-}
-
-void explain_family(std::vector<Reason>& reasons, const Network& network, const FamilyState& family,
-                    std::string_view word, std::string_view outside_code) {
-  const std::string tunnel = tunnel_name(network);
-  if (family.verdict == Verdict::direct) {
-    reasons.push_back(reason(
-        std::string(outside_code),
-        "VPN " + tunnel + " carries no " + std::string(word) + "; " + family.link + " routes it.",
-        {{"tunnel", tunnel}, {"link", family.link}}));
-    reasons.push_back(reason("http_shows_too",
-                             "Plain web traffic over " + family.link + " shows the same " +
-                                 std::string(word) +
-                                 " address; no WebRTC setting can hide it there.",
-                             {{"link", family.link}}));
-  }
-  if (family.verdict == Verdict::partial) {
-    reasons.push_back(
-        reason("partial_tunnel",
-               "Some " + std::string(word) + " traffic leaves the VPN aside" +
-                   (family.link.empty() ? "" : ", over " + family.link) + ".",
-               family.link.empty() ? Args{} : Args{{"tunnel", tunnel}, {"link", family.link}}));
-  }
-  if (in_vpn(family.verdict) && family.excluded_routes) {
-    const std::string example =
-        family.excluded_example.empty() ? "" : " (" + family.excluded_example + ")";
-    reasons.push_back(reason("excluded_routes",
-                             "Some public " + std::string(word) + " addresses leave VPN " + tunnel +
-                                 " aside" + example + ".",
-                             {{"tunnel", tunnel}, {"example", family.excluded_example}}));
-  }
-}
-
-std::vector<Reason> explain(const Network& network) {
-  std::vector<Reason> reasons;
-  if (!protects(network)) {
-    for (const net::Tunnel& tunnel : network.tunnels) {
-      reasons.push_back(reason("split_tunnel",
-                               "VPN " + tunnel.link + " is up, but web traffic does not use it.",
-                               {{"tunnel", tunnel.link}}));
-    }
-    if (reasons.empty()) reasons.push_back(reason("no_tunnel", "No VPN carries web traffic."));
-    return reasons;
-  }
-  if (!in_vpn(network.ipv4.verdict) && !in_vpn(network.ipv6.verdict)) {
-    reasons.push_back(reason("blocked", "A kill switch refuses web traffic."));
-    return reasons;
-  }
-  explain_family(reasons, network, network.ipv4, "IPv4", "ipv4_outside_tunnel");
-  explain_family(reasons, network, network.ipv6, "IPv6", "ipv6_outside_tunnel");
-  if (reasons.empty()) {
-    const std::string tunnel = tunnel_name(network);
-    reasons.push_back(
-        reason("full_tunnel", "VPN " + tunnel + " carries all web traffic.", {{"tunnel", tunnel}}));
-  }
-  return reasons;
-}
 
 void protect(Decision& decision, const Network& network, const Protection& more) {
   decision.chromium = loosest_safe(BrowserFamily::chromium, network, more);
   decision.firefox = loosest_safe(BrowserFamily::firefox, network, more);
-  if (decision.chromium == loosest_safe(BrowserFamily::chromium, network, {}) &&
-      decision.firefox == loosest_safe(BrowserFamily::firefox, network, {})) {
+  if (!more.lan && !more.tunnel) return;
+  const Protection plain{.accept_isp_v6 = more.accept_isp_v6};
+  if (decision.chromium == loosest_safe(BrowserFamily::chromium, network, plain) &&
+      decision.firefox == loosest_safe(BrowserFamily::firefox, network, plain)) {
     return;
   }
   decision.reasons.push_back(reason(
       "admin_protects", "Your administrator protects more addresses than a VPN is there to hide."));
 }
 
+void raise(Decision& decision, Level level) {
+  decision.chromium = std::max(decision.chromium, level);
+  decision.firefox = std::max(decision.firefox, level);
+}
+
+bool is_tighter(const Decision& one, const Decision& other) {
+  return one.chromium > other.chromium || one.firefox > other.firefox;
+}
+
 // The level that the network calls for, before the person's and the admin's wishes.
 Decision follow_network(const Network& network, const Settings& settings, Memory& memory,
                         Clock::time_point now) {
-  Decision decision{.reasons = explain(network)};
+  Decision decision{.reasons = explain(network, settings)};
   if (protects(network)) {
     // Without a tunnel in sight, "partial" is a question that failed: locked now, nothing to hold
     // later.
@@ -126,12 +61,28 @@ Decision follow_network(const Network& network, const Settings& settings, Memory
   }
   memory.held_until.reset();
   protect(decision, network, settings.protection);
+  // The browser may be among the programs whose packets are marked. Then its UDP goes where its web
+  // traffic goes, but what is beside must not be listed.
+  const bool marked = !network.ipv4.marked_into.empty() || !network.ipv6.marked_into.empty();
+  if (marked) raise(decision, Level::default_route_only);
   return decision;
 }
 
-void raise(Decision& decision, Level level) {
-  decision.chromium = std::max(decision.chromium, level);
-  decision.firefox = std::max(decision.firefox, level);
+// A person's own word for the role of a link may make the decision stricter, never looser.
+Decision follow_both(const Result<Network>& network, const Network* by_user,
+                     const Settings& settings, Memory& memory, Clock::time_point now) {
+  Memory users = memory;
+  Decision decision = follow_network(*network, settings, memory, now);
+  if (!by_user || *by_user == *network) return decision;
+  Decision theirs = follow_network(*by_user, settings, users, now);
+  memory.tunnel_was_up = memory.tunnel_was_up || users.tunnel_was_up;
+  memory.held_until = std::max(memory.held_until, users.held_until);
+  if (!is_tighter(theirs, decision)) return decision;
+  theirs.chromium = std::max(theirs.chromium, decision.chromium);
+  theirs.firefox = std::max(theirs.firefox, decision.firefox);
+  theirs.held = std::max(theirs.held, decision.held);
+  theirs.reasons.push_back(reason("links_named", "Your settings name the role of a link."));
+  return theirs;
 }
 
 void apply_mode(Decision& decision, const Settings& settings) {
@@ -163,14 +114,6 @@ void apply_mode(Decision& decision, const Settings& settings) {
 
 }  // namespace
 
-bool protects(const Network& network) {
-  if (in_vpn(network.ipv4.verdict) || in_vpn(network.ipv6.verdict)) return true;
-  if (network.ipv4.verdict == Verdict::blocked) return true;
-  // Machines without IPv6 often carry an unreachable IPv6 route; next to direct IPv4 that is no
-  // kill switch.
-  return network.ipv6.verdict == Verdict::blocked && network.ipv4.verdict != Verdict::direct;
-}
-
 bool is_protected(const ice::Exposure& exposure, bool vpn, const Protection& more) {
   using enum ice::ExposureClass;
   if (exposure.http_shows_too) return false;
@@ -178,8 +121,9 @@ bool is_protected(const ice::Exposure& exposure, bool vpn, const Protection& mor
     case lan:
       return vpn || more.lan;
     case isp_v4:
-    case isp_v6:
       return vpn;
+    case isp_v6:
+      return vpn && !more.accept_isp_v6;
     case tunnel:
       return more.tunnel;
     case egress:
@@ -204,10 +148,10 @@ Level loosest_safe(BrowserFamily family, const Network& network, const Protectio
 }
 
 Decision decide(const Result<Network>& network, const Settings& settings, Memory& memory,
-                Clock::time_point now) {
+                Clock::time_point now, const Network* by_user) {
   Decision decision;  // as it starts out: locked
   if (network) {
-    decision = follow_network(*network, settings, memory, now);
+    decision = follow_both(network, by_user, settings, memory, now);
   } else {
     const std::string error = to_string(network.error());
     decision.reasons = {reason("probe_failed", "The network could not be read (" + error + ").",

@@ -2,14 +2,12 @@
 #pragma once
 
 #include <chrono>
-#include <map>
 #include <optional>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/error.h"
 #include "base/level.h"
+#include "guard/explain.h"
 #include "guard/settings.h"
 #include "ice/exposure.h"
 #include "net/network.h"
@@ -17,16 +15,6 @@
 namespace icelock::guard {
 
 using Clock = std::chrono::steady_clock;
-
-/// Why a decision is what it is: a stable code (docs/protocol.md), a sentence for a person, and the
-/// values in it for programs that say the sentence in another language.
-struct Reason {
-  std::string code;
-  std::string text;
-  std::map<std::string, std::string> args;
-
-  bool operator==(const Reason&) const = default;
-};
 
 struct Decision {
   Level chromium = Level::force_proxy;
@@ -48,10 +36,6 @@ struct Memory {
   bool operator==(const Memory&) const = default;
 };
 
-/// Whether a VPN is in use (or its kill switch is closed), so that addresses outside it need
-/// protection.
-bool protects(const net::Network& network);
-
 /// With a VPN (`vpn`: see protects()) what it is there to hide: LAN, ISP IPv4, ISP IPv6; and what
 /// the admin protects besides. Not what plain web traffic shows too, for no level hides that.
 bool is_protected(const ice::Exposure& exposure, bool vpn, const Protection& more);
@@ -61,8 +45,9 @@ bool is_protected(const ice::Exposure& exposure, bool vpn, const Protection& mor
 Level loosest_safe(BrowserFamily family, const net::Network& network, const Protection& more);
 
 /// Pure. Without a network to judge (the probe failed) the answer is force_proxy: "cannot tell" is
-/// never safe.
+/// never safe. `by_user`: the network as it is when the user's own words for links hold too; the
+/// stricter of the two counts.
 Decision decide(const Result<net::Network>& network, const Settings& settings, Memory& memory,
-                Clock::time_point now);
+                Clock::time_point now, const net::Network* by_user = nullptr);
 
 }  // namespace icelock::guard

@@ -11,9 +11,11 @@ Guard::Guard(Settings settings, Memory memory)
   state_.settings = std::move(settings);
 }
 
-bool Guard::look(const Result<net::Network>& network, bool event, Clock::time_point now) {
+bool Guard::look(const Result<net::Network>& network, bool event, Clock::time_point now,
+                 const std::optional<net::Network>& by_user) {
   if (event) last_event_ = now;
   seen_ = network;
+  seen_by_user_ = by_user;
   const bool first_look = state_.serial == 0;
   return update(first_look, now);
 }
@@ -33,7 +35,8 @@ bool Guard::ripe(Clock::time_point now) const {
 }
 
 bool Guard::update(bool may_loosen, Clock::time_point now) {
-  Decision next = decide(seen_, state_.settings, memory_, now);
+  Decision next = decide(seen_, state_.settings, memory_, now,
+                         seen_by_user_ ? &*seen_by_user_ : nullptr);
   const Decision& current = state_.decision;
   const bool looser = next.chromium < current.chromium || next.firefox < current.firefox;
   if (!looser) {

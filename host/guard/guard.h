@@ -30,7 +30,9 @@ class Guard {
 
   /// A fresh look. `event`: the kernel reported a change just now (false for a look by the timer).
   /// True when state() changed.
-  bool look(const Result<net::Network>& network, bool event, Clock::time_point now);
+  /// `by_user`: as decide() says.
+  bool look(const Result<net::Network>& network, bool event, Clock::time_point now,
+            const std::optional<net::Network>& by_user = std::nullopt);
 
   /// New settings. A person's own choice (`chosen`) is in force at once; what a file says loosens
   /// as late as the network does, because editors take a file away before they write it. True when
@@ -50,6 +52,7 @@ class Guard {
 
   State state_;
   Result<net::Network> seen_;
+  std::optional<net::Network> seen_by_user_;
   Memory memory_;
   Clock::time_point last_event_;
   std::optional<Clock::time_point> looser_since_;

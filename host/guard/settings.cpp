@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/file.h"
 #include "guard/settings_file.h"
@@ -36,6 +37,14 @@ void take_key(Settings& settings, Owner owner, const std::string& key, const ord
   } else if (key == "protected") {
     for (const auto& word : value) {
       (word == "lan" ? settings.protection.lan : settings.protection.tunnel) = true;
+    }
+  } else if (key == "accept") {
+    settings.protection.accept_isp_v6 = !value.empty();
+    settings.accept_fixed = owner == Owner::admin;
+  } else if (key == "links") {
+    auto& links = owner == Owner::admin ? settings.links : settings.own_links;
+    for (const auto& [link, role] : value.items()) {
+      links.push_back({link, net::parse_role(role.get<std::string>()).value_or(net::Role::uplink)});
     }
   } else if (key == "extensions") {
     settings.extensions = value.get<std::vector<std::string>>();
@@ -70,6 +79,17 @@ bool may_choose(const Settings& settings, Mode mode) {
   return settings.modes.empty() || std::ranges::find(settings.modes, mode) != settings.modes.end();
 }
 
+std::vector<net::NamedRole> Settings::all_links() const {
+  std::vector<net::NamedRole> all = own_links;
+  all.insert(all.end(), links.begin(), links.end());
+  return all;
+}
+
+bool may_accept(const Settings& settings) {
+  return !settings.accept_fixed && may_choose(settings, Mode::open) &&
+         settings.floor == Level::unrestricted;
+}
+
 std::string_view name(Mode mode) {
   return mode_names[static_cast<std::size_t>(mode)];
 }
@@ -102,11 +122,13 @@ Result<Settings> load_settings(const SettingsPaths& paths) {
   Settings settings;
   for (const auto& [key, value] : user->items()) take_key(settings, Owner::user, key, value);
   const Level users_level = settings.mode_level;
+  const bool users_accept = std::exchange(settings.protection.accept_isp_v6, false);
   settings.mode_level = Level::force_proxy;
   for (const auto& [key, value] : admin->items()) take_key(settings, Owner::admin, key, value);
   // A user may be stricter than an admin who keeps WebRTC locked, never looser.
   const bool admins_lock = settings.mode_fixed || admin->contains("level");
   settings.mode_level = admins_lock ? std::max(settings.mode_level, users_level) : users_level;
+  settings.protection.accept_isp_v6 |= users_accept && may_accept(settings);
   keep_to_floor(settings);
   keep_to_modes(settings);
   return settings;
@@ -129,6 +151,7 @@ Settings load_or_keep(const SettingsPaths& paths, const std::optional<Settings>&
     if (admins) kept.sites = admins->sites;
     if (admins) kept.modes = admins->modes;
     if (admins) kept.protection = admins->protection;
+    if (admins) kept.links = admins->links;
     keep_to_floor(kept);
     keep_to_modes(kept);
   } else {

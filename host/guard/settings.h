@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/level.h"
+#include "net/network.h"
 #include "policy/sites.h"
 
 // Two small JSON files, each with a published schema. The admin's, /etc/icelock/icelock.json
@@ -20,10 +21,11 @@ namespace icelock::guard {
 
 enum class Mode { automatic, locked, open };
 
-/// What an admin protects besides what a VPN is there to hide.
+/// What is protected besides what a VPN is there to hide, or in spite of that is not.
 struct Protection {
   bool lan = false;     ///< this machine's own addresses, also while no VPN is up
   bool tunnel = false;  ///< this machine's address inside a VPN
+  bool accept_isp_v6 = false;  ///< the provider's IPv6 address is meant to be seen
 
   bool operator==(const Protection&) const = default;
 };
@@ -40,9 +42,14 @@ struct Settings {
   std::vector<std::string> browsers;  ///< ids to manage; empty: all that are installed
   std::vector<policy::SiteException> sites;  ///< for the whole machine; none looser than `floor`
   std::vector<std::string> extensions;       ///< ids of the Chromium family, besides icelock's own
+  bool accept_fixed = false;                 ///< the admin said what may be seen
+  std::vector<net::NamedRole> links;         ///< what links are for, by the admin's word
+  std::vector<net::NamedRole> own_links;     ///< by the user's: may only make it stricter
   std::optional<Error> problem;              ///< a file that could not be used, for the user to see
 
   bool operator==(const Settings&) const = default;
+  /// The admin's word counts last.
+  std::vector<net::NamedRole> all_links() const;
 };
 
 /// "auto", "locked", "open".
@@ -72,6 +79,8 @@ Settings load_or_keep(const SettingsPaths& paths, const std::optional<Settings>&
 
 /// Whether a user may choose this mode.
 bool may_choose(const Settings& settings, Mode mode);
+/// Whether a user may let an address be seen: who may switch the lock off may.
+bool may_accept(const Settings& settings);
 
 /// Writes mode and level to the user's file and keeps its other keys. Errors: not_permitted when
 /// the admin fixed the mode or allows others only, below_floor for a level under the floor,

@@ -10,9 +10,9 @@ namespace {
 
 using net::Family;
 using net::FamilyState;
-using net::LinkClass;
 using net::LocalAddress;
 using net::Network;
+using net::Role;
 using net::Verdict;
 
 const FamilyState& state_of(const Network& network, Family family) {
@@ -115,7 +115,7 @@ std::vector<PageWay> page_ways(const Network& network) {
   }
   for (const LocalAddress& local : network.addresses) {
     const FamilyState& state = state_of(network, local.ip.family);
-    if (local.link_class == LinkClass::tunnel) {
+    if (local.role == Role::vpn || local.role == Role::mesh) {
       ways.push_back({local.link, std::nullopt});
     } else if (state.excluded_routes && carried_by_vpn(state.verdict)) {
       ways.push_back({local.link, local.ip.family});  // which link it is over is not known here
@@ -183,7 +183,9 @@ void add_firefox(std::vector<Exposure>& found, Level level, const Network& netwo
 ExposureClass class_of(const LocalAddress& local, const Network& network) {
   const FamilyState& state = state_of(network, local.ip.family);
   const bool is_ipsec_virtual_ip = state.verdict == Verdict::ipsec && state.source == local.ip;
-  if (local.link_class == LinkClass::tunnel || is_ipsec_virtual_ip) return ExposureClass::tunnel;
+  if (local.role == Role::vpn || is_ipsec_virtual_ip) return ExposureClass::tunnel;
+  // A mesh may number its hosts from anybody's space.
+  if (local.role == Role::mesh) return ExposureClass::lan;
   return net::is_public(local.ip) ? isp(local.ip.family) : ExposureClass::lan;
 }
 

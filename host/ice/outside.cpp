@@ -35,7 +35,7 @@ void add_seen(net::Network& network, const std::vector<Gathered>& gathered) {
   for (const BoundSide& side : bound_sides(network, gathered)) {
     net::FamilyState& state = side.local.family == net::Family::ipv4 ? network.ipv4 : network.ipv6;
     const auto local = std::ranges::find(network.addresses, side.local, &net::LocalAddress::ip);
-    if (local->link_class == net::LinkClass::tunnel || side.local == state.source) continue;
+    if (local->role == net::Role::vpn || side.local == state.source) continue;
     if (!state.seen_beside) state.seen_beside = side.seen;
   }
 }

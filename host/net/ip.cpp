@@ -5,45 +5,17 @@
 
 #include <algorithm>
 
+#include "net/blocks.h"
+
 namespace icelock::net {
-namespace {
-
-struct Block {
-  std::string_view base;
-  int prefix;
-};
-
-// IANA special-purpose registries; multicast by RFC 5771 and RFC 4291.
-constexpr Block not_public[] = {
-    {"0.0.0.0", 8},      {"10.0.0.0", 8},    {"100.64.0.0", 10},  {"127.0.0.0", 8},
-    {"169.254.0.0", 16}, {"172.16.0.0", 12}, {"192.168.0.0", 16}, {"224.0.0.0", 4},
-    {"240.0.0.0", 4},    {"::", 128},        {"::1", 128},        {"fc00::", 7},
-    {"fe80::", 10},      {"fec0::", 10},     {"ff00::", 8},
-};
-
-struct ParsedBlock {
-  Ip base;
-  int prefix = 0;
-};
-
-const auto& blocks() {
-  static const auto parsed = [] {
-    std::array<ParsedBlock, std::size(not_public)> result{};
-    std::transform(std::begin(not_public), std::end(not_public), result.begin(),
-                   [](const Block& block) {
-                     return ParsedBlock{parse_ip(block.base).value_or(Ip{}), block.prefix};
-                   });
-    return result;
-  }();
-  return parsed;
-}
-
-}  // namespace
-
 std::string to_string(const Ip& ip) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   const int family = ip.family == Family::ipv4 ? AF_INET : AF_INET6;
   return inet_ntop(family, ip.bytes.data(), text.data(), text.size()) ? text.data() : "";
+}
+
+std::string to_string(const Prefix& prefix) {
+  return to_string(prefix.base) + "/" + std::to_string(prefix.length);
 }
 
 std::optional<Ip> parse_ip(std::string_view text) {
@@ -66,14 +38,8 @@ bool inside(const Ip& ip, const Ip& base, int prefix) {
   return ((ip.bytes[at] ^ base.bytes[at]) & mask & 0xffU) == 0;
 }
 
-bool holds_public(const Ip& ip, int prefix) {
-  return std::ranges::none_of(blocks(), [&](const ParsedBlock& block) {
-    return block.prefix <= prefix && inside(ip, block.base, block.prefix);
-  });
-}
-
 bool is_public(const Ip& ip) {
-  return holds_public(ip, bits(ip.family));
+  return value_at(public_space(ip.family), position(ip)) != not_public;
 }
 
 bool is_link_local(const Ip& ip) {

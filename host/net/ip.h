@@ -21,22 +21,29 @@ struct Ip {
   auto operator<=>(const Ip&) const = default;
 };
 
+/// A block of addresses, base/length.
+struct Prefix {
+  Ip base;
+  std::uint8_t length = 0;
+
+  auto operator<=>(const Prefix&) const = default;
+};
+
 /// 32 or 128.
 constexpr int bits(Family family) {
   return family == Family::ipv4 ? 32 : 128;
 }
 
 std::string to_string(const Ip& ip);
+/// "192.0.2.0/24"
+std::string to_string(const Prefix& prefix);
 std::optional<Ip> parse_ip(std::string_view text);
 
 /// Whether the first `prefix` bits are those of `base`, of the same family.
 bool inside(const Ip& ip, const Ip& base, int prefix);
 
-/// True for an address that the public internet routes: not private (RFC 1918), shared (RFC 6598),
-/// loopback, link-local, multicast, unique-local (RFC 4193), documentation space counts as public.
+/// True for an address that the public internet routes: see net/blocks.h, public_space().
 bool is_public(const Ip& ip);
-/// True when the block ip/prefix holds any address that the public internet routes.
-bool holds_public(const Ip& ip, int prefix);
 bool is_link_local(const Ip& ip);
 bool is_loopback(const Ip& ip);
 

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "net/ip.h"
@@ -23,7 +26,11 @@ class Attributes {
     auto left = static_cast<int>(length);
     while (mnl_attr_ok(attribute, left)) {
       const std::uint16_t type = mnl_attr_get_type(attribute);
-      if (type < size) at_[type] = attribute;
+      if (type < size) {
+        at_[type] = attribute;
+      } else {
+        beyond_ = true;
+      }
       left -= MNL_ALIGN(attribute->nla_len);
       if (left <= 0) break;
       attribute = mnl_attr_next(attribute);
@@ -81,6 +88,28 @@ class Attributes {
 
   const nlattr* raw(std::size_t type) const { return at_[type]; }
 
+  /// Of a route or a hop; one of the other family is told by RTA_VIA (RFC 5549).
+  std::optional<Ip> gateway(Family family) {
+    if (!has(RTA_VIA)) return ip(RTA_GATEWAY, family);
+    constexpr std::size_t family_bytes = 2;
+    const auto* via = static_cast<const std::byte*>(mnl_attr_get_payload(at_[RTA_VIA]));
+    const std::size_t length = mnl_attr_get_payload_len(at_[RTA_VIA]);
+    if (length != family_bytes + 4 && length != family_bytes + 16) return spoil();
+    Ip result{length == family_bytes + 4 ? Family::ipv4 : Family::ipv6, {}};
+    std::memcpy(result.bytes.data(), via + family_bytes, length - family_bytes);
+    return result;
+  }
+
+  /// Whether there are attributes of types that do not fit in here.
+  bool beyond() const { return beyond_; }
+  /// Whether all that are there are among these.
+  bool only(std::span<const std::uint16_t> types) const {
+    for (std::size_t type = 1; type < size; ++type) {
+      if (at_[type] && std::ranges::find(types, type) == types.end()) return false;
+    }
+    return true;
+  }
+
  private:
   std::nullopt_t spoil() {
     bad_ = true;
@@ -89,6 +118,7 @@ class Attributes {
 
   std::array<const nlattr*, size> at_{};
   bool bad_ = false;
+  bool beyond_ = false;
 };
 
 template <class Header>

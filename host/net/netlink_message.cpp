@@ -3,13 +3,16 @@
 
 #include <linux/fib_rules.h>
 #include <linux/if_link.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 
-#include "net/link_class.h"
 #include "net/netlink_attributes.h"
+#include "net/roles.h"
 
 namespace icelock::net::netlink {
 namespace {
@@ -36,6 +39,13 @@ Header& put(Request& request) {
 }
 
 constexpr std::uint16_t dump_flags = NLM_F_REQUEST | NLM_F_DUMP;
+
+// linux/fib_rules.h of Linux 6.15. What comes later is a selector that is not known here.
+constexpr std::uint16_t fra_dscp = 25;
+constexpr std::uint16_t fra_source_port_mask = 28;
+constexpr std::uint16_t fra_destination_port_mask = 29;
+constexpr std::uint16_t fra_dscp_mask = 30;
+constexpr std::size_t fra_end = 31;
 
 }  // namespace
 
@@ -89,26 +99,40 @@ Request rule_dump() {
   return request;
 }
 
-Request route_question(const Ip& destination, std::uint32_t uid) {
+Request route_question(const Question& question) {
+  const Family family = question.destination.family;
+  const Traffic& traffic = question.traffic;
   Request request(RTM_GETROUTE, NLM_F_REQUEST);
   auto& route = put<rtmsg>(request);
-  route.rtm_family = number_of(destination.family);
-  route.rtm_dst_len = static_cast<std::uint8_t>(bits(destination.family));
-  // Without the flag IPv4 answers always name the main table. IPv6 names the true one anyway, and
-  // with strict checking refuses the flag by EINVAL, which would read as a blackhole.
-  if (destination.family == Family::ipv4) route.rtm_flags = RTM_F_LOOKUP_TABLE;
-  mnl_attr_put(request.header(), RTA_DST, destination.family == Family::ipv4 ? 4 : 16,
-               destination.bytes.data());
-  mnl_attr_put_u32(request.header(), RTA_UID, uid);
+  route.rtm_family = number_of(family);
+  route.rtm_dst_len = static_cast<std::uint8_t>(bits(family));
+  route.rtm_tos = static_cast<std::uint8_t>(traffic[dscp].first << 2U);
+  const std::size_t size = family == Family::ipv4 ? 4 : 16;
+  mnl_attr_put(request.header(), RTA_DST, size, question.destination.bytes.data());
+  if (question.from) {
+    route.rtm_src_len = route.rtm_dst_len;
+    mnl_attr_put(request.header(), RTA_SRC, size, question.from->bytes.data());
+  }
+  mnl_attr_put_u32(request.header(), RTA_UID, traffic[user].first);
+  if (question.mark != 0) mnl_attr_put_u32(request.header(), RTA_MARK, question.mark);
+  mnl_attr_put_u8(request.header(), RTA_IP_PROTO, static_cast<std::uint8_t>(traffic[protocol].first));
+  const auto put_port = [&](std::uint16_t type, std::uint32_t port) {
+    if (port != 0) mnl_attr_put_u16(request.header(), type, htons(static_cast<std::uint16_t>(port)));
+  };
+  put_port(RTA_SPORT, traffic[source_port].first);
+  put_port(RTA_DPORT, traffic[destination_port].first);
   return request;
 }
 
-Request route_dump(Family family, int link) {
+Request route_dump(Family family) {
   Request request(RTM_GETROUTE, dump_flags);
-  auto& route = put<rtmsg>(request);
-  route.rtm_family = number_of(family);
-  route.rtm_type = RTN_UNICAST;
-  if (link != 0) mnl_attr_put_u32(request.header(), RTA_OIF, static_cast<std::uint32_t>(link));
+  put<rtmsg>(request).rtm_family = number_of(family);
+  return request;
+}
+
+Request nexthop_dump() {
+  Request request(RTM_GETNEXTHOP, dump_flags);
+  put<nhmsg>(request).nh_family = AF_UNSPEC;
   return request;
 }
 
@@ -135,6 +159,9 @@ Read read_link(const nlmsghdr& message, Link& link) {
   link.name = *name;
   link.kind = nature.kind;
   link.link_class = link_class(nature);
+  link.tap = is_tap(nature);
+  link.point_to_point = (info->ifi_flags & (IFF_POINTOPOINT | IFF_NOARP)) != 0;
+  link.group = static_cast<int>(attributes.u32(IFLA_GROUP).value_or(0));
   link.up = (info->ifi_flags & IFF_UP) != 0;
   link.running = (info->ifi_flags & IFF_RUNNING) != 0;
   return Read::ok;
@@ -148,13 +175,15 @@ Read read_address(const nlmsghdr& message, AddressMessage& address) {
   if (!family) return Read::ignored;
   auto attributes = Attributes<IFA_FLAGS + 1>::after<ifaddrmsg>(message);
   // On a point-to-point link IFA_ADDRESS is the other end and IFA_LOCAL ours.
+  const auto far_end = attributes.ip(IFA_ADDRESS, *family);
   auto ip = attributes.ip(IFA_LOCAL, *family);
-  if (!ip) ip = attributes.ip(IFA_ADDRESS, *family);
+  if (!ip) ip = far_end;
   const std::uint32_t flags = attributes.u32(IFA_FLAGS).value_or(info->ifa_flags);
   if (attributes.bad() || !ip || info->ifa_prefixlen > bits(*family)) return Read::malformed;
   address.link = static_cast<int>(info->ifa_index);
   address.address.ip = *ip;
   address.address.prefix = info->ifa_prefixlen;
+  if (far_end != ip) address.address.peer = far_end;
   address.address.global_scope = info->ifa_scope == RT_SCOPE_UNIVERSE;
   // In IPv4 the same bit says "secondary".
   address.address.temporary = *family == Family::ipv6 && (flags & IFA_F_TEMPORARY) != 0;
@@ -164,42 +193,114 @@ Read read_address(const nlmsghdr& message, AddressMessage& address) {
   return Read::ok;
 }
 
-Read read_rule(const nlmsghdr& message, RuleMessage& rule) {
+namespace {
+
+// What a rule can have that is no selector: FRA_FLOW names a realm, FRA_PROTOCOL who wrote the rule.
+constexpr std::uint16_t known_to_rules[] = {
+    FRA_DST,          FRA_SRC,        FRA_IIFNAME,  FRA_GOTO,       FRA_PRIORITY,
+    FRA_FWMARK,       FRA_FLOW,       FRA_TUN_ID,   FRA_SUPPRESS_IFGROUP,
+    FRA_SUPPRESS_PREFIXLEN, FRA_TABLE, FRA_FWMASK,  FRA_OIFNAME,    FRA_PAD,
+    FRA_L3MDEV,       FRA_UID_RANGE,  FRA_PROTOCOL, FRA_IP_PROTO,   FRA_SPORT_RANGE,
+    FRA_DPORT_RANGE,  fra_dscp,       fra_source_port_mask, fra_destination_port_mask, fra_dscp_mask};
+
+Action action_of(std::uint8_t action) {
+  switch (action) {
+    case FR_ACT_TO_TBL:
+      return Action::look_up;
+    case FR_ACT_GOTO:
+      return Action::go_to;
+    case FR_ACT_NOP:
+      return Action::pass;
+    case FR_ACT_BLACKHOLE:
+    case FR_ACT_UNREACHABLE:
+    case FR_ACT_PROHIBIT:
+      return Action::refuse;
+    default:
+      return Action::unknown;
+  }
+}
+
+using RuleAttributes = Attributes<fra_end>;
+
+void read_ranges(RuleAttributes& attributes, const fib_rule_hdr& info, Rule& rule) {
+  if (const auto range = attributes.number<fib_rule_uid_range>(FRA_UID_RANGE)) {
+    rule.traffic[user] = {range->start, range->end};
+  }
+  if (const auto number = attributes.u8(FRA_IP_PROTO); number && *number != 0) {
+    rule.traffic[protocol] = {*number, *number};
+  }
+  if (const auto range = attributes.number<fib_rule_port_range>(FRA_SPORT_RANGE)) {
+    rule.traffic[source_port] = {range->start, range->end};
+  }
+  if (const auto range = attributes.number<fib_rule_port_range>(FRA_DPORT_RANGE)) {
+    rule.traffic[destination_port] = {range->start, range->end};
+  }
+  if (info.tos != 0) rule.traffic[dscp] = {info.tos / 4U, info.tos / 4U};
+  if (const auto number = attributes.u8(fra_dscp)) rule.traffic[dscp] = {*number, *number};
+}
+
+// The kernel tells a mask of all bits with each single port and each code point.
+bool has_masks(RuleAttributes& attributes) {
+  return attributes.number<std::uint16_t>(fra_source_port_mask).value_or(0xffff) != 0xffff ||
+         attributes.number<std::uint16_t>(fra_destination_port_mask).value_or(0xffff) != 0xffff ||
+         attributes.u8(fra_dscp_mask).value_or(0x3f) != 0x3f;
+}
+
+std::optional<Prefix> prefix_of(RuleAttributes& attributes, std::uint16_t type, Family family,
+                                std::uint8_t length) {
+  const auto base = attributes.ip(type, family);
+  if (length == 0) return std::nullopt;
+  return Prefix{base.value_or(Ip{family, {}}), length};
+}
+
+}  // namespace
+
+Read read_rule(const nlmsghdr& message, Rule& rule) {
   if (message.nlmsg_type != RTM_NEWRULE) return Read::ignored;
   const auto* info = fixed_header<fib_rule_hdr>(message);
   if (!info) return Read::malformed;
   const auto family = family_of(info->family);
   if (!family) return Read::ignored;
-  auto attributes = Attributes<FRA_UID_RANGE + 1>::after<fib_rule_hdr>(message);
-  rule.rule.family = *family;
-  rule.rule.priority = attributes.u32(FRA_PRIORITY).value_or(0);
-  rule.rule.table = attributes.u32(FRA_TABLE).value_or(info->table);
-  rule.rule.fwmark = attributes.u32(FRA_FWMARK).value_or(0);
-  rule.rule.inverted = (info->flags & FIB_RULE_INVERT) != 0;
-  if (const auto range = attributes.number<fib_rule_uid_range>(FRA_UID_RANGE)) {
-    rule.uids = {range->start, range->end};
-  }
-  if (attributes.bad()) return Read::malformed;
-  const Rule own[] = {{*family, 0, RT_TABLE_LOCAL},
-                      {*family, 32766, RT_TABLE_MAIN},
-                      {*family, 32767, RT_TABLE_DEFAULT}};
-  rule.kernels_own = rule.rule == own[0] || rule.rule == own[1] || rule.rule == own[2];
-  return Read::ok;
+  auto attributes = RuleAttributes::after<fib_rule_hdr>(message);
+  rule.family = *family;
+  rule.priority = attributes.u32(FRA_PRIORITY).value_or(0);
+  rule.action = action_of(info->action);
+  rule.table = attributes.u32(FRA_TABLE).value_or(info->table);
+  rule.target = attributes.u32(FRA_GOTO).value_or(0);
+  rule.inverted = (info->flags & FIB_RULE_INVERT) != 0;
+  rule.to = prefix_of(attributes, FRA_DST, *family, info->dst_len);
+  rule.from = prefix_of(attributes, FRA_SRC, *family, info->src_len);
+  rule.mark = attributes.u32(FRA_FWMARK).value_or(0);
+  rule.mask = attributes.u32(FRA_FWMASK).value_or(rule.mark != 0 ? ~0U : 0);
+  read_ranges(attributes, *info, rule);
+  const auto in = attributes.text(FRA_IIFNAME);
+  rule.never_ours = (in && *in != "lo") || attributes.has(FRA_OIFNAME) ||
+                    attributes.u8(FRA_L3MDEV).value_or(0) != 0 || attributes.has(FRA_TUN_ID);
+  rule.suppress_length = static_cast<int>(attributes.u32(FRA_SUPPRESS_PREFIXLEN).value_or(~0U));
+  rule.suppress_group = static_cast<int>(attributes.u32(FRA_SUPPRESS_IFGROUP).value_or(~0U));
+  rule.unknown_selector =
+      attributes.beyond() || (info->flags & FIB_RULE_FIND_SADDR) != 0 ||
+      !attributes.only(known_to_rules) || has_masks(attributes);
+  const bool bad_length = info->dst_len > bits(*family) || info->src_len > bits(*family);
+  return attributes.bad() || bad_length ? Read::malformed : Read::ok;
 }
 
 namespace {
 
+constexpr unsigned dead_flags = RTNH_F_DEAD;
+
 /// The hops of a multipath route; false when the list does not fit its attribute.
-bool read_hops(const nlattr* list, std::vector<Hop>& hops) {
+bool read_hops(const nlattr* list, Family family, std::vector<Hop>& hops) {
   const auto* bytes = static_cast<const std::byte*>(mnl_attr_get_payload(list));
   std::size_t left = mnl_attr_get_payload_len(list);
   while (left >= sizeof(rtnexthop)) {
     const auto* hop = reinterpret_cast<const rtnexthop*>(bytes);
     const std::size_t length = hop->rtnh_len;
     if (length < sizeof(rtnexthop) || length > left) return false;
-    const Attributes<RTA_VIA + 1> attributes(bytes + sizeof(rtnexthop), length - sizeof(rtnexthop));
+    Attributes<RTA_VIA + 1> attributes(bytes + sizeof(rtnexthop), length - sizeof(rtnexthop));
+    hops.push_back({hop->rtnh_ifindex, attributes.gateway(family),
+                    (hop->rtnh_flags & dead_flags) != 0});
     if (attributes.bad()) return false;
-    hops.push_back({hop->rtnh_ifindex, attributes.has(RTA_GATEWAY) || attributes.has(RTA_VIA)});
     const std::size_t step = MNL_ALIGN(length);
     if (step >= left) return true;
     bytes += step;
@@ -217,25 +318,45 @@ Read read_route(const nlmsghdr& message, RouteMessage& route) {
   const auto family = family_of(info->rtm_family);
   if (!family) return Read::ignored;
   auto attributes = Attributes<RTA_NH_ID + 1>::after<rtmsg>(message);
-  route.destination = attributes.ip(RTA_DST, *family).value_or(Ip{*family, {}});
-  route.prefix = info->rtm_dst_len;
+  route.destination = {attributes.ip(RTA_DST, *family).value_or(Ip{*family, {}}), info->rtm_dst_len};
   route.type = info->rtm_type;
   route.protocol = info->rtm_protocol;
+  route.tos = info->rtm_tos;
+  route.for_some_sources = info->rtm_src_len != 0;
   route.table = attributes.u32(RTA_TABLE).value_or(info->rtm_table);
+  route.metric = attributes.u32(RTA_PRIORITY).value_or(0);
   route.source = attributes.ip(RTA_PREFSRC, *family);
-  route.gateway = attributes.ip(RTA_GATEWAY, *family);
   const auto link = attributes.u32(RTA_OIF);
   const nlattr* multipath = attributes.raw(RTA_MULTIPATH);
   if (multipath) {
-    if (!read_hops(multipath, route.hops)) return Read::malformed;
+    if (!read_hops(multipath, *family, route.hops)) return Read::malformed;
   } else if (link) {
-    route.hops.push_back(
-        {static_cast<int>(*link), route.gateway.has_value() || attributes.has(RTA_VIA)});
-  } else if (attributes.has(RTA_NH_ID)) {
-    route.hops.push_back({0, true});
+    route.hops.push_back({static_cast<int>(*link), attributes.gateway(*family),
+                          (info->rtm_flags & dead_flags) != 0});
+  } else {
+    route.nexthop = attributes.u32(RTA_NH_ID).value_or(0);
   }
-  if (attributes.bad() || route.prefix > bits(*family)) return Read::malformed;
+  if (attributes.bad() || info->rtm_dst_len > bits(*family)) return Read::malformed;
   return Read::ok;
+}
+
+Read read_nexthop(const nlmsghdr& message, NexthopMessage& nexthop) {
+  if (message.nlmsg_type != RTM_NEWNEXTHOP) return Read::ignored;
+  const auto* info = fixed_header<nhmsg>(message);
+  if (!info) return Read::malformed;
+  auto attributes = Attributes<NHA_GATEWAY + 1>::after<nhmsg>(message);
+  nexthop.id = attributes.u32(NHA_ID).value_or(0);
+  nexthop.hop.link = static_cast<int>(attributes.u32(NHA_OIF).value_or(0));
+  nexthop.hop.dead = (info->nh_flags & dead_flags) != 0;
+  if (const auto family = family_of(info->nh_family)) {
+    nexthop.hop.gateway = attributes.ip(NHA_GATEWAY, *family);
+  }
+  if (const nlattr* group = attributes.raw(NHA_GROUP)) {
+    const auto* members = static_cast<const nexthop_grp*>(mnl_attr_get_payload(group));
+    const std::size_t count = mnl_attr_get_payload_len(group) / sizeof(nexthop_grp);
+    for (std::size_t i = 0; i < count; ++i) nexthop.group.push_back(members[i].id);
+  }
+  return attributes.bad() ? Read::malformed : Read::ok;
 }
 
 std::optional<int> read_errno(const nlmsghdr& message) {
@@ -279,23 +400,18 @@ Outcome outcome_of(const nlmsghdr& error) {
 }  // namespace
 
 Answer read_answer(const nlmsghdr& message, const Ip& destination) {
-  Answer answer;
-  answer.destination = destination;
-  if (message.nlmsg_type == NLMSG_ERROR) {
-    answer.outcome = outcome_of(message);
-    return answer;
-  }
+  if (message.nlmsg_type == NLMSG_ERROR) return {.outcome = outcome_of(message)};
   RouteMessage route;
-  if (read_route(message, route) != Read::ok || route.destination != destination) return answer;
-  // A public address that is this machine's own leads nowhere else.
-  if (route.type == RTN_LOCAL) answer.outcome = Outcome::refused;
-  if (route.type != RTN_UNICAST || route.hops.size() != 1) return answer;
-  answer.outcome = Outcome::unicast;
-  answer.link = route.hops.front().link;
-  answer.source = route.source;
-  answer.gateway = route.gateway;
-  answer.table = route.table;
-  return answer;
+  const bool fits = read_route(message, route) == Read::ok &&
+                    route.destination == Prefix{destination, static_cast<std::uint8_t>(
+                                                                 bits(destination.family))};
+  if (!fits) return {};
+  // An address that is this machine's own leads nowhere else.
+  if (route.type == RTN_LOCAL || route.type == RTN_BROADCAST || route.type == RTN_MULTICAST) {
+    return {.outcome = Outcome::refused};
+  }
+  if (route.type != RTN_UNICAST || route.hops.size() != 1) return {};
+  return {Outcome::unicast, route.hops.front().link, route.source};
 }
 
 }  // namespace icelock::net::netlink

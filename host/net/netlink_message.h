@@ -28,17 +28,17 @@ class Request {
   std::span<const std::byte> bytes() const;
 
  private:
-  alignas(nlmsghdr) std::array<std::byte, 128> buffer_{};
+  alignas(nlmsghdr) std::array<std::byte, 160> buffer_{};
 };
 
 Request link_dump();
 Request address_dump();
 Request rule_dump();
-/// "Which way to this address?" for a program of this uid.
-Request route_question(const Ip& destination, std::uint32_t uid);
-/// Unicast routes of all tables; over one link when `link` is not 0 (filtered by the kernel when
-/// the socket asks for strict checking).
-Request route_dump(Family family, int link);
+/// "Which way to this address?", with all the selectors.
+Request route_question(const Question& question);
+/// The routes of all tables.
+Request route_dump(Family family);
+Request nexthop_dump();
 
 /// Calls `each` for every message of the datagram until it returns false. False when the bytes are
 /// no sequence of whole messages.
@@ -53,34 +53,37 @@ struct AddressMessage {
   Address address;
 };
 
-struct RuleMessage {
-  Rule rule;
-  bool kernels_own = false;  ///< one of the three that every machine has
-  std::optional<std::pair<std::uint32_t, std::uint32_t>>
-      uids;  ///< first and last, when it tells users apart
-};
-
-/// A hop over `link`, 0 when the kernel does not say (nexthop objects without compatibility).
 struct Hop {
-  int link = 0;
-  bool gateway = false;
+  int link = 0;  ///< 0: it blackholes
+  std::optional<Ip> gateway;
+  bool dead = false;  ///< its link is down
 };
 
 struct RouteMessage {
-  Ip destination;
-  std::uint8_t prefix = 0;
+  Prefix destination;
   std::uint8_t type = 0;      ///< RTN_
   std::uint8_t protocol = 0;  ///< RTPROT_
+  std::uint8_t tos = 0;
+  bool for_some_sources = false;  ///< IPv6: only for packets from some addresses
   std::uint32_t table = 0;
+  std::uint32_t metric = 0;
   std::optional<Ip> source;
-  std::optional<Ip> gateway;
   std::vector<Hop> hops;
+  std::uint32_t nexthop = 0;  ///< id of a nexthop object, when the hops are not told
+};
+
+/// A nexthop object (RTM_NEWNEXTHOP): a hop, or a group of others.
+struct NexthopMessage {
+  std::uint32_t id = 0;
+  Hop hop;
+  std::vector<std::uint32_t> group;
 };
 
 Read read_link(const nlmsghdr& message, Link& link);
 Read read_address(const nlmsghdr& message, AddressMessage& address);
-Read read_rule(const nlmsghdr& message, RuleMessage& rule);
+Read read_rule(const nlmsghdr& message, Rule& rule);
 Read read_route(const nlmsghdr& message, RouteMessage& route);
+Read read_nexthop(const nlmsghdr& message, NexthopMessage& nexthop);
 
 /// The errno of an NLMSG_ERROR or NLMSG_DONE message, positive; 0 for an acknowledgement; nullopt
 /// when the message is malformed.
@@ -89,8 +92,7 @@ std::optional<int> read_errno(const nlmsghdr& message);
 /// route that refuses (NLMSGERR_ATTR_MSG).
 bool has_explanation(const nlmsghdr& error);
 
-/// The kernel's reply to route_question(destination): a route or an errno (see net/way.h for what
-/// follows).
+/// The kernel's reply to route_question(): a route or an errno.
 Answer read_answer(const nlmsghdr& message, const Ip& destination);
 
 }  // namespace icelock::net::netlink

@@ -3,6 +3,7 @@
 
 #include <libmnl/libmnl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -68,24 +69,37 @@ Result<Talk::End> Talk::dump(Request request, const std::string& what, const Eac
   return End::cut;
 }
 
-Result<std::vector<Answer>> Talk::ask(std::span<const Ip> destinations, std::uint32_t uid) {
+Result<std::vector<Answer>> Talk::ask(std::span<const Question> questions) {
+  // So many replies fit into a socket's queue while nobody reads it.
+  constexpr std::size_t at_once = 64;
+  std::vector<Answer> answers;
+  answers.reserve(questions.size());
+  for (; !questions.empty(); questions = questions.subspan(std::min(at_once, questions.size()))) {
+    auto some = ask_some(questions.first(std::min(at_once, questions.size())));
+    if (!some) return some;
+    answers.insert(answers.end(), some->begin(), some->end());
+  }
+  return answers;
+}
+
+Result<std::vector<Answer>> Talk::ask_some(std::span<const Question> questions) {
   std::vector<std::byte> bytes;
   const std::uint32_t first = sequence_ + 1;
-  for (const Ip& destination : destinations) {
-    Request request = route_question(destination, uid);
+  for (const Question& question : questions) {
+    Request request = route_question(question);
     request.header()->nlmsg_seq = ++sequence_;
     bytes.insert(bytes.end(), request.bytes().begin(), request.bytes().end());
   }
   if (auto sent = wire_->send(bytes); !sent) return std::unexpected(sent.error());
 
-  std::vector<std::optional<Answer>> answers(destinations.size());
+  std::vector<std::optional<Answer>> answers(questions.size());
   for (std::size_t missing = answers.size(); missing > 0;) {
     const auto datagram = wire_->receive();
     if (!datagram) return std::unexpected(datagram.error());
     const bool whole = for_each_message(*datagram, [&](const nlmsghdr& message) {
       const std::uint32_t at = message.nlmsg_seq - first;
       if (at >= answers.size() || answers[at]) return true;
-      answers[at] = read_answer(message, destinations[at]);
+      answers[at] = read_answer(message, questions[at].destination);
       --missing;
       return true;
     });

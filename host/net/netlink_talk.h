@@ -59,11 +59,13 @@ class Talk {
     return fail(Code::probe_failed, what + ": the list kept changing while it was read");
   }
 
-  /// Sends all route questions at once and returns the answers in their order. A single question
-  /// that the kernel refuses is an answer (net/way.h), not an error.
-  Result<std::vector<Answer>> ask(std::span<const Ip> destinations, std::uint32_t uid);
+  /// Sends all route questions and returns the answers in their order. A single question that the
+  /// kernel refuses is an answer, not an error.
+  Result<std::vector<Answer>> ask(std::span<const Question> questions);
 
  private:
+  Result<std::vector<Answer>> ask_some(std::span<const Question> questions);
+
   std::unique_ptr<Wire> wire_;
   std::uint32_t sequence_ = 0;
 };

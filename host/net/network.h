@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "net/ip.h"
+#include "net/routing.h"
 
 // What the kernel said (Snapshot) and what that means (Network). Both are values; classify()
 // between them is pure, so every network that a test machine cannot build is tested from recorded
@@ -19,6 +21,7 @@ namespace icelock::net {
 struct Address {
   Ip ip;
   std::uint8_t prefix = 0;
+  std::optional<Ip> peer;     ///< the other end of a point-to-point link
   bool global_scope = false;  ///< RT_SCOPE_UNIVERSE
   bool temporary = false;     ///< RFC 8981
   bool deprecated = false;
@@ -31,7 +34,8 @@ struct Address {
   auto operator<=>(const Address&) const = default;
 };
 
-/// What kind of thing a link is, by kind, ARPHRD type, flags and parent device; never by its name.
+/// What kind of thing a link is, by kind, ARPHRD type, flags and parent device; never by its name,
+/// and not what it is for (Role).
 enum class LinkClass : std::uint8_t {
   loopback,
   physical,      ///< a card, a modem, a VM's card
@@ -40,77 +44,93 @@ enum class LinkClass : std::uint8_t {
   virtual_link,  ///< bridge, veth, container and hypervisor links
 };
 
+/// What a link is for (net/roles.h).
+enum class Role : std::uint8_t {
+  uplink,   ///< a way to the provider, or none at all: what is on it is the person's own
+  vpn,      ///< hides the machine behind another end
+  mesh,     ///< leads to some hosts or private networks only
+  clat,     ///< turns IPv4 into IPv6 for a network that has nothing else (RFC 6877)
+  sink,     ///< swallows
+  virtual_link,  ///< leads to containers and virtual machines of this machine
+};
+
 struct Link {
   int index = 0;
   std::string name;
   std::string
       kind;  ///< IFLA_INFO_KIND ("tun", "wireguard", "bridge"); empty when the kernel gives none
   LinkClass link_class = LinkClass::physical;
-  bool up = false;       ///< IFF_UP
-  bool running = false;  ///< IFF_RUNNING
+  bool tap = false;             ///< a tun device that carries Ethernet, and is no bridge's port
+  bool point_to_point = false;  ///< IFF_POINTOPOINT, or without link-layer addresses
+  bool up = false;              ///< IFF_UP
+  bool running = false;         ///< IFF_RUNNING
+  int group = 0;
   std::vector<Address> addresses;
 
   auto operator<=>(const Link&) const = default;
 };
 
-/// What the kernel answered to "which way to this public address?" for this process's own uid. Root
-/// asks for an ordinary user instead, since nobody browses as root; where rules tell users apart,
-/// once for each side.
+/// What the kernel answered to "which way to this address?".
 enum class Outcome : std::uint8_t {
-  unicast,   ///< a route; link, source, gateway and table are set
+  unicast,   ///< a route; link and source are set
   no_route,  ///< ENETUNREACH
-  refused,  ///< a route of type unreachable, prohibit or blackhole (one into a sink is unicast: the
-            ///< kernel's word)
-  failed,   ///< the question itself went wrong: never read this as "no route"
+  refused,   ///< a route of type unreachable, prohibit or blackhole, or to this machine itself
+  failed,    ///< the question itself went wrong: never read this as "no route"
+};
+
+/// One question, with the selectors that a rule can have.
+struct Question {
+  Ip destination;
+  Traffic traffic{};  ///< the first of each range is asked for
+  std::uint32_t mark = 0;
+  std::optional<Ip> from{};
+
+  auto operator<=>(const Question&) const = default;
 };
 
 struct Answer {
-  Ip destination;
   Outcome outcome = Outcome::failed;
   int link = 0;  ///< interface index
-  std::optional<Ip> source;
-  std::optional<Ip> gateway;  ///< empty also for an IPv4 route through an IPv6 gateway (RFC 5549)
-  std::uint32_t table = 0;
+  std::optional<Ip> source{};
 
   auto operator<=>(const Answer&) const = default;
 };
 
-/// A policy-routing rule other than the kernel's own three. For hints in words, never for a
-/// verdict.
-struct Rule {
-  Family family = Family::ipv4;
-  std::uint32_t priority = 0;
-  std::uint32_t table = 0;
-  std::uint32_t fwmark = 0;
-  bool inverted = false;  ///< "not fwmark ..."
+/// One question that confirms a part, and its answer.
+struct Check {
+  Question question;
+  std::uint16_t fate = 0;  ///< what was computed
+  Answer answer;
 
-  auto operator<=>(const Rule&) const = default;
+  auto operator<=>(const Check&) const = default;
 };
 
-/// A route to public addresses that leaves a full tunnel aside, and that the kernel confirmed to be
-/// in effect (a rule of higher priority may hide it). Not listed: connected routes, which reach
-/// neighbours only, and the one host route by which a tunnel reaches its own server; net/survey.h
-/// has the reasoning.
-struct ExcludedRoute {
-  Ip destination;
-  std::uint8_t prefix = 0;
-  int link = 0;
+/// Packets of one use that go the same ways.
+struct Part {
+  enum class Use : std::uint8_t {
+    web,        ///< TCP to the web's ports
+    datagrams,  ///< UDP to any port, from any port
+    marked,     ///< as `web`, if a firewall gave the packets a mark that a rule asks for
+  };
+  Use use = Use::web;
+  Family family = Family::ipv4;
+  std::uint32_t mark = 0;
+  Spans to;  ///< for every destination the fate, an index into Snapshot::fates
+  std::vector<Check> checks;
 
-  auto operator<=>(const ExcludedRoute&) const = default;
+  auto operator<=>(const Part&) const = default;
 };
 
 /// Everything read at one moment. Equal snapshots lead to equal decisions.
 struct Snapshot {
-  std::vector<Link> links;      ///< by index
-  std::vector<Answer> answers;  ///< the IPv4 questions, then the IPv6 ones
+  std::vector<Link> links;  ///< by index
   std::vector<Rule> rules;
-  /// Links with a default route or a route to one public host in any table, sorted, without those
-  /// that are tunnels for certain: each could carry another link's outer packets. 0 stands for one
-  /// that the kernel did not name. Read only when an answer leaves by a tunnel and there is a ppp
-  /// or modem link.
-  std::vector<int> uplinks;
-  std::vector<ExcludedRoute> excluded;  ///< read only when a family is fully tunnelled
-  bool too_many_excluded = false;  ///< the dump was cut at its bound: treat as "there are some"
+  std::vector<Fate> fates;
+  std::map<int, LinkUse> uses;
+  std::vector<Part> parts;
+  /// By family: which way WebRTC's own question for the default local address goes (rtc_base/network.cc
+  /// connects to 8.8.8.8:53 and 2001:4860:4860::8888).
+  std::array<Answer, 2> defaults{};
 
   auto operator<=>(const Snapshot&) const = default;
 };
@@ -120,14 +140,24 @@ enum class Coverage : std::uint8_t { none, split, full };
 
 /// One address family, as a program without privileges sees it.
 struct FamilyState {
+  /// Of the web's traffic.
   Verdict verdict = Verdict::none;
   /// The link that carries the family's public traffic. partial: the one outside the tunnel, empty
   /// when it is not known. blocked: the sink or the dead tunnel, empty for a route of type
   /// unreachable.
   std::string link;
-  std::optional<Ip> source;      ///< the address the kernel would send from
-  bool excluded_routes = false;  ///< some public addresses leave the tunnel aside
-  std::string excluded_example;  ///< "192.0.2.0/24 over enp3s0", empty when none or not known
+  std::optional<Ip> source;  ///< the address the kernel would send from
+  /// Beside a tunnel: some of what WebRTC could send leaves it aside.
+  bool excluded_routes = false;
+  std::vector<Prefix> excluded;     ///< the shortest true list of the destinations that do
+  std::string excluded_link;        ///< over which link, empty when there are several
+  std::string datagrams_link;       ///< set when UDP leaves the tunnel that carries the web
+  bool unknown_ways = false;        ///< some of it cannot be told, and counts as outside
+  std::optional<Prefix> disputed;   ///< where the kernel answered otherwise than was computed
+  std::vector<Prefix> neighbours;   ///< public blocks that are reached on a link, beside the tunnel
+  std::string neighbours_link;
+  std::string marked_into;  ///< the VPN into which a firewall mark leads while the rest goes beside it
+  bool marked_beside = false;  ///< a mark, not the VPN's own, leads out beside it
   /// What a STUN server saw, once one was asked (ice/outside.h): of a socket that is bound to no
   /// address, and of one bound to an address that is not the tunnel's. classify() asks nobody.
   std::optional<Ip> seen;
@@ -136,8 +166,8 @@ struct FamilyState {
   auto operator<=>(const FamilyState&) const = default;
 };
 
-/// A tunnel that is usable: up, running, and with a global address or with traffic. `full`: all
-/// answers of the family leave by it; `split`: some, or none but it has an address of the family.
+/// A tunnel that is usable: up, running, and with a global address or with traffic. `full`: the
+/// family leaves by it; `split`: some, or none but it has an address of the family.
 struct Tunnel {
   std::string link;  ///< for policy IPsec the link that the encrypted packets leave by
   std::string kind;  ///< "tun", "wireguard", "ppp", "ipsec", ...
@@ -152,7 +182,7 @@ struct Tunnel {
 struct LocalAddress {
   Ip ip;
   std::string link;
-  LinkClass link_class = LinkClass::physical;
+  Role role = Role::uplink;
   bool mac_based = false;
 
   auto operator<=>(const LocalAddress&) const = default;
@@ -168,20 +198,37 @@ struct Network {
   auto operator<=>(const Network&) const = default;
 };
 
-/// Pure. A family whose answers disagree is judged by the worst: tunnelled next to any other answer
-/// is partial
-/// ("cannot tell" is never "inside"), and so is a failed question next to any answer. When every
-/// question of a family failed Prober::snapshot() has already returned an error.
+/// The role that a person gives to links, by name, "he-*" for all that begin so.
+struct NamedRole {
+  std::string links;
+  Role role = Role::uplink;
+
+  auto operator<=>(const NamedRole&) const = default;
+};
+
+/// Pure. The web's traffic gives a family its verdict. Inside a VPN for at least a sixteenth of the
+/// public destinations and outside for none: tunnel, or ipsec; what is refused or has no route is no
+/// leak. With up to a quarter outside: tunnel with excluded routes; with more, or when some of the
+/// web's ports or users go inside and some outside: partial. Less inside is a split tunnel, and the
+/// verdict direct. What cannot be told counts as outside, and where the kernel answers otherwise
+/// than was computed, the worse of the two.
 ///
-/// A ppp link (or a modem that the kernel shows as a bare IP link) is a VPN only when another link
-/// could carry its outer packets; as the only way out it is the uplink itself, and the verdict is
-/// direct. Policy IPsec is told by its effect: a route outside the main table whose source is a
-/// host-prefix address that is not the link's main one. A site-to-site policy without such an
-/// address cannot be seen without privileges.
-Network classify(const Snapshot& snapshot);
+/// A full tunnel with one public route aside leaks: Chromium at every level below force_proxy answers
+/// a STUN server on that route from the ISP's address. But most VPNs need a host route to their own
+/// server, and nothing that can be read without privileges tells the two apart. So single hosts in
+/// one block (/24, /64) are taken for one VPN's servers, of as many such blocks as there are VPNs that
+/// do not mark their packets instead. A page would have to run its STUN server on that very address
+/// to use it.
+///
+/// Policy IPsec is told by its effect: a route whose source is a host-prefix address that is not the
+/// link's main one, and that no protocol wrote. A site-to-site policy without such an address cannot
+/// be seen without privileges.
+Network classify(const Snapshot& snapshot, const std::vector<NamedRole>& named = {});
 
 std::string_view name(Verdict verdict);
 std::string_view name(Coverage coverage);
 std::string_view name(LinkClass link_class);
+std::string_view name(Role role);
+std::optional<Role> parse_role(std::string_view text);
 
 }  // namespace icelock::net

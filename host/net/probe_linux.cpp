@@ -3,15 +3,14 @@
 
 #include "net/netlink_socket.h"
 #include "net/probe.h"
+#include "net/routes_watch.h"
 #include "net/take_snapshot.h"
-#include "net/ways_watch.h"
 
 namespace icelock::net {
 
 struct Prober::State {
-  WaysWatch ways;
-  SnapshotTaker taker{netlink::Socket::open, getuid(),
-                      [this](const Snapshot& known) { return ways.changed(known); }};
+  RoutesWatch routes;
+  SnapshotTaker taker{netlink::Socket::open, getuid(), [this] { return routes.changed(); }};
 };
 
 Prober::Prober(std::unique_ptr<State> state) : state_(std::move(state)) {}

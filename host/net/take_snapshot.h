@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/error.h"
 #include "net/netlink_talk.h"
@@ -19,15 +20,15 @@ class SnapshotTaker {
   /// Opens a wire for datagrams of at most so many bytes: the kernel fills a list that far ahead.
   using OpenWire = std::function<Result<std::unique_ptr<netlink::Wire>>(std::size_t)>;
 
-  /// False when what the survey found in `surveyed` still holds, by what happened since the last
-  /// call.
-  using WaysChanged = std::function<bool(const Snapshot& surveyed)>;
+  /// False when no route has changed since the last call.
+  using RoutesChanged = std::function<bool()>;
 
   /// `open` is called for each wire that is needed, and again after an error. `uid` is this
-  /// process's own. With `ways_changed`, what the last survey found is kept as long as it holds: on
-  /// a router with 100,000 routes the kernel needs 30 ms to list those beside the tunnel.
-  SnapshotTaker(OpenWire open, std::uint32_t uid, WaysChanged ways_changed = {})
-      : open_(std::move(open)), uid_(uid), ways_changed_(std::move(ways_changed)) {}
+  /// process's own; for root the ways are those of all people, since nobody browses as root. With
+  /// `routes_changed`, the ways are kept as long as nothing that they follow from changed: on a router
+  /// with 100,000 routes the kernel needs 30 ms to list them.
+  SnapshotTaker(OpenWire open, std::uint32_t uid, RoutesChanged routes_changed = {})
+      : open_(std::move(open)), uid_(uid), routes_changed_(std::move(routes_changed)) {}
 
   Result<void> connect();
   Result<Snapshot> take();
@@ -35,32 +36,15 @@ class SnapshotTaker {
  private:
   Result<Snapshot> read();
   Result<void> read_links(Snapshot& snapshot);
-  Result<void> read_rules(Snapshot& snapshot);
-  Result<void> read_answers(Snapshot& snapshot, Family family);
-  Result<void> survey(Snapshot& snapshot);
-  bool recall_survey(Snapshot& snapshot);
-  Result<void> survey_routes(Snapshot& snapshot, Family family,
-                             std::vector<netlink::RouteMessage>& routes);
-  /// Adds routes over the link, 0 for all; false when there are more than may be read.
-  Result<bool> survey_list(Family family, int link, std::vector<netlink::RouteMessage>& routes);
-  Result<bool> is_in_effect(const Snapshot& snapshot, const ExcludedRoute& route);
-  Result<void> read_excluded(Snapshot& snapshot, Family family,
-                             const std::vector<netlink::RouteMessage>& routes);
+  Result<void> read_ways(Snapshot& snapshot);
+  Result<void> read_routes(Routing& routing, const std::vector<Link>& links, Family family);
+  Result<void> check(Snapshot& snapshot);
 
   OpenWire open_;
   std::uint32_t uid_;
-  WaysChanged ways_changed_;
-  std::optional<Snapshot> surveyed_;  ///< the last one with a survey that holds
-  bool survey_holds_ = false;         ///< the kernel's lists stood still while they were read
-  std::vector<std::uint32_t> uids_;   ///< whose questions are asked, by the rules of this snapshot
+  RoutesChanged routes_changed_;
+  std::optional<Snapshot> known_;  ///< the last one whose ways may still hold
   std::unique_ptr<netlink::Talk> talk_;
-  std::unique_ptr<netlink::Talk>
-      routes_talk_;  ///< on its own: a dump that is cut leaves the wire unusable
 };
-
-/// Public addresses spread over both halves of the IPv4 space, and over the global IPv6 space; the
-/// first is the one that WebRTC itself asks for to find the default local address
-/// (rtc_base/network.cc).
-std::vector<Ip> probe_addresses(Family family);
 
 }  // namespace icelock::net

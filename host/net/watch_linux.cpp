@@ -51,7 +51,7 @@ Result<Watch> Watch::open() {
   // their own.
   auto fd = netlink::subscribe({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
                                 RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,
-                                RTNLGRP_IPV6_RULE});
+                                RTNLGRP_IPV6_RULE, RTNLGRP_NEXTHOP});
   if (!fd) return std::unexpected(fd.error());
   return Watch(std::move(*fd));
 }

@@ -7,8 +7,7 @@
 
 #include "net/netlink_message.h"
 #include "net/netlink_socket.h"
-#include "net/survey.h"
-#include "net/ways_watch.h"
+#include "net/routes_watch.h"
 
 namespace icelock::net {
 namespace {
@@ -20,12 +19,15 @@ constexpr std::size_t largest_message = 16 << 10;
 // More than a queue of a megabyte holds, so only a flood without end gets so far.
 constexpr int most_messages = 20000;
 
-bool concerns(const Snapshot& surveyed, const nlmsghdr& message) {
+bool concerns(const nlmsghdr& message) {
   switch (message.nlmsg_type) {
-    case RTM_NEWROUTE: {
-      netlink::RouteMessage route;
-      return netlink::read_route(message, route) != netlink::Read::ok ||
-             may_change_ways(surveyed, route);
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE: {
+      // One to this machine itself comes with an address, which is read each time.
+      const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&message));
+      return mnl_nlmsg_get_payload_len(&message) < sizeof *info ||
+             (info->rtm_type != RTN_LOCAL && info->rtm_type != RTN_BROADCAST &&
+              info->rtm_type != RTN_ANYCAST && info->rtm_type != RTN_MULTICAST);
     }
     case RTM_NEWLINK: {
       // Wireless drivers tell of each scan by a message in which nothing changed. A link's flags
@@ -41,10 +43,10 @@ bool concerns(const Snapshot& surveyed, const nlmsghdr& message) {
 
 }  // namespace
 
-bool WaysWatch::changed(const Snapshot& surveyed) {
+bool RoutesWatch::changed() {
   if (!socket_) {
     auto opened = netlink::subscribe({RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
-                                      RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE});
+                                      RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NEXTHOP});
     if (!opened) return true;
     socket_ = std::move(*opened);
     buffer_.resize(largest_message);
@@ -52,12 +54,12 @@ bool WaysWatch::changed(const Snapshot& surveyed) {
   }
   bool changed = false;
   for (int i = 0; i < most_messages; ++i) {
-    if (!next(surveyed, changed)) return changed;
+    if (!next(changed)) return changed;
   }
   return true;
 }
 
-bool WaysWatch::next(const Snapshot& surveyed, bool& changed) {
+bool RoutesWatch::next(bool& changed) {
   const auto datagram = netlink::read_datagram(socket_.get(), buffer_, MSG_DONTWAIT);
   if (datagram.size < 0 && errno == EINTR) return true;
   if (datagram.size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
@@ -70,7 +72,7 @@ bool WaysWatch::next(const Snapshot& surveyed, bool& changed) {
   const auto messages =
       std::span<const std::byte>(buffer_).first(static_cast<std::size_t>(datagram.size));
   const bool whole = netlink::for_each_message(messages, [&](const nlmsghdr& message) {
-    changed = changed || concerns(surveyed, message);
+    changed = changed || concerns(message);
     return true;
   });
   changed = changed || !whole || datagram.cut;

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/blocks.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <iterator>
+#include <span>
+#include <string_view>
+
+namespace icelock::net {
+namespace {
+
+/// The bits behind a prefix, all set.
+Position host_bits(int length) {
+  if (length <= 0) return last_position;
+  if (length >= 128) return {0, 0};
+  if (length == 64) return {0, ~0ULL};
+  return length < 64 ? Position{~0ULL >> length, ~0ULL} : Position{0, ~0ULL >> (length - 64)};
+}
+
+struct Row {
+  std::string_view base;
+  std::uint8_t length;
+  std::uint16_t value;
+};
+
+// Later rows overrule earlier ones. IANA, IPv4 and IPv6 Special-Purpose Address Registries: what is
+// "globally reachable: false" or "N/A"; multicast by RFC 5771 and RFC 4291.
+constexpr Row ipv4_rows[] = {
+    {"0.0.0.0", 0, 1},     {"0.0.0.0", 8, 0},       {"10.0.0.0", 8, 0},    {"100.64.0.0", 10, 0},
+    {"127.0.0.0", 8, 0},   {"169.254.0.0", 16, 0},  {"172.16.0.0", 12, 0}, {"192.0.0.0", 24, 0},
+    {"192.0.0.9", 32, 1},  {"192.0.0.10", 32, 1},   {"192.0.2.0", 24, 0},  {"192.88.99.0", 24, 0},
+    {"192.168.0.0", 16, 0}, {"198.18.0.0", 15, 0},  {"198.51.100.0", 24, 0},
+    {"203.0.113.0", 24, 0}, {"224.0.0.0", 3, 0},
+};
+constexpr Row ipv6_rows[] = {
+    {"2000::", 3, 1},        {"2001::", 23, 0},      {"2001:1::1", 128, 1}, {"2001:1::2", 128, 1},
+    {"2001:1::3", 128, 1},   {"2001:3::", 32, 1},    {"2001:4:112::", 48, 1}, {"2001:20::", 28, 1},
+    {"2001:30::", 28, 1},    {"2001:db8::", 32, 0},  {"2002::", 16, 0},     {"3fff::", 20, 0},
+};
+
+Spans spans_of(std::span<const Row> rows) {
+  Spans result{{{}, 0}};
+  for (const Row& row : rows) {
+    const Prefix block{parse_ip(row.base).value_or(Ip{}), row.length};
+    result = combine(result, block_spans(block),
+                     [&](std::uint16_t old, std::uint16_t in) { return in != 0 ? row.value : old; });
+  }
+  return result;
+}
+
+/// The IPv4 map at 64:ff9b::/96, behind everything else.
+Spans with_nat64(Spans ipv6, const Spans& ipv4) {
+  const Position base = position(parse_ip("64:ff9b::").value_or(Ip{}));
+  Spans nat64{{{}, 0}};
+  for (const Span& span : ipv4) {
+    append(nat64, {base.high, base.low | (span.first.high >> 32U)},
+           span.value == 1 ? is_nat64_space : not_public);
+  }
+  append(nat64, after(last_of(base, 96)), 0);
+  return combine(ipv6, nat64, [](std::uint16_t a, std::uint16_t b) { return b != 0 ? b : a; });
+}
+
+/// How many addresses, of numbers as large as IPv4's or of IPv6's /64 blocks.
+double size_of(const Position& first, const Position& last) {
+  return std::ldexp(static_cast<double>(last.high - first.high), -32) +
+         std::ldexp(static_cast<double>(last.low) - static_cast<double>(first.low), -96);
+}
+
+double count(const Spans& spans, std::uint16_t value) {
+  double total = 0;
+  for (std::size_t i = 0; i < spans.size(); ++i) {
+    if (spans[i].value == value) total += size_of(spans[i].first, last_of(spans, i));
+  }
+  return total;
+}
+
+/// The longest prefix that `a` and `b` share.
+int common_length(const Position& a, const Position& b) {
+  if (a.high != b.high) return std::countl_zero(a.high ^ b.high);
+  return a.low == b.low ? 128 : 64 + std::countl_zero(a.low ^ b.low);
+}
+
+/// Covers first..last by blocks inside low..high.
+void cover_run(std::vector<Prefix>& blocks, Family family, Position first, const Position& last,
+               const Position& low, const Position& high) {
+  const int longest = bits(family);
+  while (true) {
+    int length = 0;
+    while (length < longest && (first_of(first, length) < low || last_of(first, length) > high)) {
+      ++length;
+    }
+    const Position end = std::min(last, last_of(first, length));
+    // No wider than what is in it.
+    length = std::max(length, std::min(longest, common_length(first, end)));
+    blocks.push_back({ip_at(family, first_of(first, length)), static_cast<std::uint8_t>(length)});
+    const Position done = last_of(first, length);
+    if (done >= last) return;
+    first = after(done);
+  }
+}
+
+}  // namespace
+
+Position position(const Ip& ip) {
+  Position at;
+  for (std::size_t i = 0; i < 8; ++i) {
+    at.high = at.high << 8U | ip.bytes[i];
+    at.low = at.low << 8U | ip.bytes[i + 8];
+  }
+  return at;
+}
+
+Ip ip_at(Family family, const Position& at) {
+  Ip ip{family, {}};
+  const std::size_t size = family == Family::ipv4 ? 4 : 16;
+  for (std::size_t i = 0; i < size; ++i) {
+    const std::uint64_t half = i < 8 ? at.high : at.low;
+    ip.bytes[i] = static_cast<std::uint8_t>(half >> (56 - 8 * (i % 8)));
+  }
+  return ip;
+}
+
+Position after(const Position& at) {
+  const std::uint64_t low = at.low + 1;
+  return {at.high + (low == 0 ? 1 : 0), low};
+}
+
+Position before(const Position& at) {
+  return {at.high - (at.low == 0 ? 1 : 0), at.low - 1};
+}
+
+Position first_of(const Position& at, int length) {
+  const Position mask = host_bits(length);
+  return {at.high & ~mask.high, at.low & ~mask.low};
+}
+
+Position last_of(const Position& at, int length) {
+  const Position mask = host_bits(length);
+  return {at.high | mask.high, at.low | mask.low};
+}
+
+Position last_of(const Prefix& block) {
+  return last_of(position(block.base), block.length);
+}
+
+void append(Spans& spans, const Position& first, std::uint16_t value) {
+  if (!spans.empty() && spans.back().first == first) {
+    spans.back().value = value;
+    if (spans.size() > 1 && spans[spans.size() - 2].value == value) spans.pop_back();
+  } else if (spans.empty() || spans.back().value != value) {
+    spans.push_back({first, value});
+  }
+}
+
+Spans block_spans(const Prefix& block) {
+  Spans spans{{{}, 0}};
+  append(spans, first_of(position(block.base), block.length), 1);
+  const Position last = last_of(block);
+  if (last != last_position) append(spans, after(last), 0);
+  return spans;
+}
+
+std::uint16_t value_at(const Spans& spans, const Position& at) {
+  const auto next = std::ranges::upper_bound(spans, at, {}, &Span::first);
+  return next == spans.begin() ? std::uint16_t{0} : std::prev(next)->value;
+}
+
+Position last_of(const Spans& spans, std::size_t at) {
+  return at + 1 < spans.size() ? before(spans[at + 1].first) : last_position;
+}
+
+double share(const Spans& spans, Family family, std::uint16_t value) {
+  const Spans& space = public_space(family);
+  const Spans held = combine(spans, space, [&](std::uint16_t mine, std::uint16_t in_space) {
+    return std::uint16_t{mine == value && in_space == is_public_space};
+  });
+  return count(held, 1) / count(space, is_public_space);
+}
+
+const Spans& public_space(Family family) {
+  static const Spans ipv4 = spans_of(ipv4_rows);
+  static const Spans ipv6 = with_nat64(spans_of(ipv6_rows), ipv4);
+  return family == Family::ipv4 ? ipv4 : ipv6;
+}
+
+std::vector<Prefix> cover(const Spans& spans, Family family) {
+  std::vector<Prefix> blocks;
+  for (std::size_t i = 0; i < spans.size();) {
+    if (spans[i].value != 1) {
+      ++i;
+      continue;
+    }
+    std::size_t end = i;  // the last span of value 1 before one of value 0
+    std::size_t next = i;
+    for (; next < spans.size() && spans[next].value != 0; ++next) {
+      if (spans[next].value == 1) end = next;
+    }
+    const Position low = i > 0 && spans[i - 1].value == 2 ? spans[i - 1].first : spans[i].first;
+    cover_run(blocks, family, spans[i].first, last_of(spans, end), low, last_of(spans, next - 1));
+    i = next;
+  }
+  return blocks;
+}
+
+}  // namespace icelock::net

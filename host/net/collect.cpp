@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/collect.h"
+
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <set>
+
+#include "net/ways.h"
+
+namespace icelock::net {
+namespace {
+
+using netlink::Hop;
+using netlink::RouteMessage;
+
+constexpr std::size_t most_parts = 64;
+constexpr std::size_t checks_for_a_fate = 4;
+constexpr std::size_t most_checks = 64;  // of a part
+constexpr std::size_t most_marks = 32;
+// A block on a link is of neighbours; one that is larger was given out to draw traffic there.
+constexpr int widest_neighbourhood[] = {8, 32};
+constexpr int widest_override = 4;
+
+const Link* find(const std::vector<Link>& links, int index) {
+  const auto at = std::ranges::lower_bound(links, index, {}, &Link::index);
+  return at != links.end() && at->index == index ? &*at : nullptr;
+}
+
+bool by_protocol(std::uint8_t protocol) {
+  return protocol == RTPROT_KERNEL || protocol > RTPROT_STATIC;
+}
+
+bool holds_public(const Prefix& block) {
+  const Spans& space = public_space(block.base.family);
+  const Position first = position(block.base);
+  const Position last = last_of(block);
+  auto span = std::ranges::upper_bound(space, first, {}, &Span::first);
+  for (--span; span != space.end() && span->first <= last; ++span) {
+    if (span->value == is_public_space) return true;
+  }
+  return false;
+}
+
+bool is_connected(const Link& link, const Prefix& block) {
+  return std::ranges::any_of(link.addresses, [&](const Address& address) {
+    return address.prefix <= block.length && inside(block.base, address.ip, address.prefix);
+  });
+}
+
+/// Whether the hop leads farther than to who is on its link.
+bool leads_onward(const RouteMessage& route, const Hop& hop, const Link* link) {
+  if (hop.gateway || !link) return true;
+  const Prefix& block = route.destination;
+  if (block.length < widest_neighbourhood[index_of(block.base.family)]) return true;
+  const bool told = route.protocol == RTPROT_KERNEL || route.protocol == RTPROT_RA;
+  return !told && (link->point_to_point || !is_connected(*link, block));
+}
+
+Fate fate_of(const RouteMessage& route, const std::vector<Link>& links,
+             const std::vector<Hop>& hops) {
+  Fate fate;
+  switch (route.type) {
+    case RTN_UNICAST:
+      break;
+    case RTN_THROW:
+      return fate;
+    case RTN_LOCAL:
+    case RTN_BROADCAST:
+    case RTN_ANYCAST:
+    case RTN_MULTICAST:
+      fate.course = Course::local;
+      return fate;
+    case RTN_BLACKHOLE:
+    case RTN_UNREACHABLE:
+    case RTN_PROHIBIT:
+      fate.course = Course::refused;
+      return fate;
+    default:
+      fate.course = Course::unknown;
+      return fate;
+  }
+  fate.course = hops.empty() ? Course::unknown : Course::neighbours;
+  std::set<int> over;
+  for (const Hop& hop : hops) {
+    if (leads_onward(route, hop, find(links, hop.link))) fate.course = Course::onward;
+    over.insert(hop.link);
+  }
+  fate.links.assign(over.begin(), over.end());
+  if (over.contains(0)) fate = {.course = Course::refused};  // a nexthop object that swallows
+  if (fate.links.empty()) return fate;
+  fate.by_protocol = by_protocol(route.protocol);
+  if (fate.course == Course::onward) {
+    fate.table = route.table;
+    fate.source = route.source;
+  }
+  if (const Link* first = find(links, fate.links.front())) fate.group = first->group;
+  return fate;
+}
+
+/// The hops of a nexthop object, through its groups.
+void add_hops(std::uint32_t id, const Nexthops& nexthops, std::vector<Hop>& hops, int depth = 0) {
+  const auto found = nexthops.find(id);
+  if (found == nexthops.end() || depth > 2) return;
+  if (found->second.group.empty()) hops.push_back(found->second.hop);
+  for (const std::uint32_t member : found->second.group) {
+    add_hops(member, nexthops, hops, depth + 1);
+  }
+}
+
+void note_use(Routing& routing, const RouteMessage& route, const Fate& fate,
+              const std::vector<Hop>& hops, const std::vector<Link>& links) {
+  const Prefix& block = route.destination;
+  const std::size_t family = index_of(block.base.family);
+  if (block.length == bits(block.base.family)) {
+    if (fate.by_protocol) return;
+    for (const Hop& hop : hops) {
+      const Link* link = find(links, hop.link);
+      const bool far = hop.gateway || is_public(block.base) ||
+                       (link && link->link_class == LinkClass::physical);
+      if (far) routing.uses[hop.link].hosts.push_back(block.base);
+      routing.uses[hop.link].onward |= fate.course == Course::onward && is_public(block.base);
+    }
+    return;
+  }
+  if (fate.course != Course::onward || !holds_public(block)) return;
+  for (const int link : fate.links) {
+    LinkUse& use = routing.uses[link];
+    use.onward = true;
+    if (block.length > widest_override) continue;
+    if (block.length == 0) {
+      use.metric[family] =
+          use.whole[family] ? std::min(use.metric[family], route.metric) : route.metric;
+    }
+    (block.length == 0 ? use.whole : use.half)[family] = true;
+    use.main[family] = use.main[family] || route.table == RT_TABLE_MAIN;
+  }
+}
+
+Traffic traffic_of(std::uint32_t protocol_number, Range ports, Range uids, Range code_points) {
+  Traffic traffic;
+  traffic[protocol] = {protocol_number, protocol_number};
+  traffic[source_port] = {1, 65535};
+  traffic[destination_port] = ports;
+  traffic[user] = uids;
+  traffic[dscp] = code_points;
+  return traffic;
+}
+
+std::vector<Traffic> web_traffic(const std::vector<Range>& users) {
+  std::vector<Traffic> result;
+  for (const Range& uids : users) {
+    for (const std::uint32_t port : {443U, 80U}) {
+      result.push_back(traffic_of(tcp, {port, port}, uids, {0, 0}));
+    }
+  }
+  return result;
+}
+
+/// The address that the kernel gives to packets of this fate, as far as that can be told.
+std::optional<Ip> source_of(const Fate& fate, const std::vector<Link>& links, Family family) {
+  if (fate.source || fate.links.empty()) return fate.source;
+  const Link* link = find(links, fate.links.front());
+  if (!link) return std::nullopt;
+  for (const Address& address : link->addresses) {
+    if (address.global_scope && address.ip.family == family) return address.ip;
+  }
+  return std::nullopt;
+}
+
+/// As the kernel does for connect(2): the way of a packet from the address that the first look gave.
+std::optional<std::vector<Way>> second_look(Routing& routing, const std::vector<Link>& links,
+                                            const Packets& packets, const Way& first) {
+  std::set<Ip> sources;
+  std::vector<std::optional<Ip>> source_by_fate;
+  for (const Fate& fate : routing.fates) {
+    source_by_fate.push_back(source_of(fate, links, packets.family));
+  }
+  for (const Span& span : *first.to) {
+    if (const auto& source = source_by_fate[span.value]) sources.insert(*source);
+  }
+  std::vector<Way> ways = {first};
+  for (const Ip& source : sources) {
+    std::vector<Way> split;
+    for (const Way& way : ways) {
+      Packets bound = packets;
+      bound.traffic = way.traffic;
+      bound.from = source;
+      const auto again = ways_of(routing, bound);
+      if (!again || split.size() > most_parts) return std::nullopt;
+      for (const Way& one : *again) {
+        const Spans mine = combine(*first.to, *one.to, [&](std::uint16_t before, std::uint16_t now) {
+          return source_by_fate[before] == source ? now : std::uint16_t{0};
+        });
+        split.push_back({one.traffic, std::make_shared<Spans>(combine(
+                                          *way.to, mine, [](std::uint16_t old, std::uint16_t now) {
+                                            return now != 0 ? now : old;
+                                          }))});
+      }
+    }
+    ways = std::move(split);
+  }
+  return ways;
+}
+
+class Parts {
+ public:
+  Parts(Routing& routing, const std::vector<Link>& links, Family family)
+      : routing_(routing), links_(links), family_(family) {}
+
+  void add(Part::Use use, const Traffic& traffic, std::uint32_t mark = 0) {
+    const Packets packets{family_, traffic, mark, std::nullopt};
+    const auto ways = routing_.incomplete[index_of(family_)] ? std::nullopt
+                                                              : ways_of(routing_, packets);
+    if (!ways) return add_unknown(use, packets);
+    for (const Way& way : *ways) {
+      const bool twice = use != Part::Use::datagrams && looks_twice(routing_.rules, family_);
+      if (!twice) {
+        add(use, packets, way);
+        continue;
+      }
+      const auto again = second_look(routing_, links_, packets, way);
+      if (!again) return add_unknown(use, packets);
+      for (const Way& one : *again) add(use, packets, one);
+    }
+  }
+
+  std::vector<Part> take() { return std::move(parts_); }
+
+ private:
+  void add_unknown(Part::Use use, const Packets& packets) {
+    constexpr std::uint16_t unknown = 1;
+    add(use, packets, {packets.traffic, std::make_shared<Spans>(Spans{{{}, unknown}})});
+  }
+
+  void add(Part::Use use, const Packets& packets, const Way& way) {
+    for (Part& part : parts_) {
+      const bool same = part.use == use && part.mark == packets.mark && part.to == *way.to;
+      if (same || parts_.size() > most_parts) {
+        if (!same) part.to = {{{}, 1}};
+        // Another box of the same packets is asked for once.
+        if (part.checks.size() < most_checks) add_checks(part, packets, way, 1);
+        return;
+      }
+    }
+    parts_.push_back({use, family_, packets.mark, *way.to, {}});
+    add_checks(parts_.back(), packets, way, checks_for_a_fate);
+  }
+
+  void add_checks(Part& part, const Packets& packets, const Way& way, std::size_t wanted) const {
+    const Spans seen = combine(part.to, public_space(family_),
+                               [](std::uint16_t fate, std::uint16_t space) {
+                                 return space == is_public_space ? fate : std::uint16_t{0};
+                               });
+    std::map<std::uint16_t, std::vector<std::size_t>> places;
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+      if (seen[i].value != 0) places[seen[i].value].push_back(i);
+    }
+    for (const auto& [fate, spans] : places) {
+      if (part.checks.size() >= most_checks) return;
+      const std::size_t count = std::min(wanted, spans.size());
+      for (std::size_t i = 0; i < count; ++i) {
+        // The ends, and what is between them.
+        const std::size_t at = spans[count == 1 ? 0 : i * (spans.size() - 1) / (count - 1)];
+        part.checks.push_back({{host_in(seen, at), way.traffic, packets.mark, {}}, fate, {}});
+      }
+    }
+  }
+
+  /// Not a block's first address, where there are others: it is not for hosts.
+  Ip host_in(const Spans& spans, std::size_t at) const {
+    Ip ip = ip_at(family_, spans[at].first);
+    const auto last_byte = static_cast<std::size_t>(bits(family_) / 8 - 1);
+    Ip next = ip;
+    next.bytes[last_byte] |= 1;
+    return position(next) <= last_of(spans, at) ? next : ip;
+  }
+
+  Routing& routing_;
+  const std::vector<Link>& links_;
+  Family family_;
+  std::vector<Part> parts_;
+};
+
+}  // namespace
+
+void add_route(Routing& routing, const std::vector<Link>& links, const RouteMessage& route,
+               const Nexthops& nexthops) {
+  std::vector<Hop> hops = route.hops;
+  if (route.nexthop != 0) add_hops(route.nexthop, nexthops, hops);
+  const bool had_hops = !hops.empty();
+  std::erase_if(hops, &Hop::dead);
+  if (had_hops && hops.empty()) return;  // the kernel passes over it
+  const Fate fate = fate_of(route, links, hops);
+  const Prefix& block = route.destination;
+  const std::size_t family = index_of(block.base.family);
+  routing.tables[family][route.table].push_back(
+      {.base = position(block.base),
+       .metric = route.for_some_sources ? ~0U : route.metric,
+       .fate = fate_index(routing, fate),
+       .length = block.length,
+       .alternative = route.tos != 0 && block.base.family == Family::ipv4});
+  if (fate.links.empty()) return;
+  for (const Hop& hop : hops) {
+    if (hop.gateway) routing.gateways.insert(*hop.gateway);
+  }
+  note_use(routing, route, fate, hops, links);
+}
+
+void finish(Routing& routing) {
+  settle(routing);
+  for (auto& [link, use] : routing.uses) {
+    std::ranges::sort(use.hosts);
+    const auto repeats = std::ranges::unique(use.hosts);
+    use.hosts.erase(repeats.begin(), repeats.end());
+    std::erase_if(use.hosts, [&](const Ip& host) { return routing.gateways.contains(host); });
+  }
+}
+
+std::vector<Range> users_of(std::uint32_t uid, const std::vector<Rule>& rules) {
+  if (uid != 0) return {{uid, uid}};
+  // The range that Linux systems give to people (login.defs UID_MIN, UID_MAX). Directories give
+  // numbers above those that services take (systemd, UIDS-GIDS), which count where rules name them.
+  constexpr Range people{1000, 60000};
+  constexpr Range directory{65536, 0xffff'fffe};
+  const bool named = std::ranges::any_of(rules, [&](const Rule& rule) {
+    const Range& uids = rule.traffic[user];
+    const auto is_in = [&](std::uint32_t one) {
+      return one > directory.first && one < directory.last;
+    };
+    return is_in(uids.first) || is_in(uids.last);
+  });
+  return named ? std::vector{people, directory} : std::vector{people};
+}
+
+bool looks_twice(const std::vector<Rule>& rules, Family family) {
+  return family == Family::ipv4 && std::ranges::any_of(rules, [](const Rule& rule) {
+           return rule.family == Family::ipv4 && rule.from && rule.from->length > 0;
+         });
+}
+
+std::vector<Part> parts_of(Routing& routing, const std::vector<Link>& links, Family family,
+                           const std::vector<Range>& users) {
+  Parts parts(routing, links, family);
+  for (const Traffic& traffic : web_traffic(users)) parts.add(Part::Use::web, traffic);
+  for (const Range& uids : users) {
+    parts.add(Part::Use::datagrams, traffic_of(udp, {1, 65535}, uids, {0, 63}));
+  }
+  std::set<std::uint32_t> marks;
+  for (const Rule& rule : routing.rules) {
+    if (rule.family == family && rule.mask != 0 && !rule.never_ours) marks.insert(rule.mark);
+  }
+  marks.erase(0);
+  for (const std::uint32_t mark : marks) {
+    if (marks.size() > most_marks) break;
+    for (const Traffic& traffic : web_traffic({users.front()})) {
+      parts.add(Part::Use::marked, traffic, mark);
+    }
+  }
+  return parts.take();
+}
+
+}  // namespace icelock::net

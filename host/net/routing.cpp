@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/routing.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace icelock::net {
+namespace {
+
+constexpr std::size_t most_fates = 4096;
+constexpr std::uint16_t unknown = 1;
+
+/// What holds when the kernel may take either.
+std::uint16_t either(Routing& routing, std::uint16_t first, std::uint16_t second) {
+  if (first == second) return first;
+  Fate fate = routing.fates[first];
+  const Fate& other = routing.fates[second];
+  const auto has_links = [](const Fate& one) {
+    return one.course == Course::onward || one.course == Course::neighbours;
+  };
+  if (!has_links(fate) || !has_links(other)) return unknown;
+  fate.course = std::max(fate.course, other.course);
+  fate.links.insert(fate.links.end(), other.links.begin(), other.links.end());
+  std::ranges::sort(fate.links);
+  const auto repeats = std::ranges::unique(fate.links);
+  fate.links.erase(repeats.begin(), repeats.end());
+  if (fate.source != other.source) fate.source.reset();
+  fate.by_protocol = fate.by_protocol && other.by_protocol;
+  return fate_index(routing, fate);
+}
+
+void settle_table(Routing& routing, Table& table) {
+  const auto order = [](const Entry& entry) {
+    return std::tuple(entry.base, entry.length, entry.alternative, entry.metric);
+  };
+  if (!std::ranges::is_sorted(table, {}, order)) std::ranges::stable_sort(table, {}, order);
+  std::size_t kept = 0;
+  for (const Entry& entry : table) {
+    Entry* last = kept > 0 ? &table[kept - 1] : nullptr;
+    if (last == nullptr || last->base != entry.base || last->length != entry.length) {
+      table[kept++] = entry;
+    } else if (entry.alternative || entry.metric == last->metric) {
+      last->fate = either(routing, last->fate, entry.fate);
+    }
+  }
+  table.resize(kept);
+}
+
+}  // namespace
+
+std::uint16_t fate_index(Routing& routing, const Fate& fate) {
+  const auto found = std::ranges::find(routing.fates, fate);
+  if (found == routing.fates.end()) {
+    if (routing.fates.size() >= most_fates) return unknown;
+    routing.fates.push_back(fate);
+    return static_cast<std::uint16_t>(routing.fates.size() - 1);
+  }
+  return static_cast<std::uint16_t>(found - routing.fates.begin());
+}
+
+void settle(Routing& routing) {
+  for (auto& tables : routing.tables) {
+    for (auto& [number, table] : tables) settle_table(routing, table);
+  }
+}
+
+}  // namespace icelock::net
