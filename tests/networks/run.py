@@ -300,8 +300,10 @@ def chosen(situations, names):
     unknown = [name for name in names if not any(each.startswith(name) for each in situations)]
     if unknown:
         sys.exit(f"no such situation: {', '.join(unknown)}")
+    exact = set(names) & situations.keys()
+    starts = tuple(set(names) - exact)
     return {name: situation for name, situation in situations.items()
-            if not names or any(name.startswith(each) for each in names)}
+            if not names or name in exact or name.startswith(starts)}
 
 
 def run(situations, as_json):
