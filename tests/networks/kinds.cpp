@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// To be preloaded into a program under test: links that the situation made of a tun or tap look like the kinds that it
-// stands for, in the kernel's own messages on their way in. Kernels without ppp, sit, wireguard and the like can so be
-// tested through the outermost door.
+// To be preloaded into a program under test: links that the situation made of a tun or tap look
+// like the kinds that it stands for, in the kernel's own messages on their way in. Kernels without
+// ppp, sit, wireguard and the like can so be tested through the outermost door.
 //
-// ICELOCK_TEST_KINDS holds one line for each such link, with blanks between the fields and "-" for what is not there:
+// ICELOCK_TEST_KINDS holds one line for each such link, with blanks between the fields and "-" for
+// what is not there:
 //   NAME ARPHRD KIND PARENT_DEVICE INFO_DATA(hex)
 
 #include <dlfcn.h>
@@ -88,7 +89,8 @@ std::string rewritten(const nlmsghdr* message, const std::map<std::string, Kind>
   std::string kept;
   const auto* first = reinterpret_cast<const char*>(message) + NLMSG_SPACE(sizeof info);
   auto left = static_cast<int>(message->nlmsg_len - NLMSG_SPACE(sizeof info));
-  for (const auto* each = reinterpret_cast<const rtattr*>(first); RTA_OK(each, left); each = RTA_NEXT(each, left)) {
+  for (const auto* each = reinterpret_cast<const rtattr*>(first); RTA_OK(each, left);
+       each = RTA_NEXT(each, left)) {
     const unsigned short type = each->rta_type & NLA_TYPE_MASK;
     if (type == IFLA_IFNAME) name = payload_of(each).data();
     if (!is_replaced(type)) kept += attribute(each->rta_type, payload_of(each));
@@ -135,15 +137,18 @@ bool is_netlink(int descriptor) {
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) ssize_t recvmsg(int descriptor, msghdr* message, int flags) {
+extern "C" __attribute__((visibility("default"))) ssize_t recvmsg(int descriptor, msghdr* message,
+                                                                  int flags) {
   using Function = ssize_t (*)(int, msghdr*, int);
   static const auto real = reinterpret_cast<Function>(dlsym(RTLD_NEXT, "recvmsg"));
   const ssize_t size = real(descriptor, message, flags);
-  if (size <= 0 || message->msg_iovlen != 1 || (message->msg_flags & MSG_TRUNC) != 0 || !is_netlink(descriptor)) {
+  if (size <= 0 || message->msg_iovlen != 1 || (message->msg_flags & MSG_TRUNC) != 0 ||
+      !is_netlink(descriptor)) {
     return size;
   }
   iovec& part = message->msg_iov[0];
-  const std::string_view datagram(static_cast<const char*>(part.iov_base), static_cast<std::size_t>(size));
+  const std::string_view datagram(static_cast<const char*>(part.iov_base),
+                                  static_cast<std::size_t>(size));
   const std::string result = rewritten(datagram);
   if (result.size() > part.iov_len) {
     std::fputs("kinds: the rewritten messages do not fit their reader's buffer\n", stderr);

@@ -5,7 +5,8 @@
 usage: run.py [--list] [--json] [NAME...]      NAME: a situation or the beginning of its name
 
 The situations are in situations/*.toml, README.md says how to write one. Needs root, for users' rules and tun devices;
-exits 77 (skipped) where it cannot run. ICELOCK_BIN is the folder of the built program, ICELOCK_KINDS the built kinds.so.
+exits 77 (skipped) where it cannot run. ICELOCK_BIN is the folder of the built program, ICELOCK_KINDS the built library
+kinds.so.
 """
 
 import argparse
@@ -143,16 +144,25 @@ def run_ip(family, lines):
         raise Wrong(f"cannot be made: {' '.join(done.stderr.split())[:200]}")
 
 
+def run_nft(line):
+    done = subprocess.run(["nft", line], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Wrong(f"cannot be made: {' '.join(done.stderr.split())[:200]}")
+
+
 def make(situation):
     """Runs the commands in their order, as few ip processes as can be. Returns the devices to hold open."""
     held, family, lines = devices.Held(), [], []
     for words in commands_of(situation):
-        is_device = words[0] in ("tun", "tap", "drop")
+        is_other = words[0] in ("tun", "tap", "drop", "nft")
         wanted = words[:1] if words[0] in ("-4", "-6") else []
-        if lines and (is_device or wanted != family):
+        if lines and (is_other or wanted != family):
             run_ip(family, lines)
             lines = []
-        if is_device:
+        if words[0] == "nft":
+            run_nft(" ".join(words[1:]))
+            continue
+        if is_other:
             held.run(words)
             continue
         family = wanted
@@ -281,8 +291,9 @@ def skip(why):
 def check_machine():
     if os.geteuid() != 0:
         skip("needs root")
-    if not shutil.which("ip"):
-        skip("ip is not installed")
+    for program in ("ip", "nft"):
+        if not shutil.which(program):
+            skip(program + " is not installed")
     if not os.access("/dev/net/tun", os.W_OK):
         skip("no /dev/net/tun")
     pid = os.fork()
