@@ -30,7 +30,8 @@ AT_ONCE = 2
 NOBODY = 65534
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
-TEXTS = {"source", "why", "on", "as", "make", "levels", "chromium", "firefox", "ipv4", "ipv6", "excluded", "tunnels"}
+TEXTS = {"source", "why", "on", "as", "make", "levels", "chromium", "firefox", "ipv4", "ipv6", "excluded", "tunnels",
+         "settings"}
 LISTS = {"codes", "no_codes", "says", "never"}
 CARD4 = """
 addr add 192.168.77.10/24 dev enp3s0
@@ -185,9 +186,17 @@ def user_of(situation):
     return {"nobody": NOBODY, "root": 0}.get(who) if not who.isdigit() else int(who)
 
 
+def write_settings(home, text):
+    if text:
+        path = Path(home, ".config", "icelock", "icelock.json")
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+
+
 def ask(situation, tools, kinds):
     uid = user_of(situation)
     with tempfile.TemporaryDirectory(prefix="icelock-networks-") as home:
+        write_settings(home, situation.get("settings"))
         os.chown(home, uid, uid)
         got = subprocess.run([tools["program"], "status", "--json"], capture_output=True, text=True, timeout=60,
                              env=environment(situation, home, kinds, tools["preload"]), user=uid, group=uid,
