@@ -38,8 +38,8 @@ addr add 192.168.77.10/24 dev enp3s0
 route add default via 192.168.77.1 dev enp3s0 proto dhcp src 192.168.77.10 metric 100
 """
 CARD6 = """
--6 addr add 2a0e:77:0:1::10/64 dev enp3s0 nodad
--6 route add default via fe80::1 dev enp3s0 proto ra metric 100
+addr add 2a0e:77:0:1::10/64 dev enp3s0 nodad
+route add default via fe80::1 dev enp3s0 proto ra metric 100
 """
 CARD = """
 tap enp3s0 card
