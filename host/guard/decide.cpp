@@ -116,7 +116,7 @@ void apply_mode(Decision& decision, const Settings& settings) {
 
 bool is_protected(const ice::Exposure& exposure, bool vpn, const Protection& more) {
   using enum ice::ExposureClass;
-  if (exposure.http_shows_too) return false;
+  if (exposure.http_shows_too || (exposure.with_isp_v6 && more.accept_isp_v6)) return false;
   switch (exposure.exposure_class) {
     case lan:
       return vpn || more.lan;

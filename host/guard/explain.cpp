@@ -46,11 +46,13 @@ std::optional<Prefix> parse_prefix(const std::string& text) {
 const std::vector<CallService>& call_services() {
   static const auto services = [] {
     std::vector<CallService> result;
-    for (const auto& row : nlohmann::json::parse(call_sites).at("services")) {
+    const auto list = nlohmann::json::parse(call_sites);
+    for (const auto& row : list.at("services")) {
       CallService service{row.at("name").get<std::string>(),
                           row.at("patterns").front().get<std::string>(),
                           {}};
-      for (const auto& text : row.value("blocks", nlohmann::json::array())) {
+      const auto blocks = row.value("blocks", nlohmann::json::array());
+      for (const auto& text : blocks) {
         if (const auto block = parse_prefix(text.get<std::string>())) {
           service.blocks.push_back(*block);
         }

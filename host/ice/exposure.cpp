@@ -109,7 +109,8 @@ std::vector<PageWay> page_ways(const Network& network) {
   std::vector<PageWay> ways;
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     const FamilyState& state = state_of(network, family);
-    if (state.link.empty() && state.verdict != Verdict::partial) continue;
+    const bool leads_on = state.verdict != Verdict::blocked && !state.link.empty();
+    if (!leads_on && state.verdict != Verdict::partial) continue;
     const bool knows = only_one_outside && state.verdict == Verdict::direct;
     ways.push_back({state.link, knows ? std::optional(family) : std::nullopt});
   }
@@ -146,6 +147,9 @@ void add_towards_page(std::vector<Exposure>& found, const Network& network, Perm
         if (local.link != page.link || local.ip.family != family) continue;
         if (is_default_here && local.ip != state.source) continue;
         found.push_back(plain(local, network));
+        // Who is in a mesh knows the addresses in it.
+        found.back().http_shows_too = local.role == Role::mesh;
+        found.back().with_isp_v6 = page.outside == Family::ipv6;
       }
     }
     for (std::size_t i = first; page.outside && i < found.size(); ++i) {

@@ -29,6 +29,8 @@ struct Exposure {
   std::string link;
   /// The page already knows it from its own HTTP connection, so no WebRTC setting can hide it.
   bool http_shows_too = false;
+  /// Only a page that came over the provider's IPv6, beside a VPN for IPv4, learns it.
+  bool with_isp_v6 = false;
 
   auto operator<=>(const Exposure&) const = default;
 };

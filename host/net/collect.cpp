@@ -48,8 +48,20 @@ bool is_connected(const Link& link, const Prefix& block) {
   });
 }
 
+/// The home's own block by way of its own router (RFC 7084, L-3): farther neighbours.
+bool is_own_site(const RouteMessage& route, const Link& link) {
+  constexpr int widest_site = 48;
+  const Prefix& block = route.destination;
+  return block.base.family == Family::ipv6 && route.protocol == RTPROT_RA &&
+         block.length >= widest_site &&
+         std::ranges::any_of(link.addresses, [&](const Address& address) {
+           return address.global_scope && inside(address.ip, block.base, block.length);
+         });
+}
+
 /// Whether the hop leads farther than to who is on its link.
 bool leads_onward(const RouteMessage& route, const Hop& hop, const Link* link) {
+  if (link && is_own_site(route, *link)) return false;
   if (hop.gateway || !link) return true;
   const Prefix& block = route.destination;
   if (block.length < widest_neighbourhood[index_of(block.base.family)]) return true;
@@ -90,6 +102,7 @@ Fate fate_of(const RouteMessage& route, const std::vector<Link>& links,
   if (over.contains(0)) fate = {.course = Course::refused};  // a nexthop object that swallows
   if (fate.links.empty()) return fate;
   fate.by_protocol = by_protocol(route.protocol);
+  fate.told_host = fate.by_protocol && route.destination.length == bits(route.destination.base.family);
   if (fate.course == Course::onward) {
     fate.table = route.table;
     fate.source = route.source;
@@ -114,6 +127,9 @@ void note_use(Routing& routing, const RouteMessage& route, const Fate& fate,
   const std::size_t family = index_of(block.base.family);
   if (block.length == bits(block.base.family)) {
     if (fate.by_protocol) return;
+    if (fate.course == Course::onward && !hops.front().gateway) {
+      routing.on_link_hosts.push_back({route.table, block.base});
+    }
     for (const Hop& hop : hops) {
       const Link* link = find(links, hop.link);
       const bool far = hop.gateway || is_public(block.base) ||
@@ -127,6 +143,7 @@ void note_use(Routing& routing, const RouteMessage& route, const Fate& fate,
   for (const int link : fate.links) {
     LinkUse& use = routing.uses[link];
     use.onward = true;
+    use.told = use.told || (block.length > 0 && route.protocol == RTPROT_DHCP);
     if (block.length > widest_override) continue;
     if (block.length == 0) {
       use.metric[family] =
@@ -140,7 +157,7 @@ void note_use(Routing& routing, const RouteMessage& route, const Fate& fate,
 Traffic traffic_of(std::uint32_t protocol_number, Range ports, Range uids, Range code_points) {
   Traffic traffic;
   traffic[protocol] = {protocol_number, protocol_number};
-  traffic[source_port] = {1, 65535};
+  traffic[source_port] = {1024, 65535};  // those below are for root
   traffic[destination_port] = ports;
   traffic[user] = uids;
   traffic[dscp] = code_points;
@@ -308,6 +325,16 @@ void add_route(Routing& routing, const std::vector<Link>& links, const RouteMess
 }
 
 void finish(Routing& routing) {
+  // A router that is named by a host route of its own is a neighbour (rented servers have that).
+  for (const auto& [number, host] : routing.on_link_hosts) {
+    if (!routing.gateways.contains(host)) continue;
+    for (Entry& entry : routing.tables[index_of(host.family)][number]) {
+      if (entry.base != position(host) || entry.length != bits(host.family)) continue;
+      Fate fate = routing.fates[entry.fate];
+      fate.course = Course::neighbours;
+      entry.fate = fate_index(routing, fate);
+    }
+  }
   settle(routing);
   for (auto& [link, use] : routing.uses) {
     std::ranges::sort(use.hosts);
@@ -319,18 +346,18 @@ void finish(Routing& routing) {
 
 std::vector<Range> users_of(std::uint32_t uid, const std::vector<Rule>& rules) {
   if (uid != 0) return {{uid, uid}};
-  // The range that Linux systems give to people (login.defs UID_MIN, UID_MAX). Directories give
-  // numbers above those that services take (systemd, UIDS-GIDS), which count where rules name them.
-  constexpr Range people{1000, 60000};
-  constexpr Range directory{65536, 0xffff'fffe};
-  const bool named = std::ranges::any_of(rules, [&](const Rule& rule) {
-    const Range& uids = rule.traffic[user];
-    const auto is_in = [&](std::uint32_t one) {
-      return one > directory.first && one < directory.last;
-    };
-    return is_in(uids.first) || is_in(uids.last);
-  });
-  return named ? std::vector{people, directory} : std::vector{people};
+  // The range that Linux systems give to people (login.defs UID_MIN, UID_MAX). systemd-homed and
+  // directories give others (systemd, UIDS-GIDS), which count where rules name them.
+  std::vector<Range> users = {{1000, 60000}};
+  for (const Range others : {Range{60001, 60513}, Range{65536, 0xffff'fffe}}) {
+    const bool named = std::ranges::any_of(rules, [&](const Rule& rule) {
+      const Range& uids = rule.traffic[user];
+      return (uids.first >= others.first && uids.first <= others.last) ||
+             (uids.last >= others.first && uids.last <= others.last);
+    });
+    if (named) users.push_back(others);
+  }
+  return users;
 }
 
 bool looks_twice(const std::vector<Rule>& rules, Family family) {
@@ -356,6 +383,7 @@ std::vector<Part> parts_of(Routing& routing, const std::vector<Link>& links, Fam
     for (const Traffic& traffic : web_traffic({users.front()})) {
       parts.add(Part::Use::marked, traffic, mark);
     }
+    parts.add(Part::Use::marked, traffic_of(udp, {1, 65535}, users.front(), {0, 0}), mark);
   }
   return parts.take();
 }

@@ -111,8 +111,13 @@ class Classifier {
         break;
     }
     Heading worst = fate.links.empty() ? untold : nearby;
-    for (const int link : fate.links) worst = std::max(worst, heading_over(link, fate));
-    return worst;
+    bool some_inside = false;
+    for (const int link : fate.links) {
+      const Heading one = heading_over(link, fate);
+      some_inside = some_inside || is_inside(one);
+      worst = std::max(worst, one);
+    }
+    return some_inside && worst == outside ? untold : worst;  // the kernel may take either
   }
 
   // What a CLAT takes goes on as IPv6, to the network's NAT64.
@@ -218,8 +223,13 @@ class Classifier {
     return vpns.size();
   }
 
-  std::vector<Prefix> less_servers(std::vector<Prefix> beside, Family family) const {
-    const auto is_host = [&](const Prefix& block) { return block.length >= bits(family) - 1; };
+  std::vector<Prefix> less_servers(std::vector<Prefix> beside, const Part& part) const {
+    const Family family = part.family;
+    const auto is_host = [&](const Prefix& block) {
+      const Fate& fate = snapshot_.fates[value_at(part.to, position(block.base))];
+      // No VPN's program says that a protocol told it of its server.
+      return block.length >= bits(family) - 1 && !fate.told_host;
+    };
     std::set<Ip> groups;
     for (const Prefix& block : beside) {
       const int length = family == Family::ipv4 ? 24 : 64;
@@ -256,7 +266,7 @@ class Classifier {
     const double out = held([](std::uint16_t it) { return it >= outside; });
     const double no = held([](std::uint16_t it) { return it == refused; });
     if (in >= enough_inside) {
-      reading.beside = less_servers(std::move(reading.beside), part.family);
+      reading.beside = less_servers(std::move(reading.beside), part);
       const bool ipsec = held([](std::uint16_t it) { return it == by_ipsec; }) >= in / 2;
       reading.verdict = !reading.beside.empty() && out > few_outside ? Verdict::partial
                         : ipsec                                     ? Verdict::ipsec

@@ -163,19 +163,19 @@ class Judge {
       if (use(link).half[family] && has_other(link, family)) return true;
     }
     std::set<Ip> far_ends;
-    bool is_private = false;
+    bool is_provider = false;  // the far end's network is one that only the provider can tell of
     for (const Link& other : snapshot_.links) {
       if (other.index == link.index) continue;
       for (const Ip& host : use(other).hosts) {
         far_ends.insert(neighbourhood(host));
-        is_private = is_private || !is_public(host);
+        is_provider = is_provider || !is_public(host) || use(other).told;
       }
     }
     const auto others = std::ranges::count_if(snapshot_.links, [&](const Link& other) {
       return other.link_class == tunnel && evidence_for(other) == Evidence::vpn && use(other).onward;
     });
     if (far_ends.size() <= static_cast<std::size_t>(others)) return false;
-    return !(is_private && any_global(link, is_public_address));
+    return !(is_provider && any_global(link, is_public_address));
   }
 
   /// A link beside these that could carry a tunnel's packets, though no route says so now.

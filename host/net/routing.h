@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "net/blocks.h"
@@ -82,6 +83,7 @@ struct Fate {
   /// Such a route was written by a program of a routing protocol, DHCP or the kernel itself, and not
   /// for a tunnel.
   bool by_protocol = false;
+  bool told_host = false;  ///< a route to one host, and a protocol told of it
   std::uint32_t table = 0;
   int group = 0;  ///< of the first link
 
@@ -109,6 +111,7 @@ struct LinkUse {
   std::array<bool, 2> half{};              ///< by family: routes shorter than /5 that override one
   std::array<std::uint32_t, 2> metric{};   ///< of the best default
   std::array<bool, 2> main{};              ///< the default or half default stands in the main table
+  bool told = false;                       ///< DHCP told of public blocks beyond it
   std::vector<Ip> hosts;                   ///< single hosts beyond, that no protocol told of
 
   auto operator<=>(const LinkUse&) const = default;
@@ -121,6 +124,7 @@ struct Routing {
   std::vector<Fate> fates{Fate{}, Fate{.course = Course::unknown}};
   std::map<int, LinkUse> uses;                             ///< by link
   std::set<Ip> gateways;                                   ///< of all routes
+  std::vector<std::pair<std::uint32_t, Ip>> on_link_hosts;  ///< host routes without one, by table
   std::array<bool, 2> incomplete{};                        ///< by family: more routes than are read
 
   auto operator<=>(const Routing&) const = default;

@@ -2,8 +2,8 @@
 #include "net/ways.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -13,15 +13,14 @@ namespace {
 constexpr std::size_t most_boxes = 4096;
 constexpr std::uint16_t undecided = 0;
 constexpr std::uint16_t unknown = 1;
-/// Decided by another walk: the walk was split by destination.
-constexpr std::uint16_t elsewhere = std::numeric_limits<std::uint16_t>::max();
+/// From here on: undecided, and passed over until the rule of that index (goto).
+constexpr std::uint16_t waiting = 0x8000;
 
 using SpansPtr = std::shared_ptr<const Spans>;
 
 struct Box {
   Traffic traffic;
   SpansPtr to;
-  std::size_t next = 0;  ///< the rule to try next
 };
 
 /// Which destinations of a matching box a rule is for.
@@ -92,16 +91,17 @@ class Walk {
     }
     refused_ = fate_index(routing, {.course = Course::refused});
     no_route_ = fate_index(routing, {.course = Course::no_route});
-    boxes_.push_back({packets.traffic, std::make_shared<Spans>(Spans{{{}, undecided}}), 0});
+    boxes_.push_back({packets.traffic, std::make_shared<Spans>(Spans{{{}, undecided}})});
   }
 
   bool run() {
+    if (rules_.size() >= waiting) return false;
     for (std::size_t at = 0; at < rules_.size(); ++at) {
       done_.clear();  // a step's results are shared by the boxes of this rule only
-      for (std::size_t i = 0; i < boxes_.size(); ++i) {
-        if (boxes_[i].next == at) step(i, *rules_[at]);
-        if (boxes_.size() > most_boxes) return false;
-      }
+      if (targets_.contains(at)) wake(at);
+      const std::size_t count = boxes_.size();
+      for (std::size_t i = 0; i < count; ++i) step(i, at);
+      if (boxes_.size() > most_boxes) return false;
     }
     return true;
   }
@@ -113,7 +113,7 @@ class Walk {
       SpansPtr& end = ended[box.to];
       if (!end) {
         end = std::make_shared<Spans>(map(*box.to, [&](std::uint16_t fate) {
-          return fate == undecided ? no_route_ : fate;
+          return fate == undecided || fate >= waiting ? no_route_ : fate;
         }));
       }
       ways.push_back({box.traffic, end});
@@ -122,33 +122,46 @@ class Walk {
   }
 
  private:
-  void step(std::size_t at, const Rule& rule) {
-    boxes_[at].next += 1;
+  void wake(std::size_t rule) {
+    for (Box& box : boxes_) {
+      SpansPtr& awake = done_[{box.to, Extent::none}];
+      if (!awake) {
+        awake = std::make_shared<Spans>(map(*box.to, [&](std::uint16_t fate) {
+          return fate == (waiting | rule) ? undecided : fate;
+        }));
+      }
+      box.to = awake;
+    }
+  }
+
+  void step(std::size_t at, std::size_t number) {
+    const Rule& rule = *rules_[number];
     const bool selects = may_select(rule, packets_);
     if (!selects && !rule.inverted) return;
     const Extent unmatched = rule.inverted ? Extent::all : Extent::none;
-    if (!selects) return apply(at, rule, Extent::all);
+    if (!selects) return apply(at, number, Extent::all);
     std::vector<Traffic> rest;
     const auto in = split(boxes_[at].traffic, rule.traffic, rest);
     if (!in) {
-      if (unmatched == Extent::all) apply(at, rule, Extent::all);
+      if (unmatched == Extent::all) apply(at, number, Extent::all);
       return;
     }
     for (const Traffic& traffic : rest) {
-      boxes_.push_back({traffic, boxes_[at].to, boxes_[at].next});
-      if (unmatched == Extent::all) apply(boxes_.size() - 1, rule, Extent::all);
+      boxes_.push_back({traffic, boxes_[at].to});
+      if (unmatched == Extent::all) apply(boxes_.size() - 1, number, Extent::all);
     }
     boxes_[at].traffic = *in;
     const bool all = !rule.to || rule.to->length == 0;
     if (rule.inverted) {
-      if (rule.unknown_selector) return apply(at, rule, Extent::all);
-      if (!all) apply(at, rule, Extent::outside_to);
+      if (rule.unknown_selector) return apply(at, number, Extent::all);
+      if (!all) apply(at, number, Extent::outside_to);
     } else {
-      apply(at, rule, all ? Extent::all : Extent::inside_to);
+      apply(at, number, all ? Extent::all : Extent::inside_to);
     }
   }
 
-  void apply(std::size_t at, const Rule& rule, Extent extent) {
+  void apply(std::size_t at, std::size_t number, Extent extent) {
+    const Rule& rule = *rules_[number];
     if (rule.unknown_selector && rule.action != Action::pass) {
       return decide(at, rule, extent, unknown);
     }
@@ -160,7 +173,7 @@ class Walk {
       case Action::unknown:
         return decide(at, rule, extent, unknown);
       case Action::go_to:
-        return jump(at, rule, extent);
+        return jump(at, number, extent);
       case Action::look_up:
         return look_up(at, rule, extent);
     }
@@ -207,24 +220,15 @@ class Walk {
     });
   }
 
-  void jump(std::size_t at, const Rule& rule, Extent extent) {
+  void jump(std::size_t at, std::size_t number, Extent extent) {
     // Only forward: the kernel refuses any other target (fib_nl_newrule).
-    std::size_t target = boxes_[at].next;
+    const Rule& rule = *rules_[number];
+    std::size_t target = number + 1;
     while (target < rules_.size() && rules_[target]->priority < rule.target) ++target;
     const bool is_there = target < rules_.size() && rules_[target]->priority == rule.target;
     if (!is_there) return;  // an unresolved goto is passed over
-    if (extent != Extent::all) {
-      const Spans part = extent_spans(rule, extent);
-      const auto keep = [&](std::uint16_t wanted) {
-        return std::make_shared<Spans>(
-            combine(*boxes_[at].to, part, [&](std::uint16_t old, std::uint16_t in) {
-              return old == undecided && (in != 0) != (wanted != 0) ? elsewhere : old;
-            }));
-      };
-      boxes_.push_back({boxes_[at].traffic, keep(0), boxes_[at].next});
-      boxes_[at].to = keep(1);
-    }
-    boxes_[at].next = target;
+    targets_.insert(target);
+    decide(at, rule, extent, static_cast<std::uint16_t>(waiting | target));
   }
 
   SpansPtr spans_of(const Rule& rule) {
@@ -240,6 +244,7 @@ class Walk {
   const Packets& packets_;
   std::vector<const Rule*> rules_;
   std::vector<Box> boxes_;
+  std::set<std::size_t> targets_;  ///< of the jumps so far
   std::map<std::tuple<std::uint32_t, int, int>, SpansPtr> tables_;
   std::map<std::pair<SpansPtr, Extent>, SpansPtr> done_;
   std::uint16_t refused_ = 0;
