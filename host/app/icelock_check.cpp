@@ -68,8 +68,8 @@ class Check {
     if (!page) return std::unexpected(page.error());
     page_ = std::move(*page);
 
-    const auto protection =
-        guard::load_or_keep(guard::settings_paths(task_.root), std::nullopt).protection;
+    const auto settings = guard::load_or_keep(guard::settings_paths(task_.root), std::nullopt);
+    links_ = settings.links;
     app::CheckReport report;
     for (const policy::Browser* browser : *browsers) {
       auto network = look(*prober);
@@ -82,10 +82,10 @@ class Check {
       const auto after = prober->snapshot();
       if (!answers) {
         check.error = answers.error();
-      } else if (!after || net::classify(*after) != net::classify(snapshot_)) {
+      } else if (!after || net::classify(*after, links_) != net::classify(snapshot_, links_)) {
         check.error = Error{Code::changed, "the network changed meanwhile; try again", ""};
       } else {
-        judge_answers(check, *answers, *network, protection);
+        judge_answers(check, *answers, *network, settings.protection);
       }
       report.network = std::move(*network);
       report.browsers.push_back(std::move(check));
@@ -100,7 +100,7 @@ class Check {
     auto snapshot = prober.snapshot();
     if (!snapshot) return std::unexpected(snapshot.error());
     snapshot_ = std::move(*snapshot);
-    net::Network network = net::classify(snapshot_);
+    net::Network network = net::classify(snapshot_, links_);
     if (!task_.stun.empty()) {
       const auto outside = app::gather_apart(network, task_.stun, stun_deadline);
       if (!outside) return std::unexpected(outside.error());
@@ -206,6 +206,7 @@ class Check {
   bool stopped_ = false;
   std::unique_ptr<app::CheckPage> page_;
   net::Snapshot snapshot_;
+  std::vector<net::NamedRole> links_;
   std::vector<ice::Responder> responders_;
   std::vector<std::string> urls_;
   std::vector<std::string> servers_;

@@ -39,8 +39,7 @@ struct Sight {
   }
 };
 
-Sight look(net::Network network, const std::filesystem::path& root) {
-  guard::Settings settings = guard::load_or_keep(guard::settings_paths(root), std::nullopt);
+Sight look(net::Network network, guard::Settings settings) {
   settings.mode = guard::Mode::automatic;
   guard::Memory nothing;
   Sight sight;
@@ -160,7 +159,8 @@ int run_predict(const std::filesystem::path& root, const std::string& stun, cons
   if (!prober) return report_error(prober.error(), output);
   const auto snapshot = prober->snapshot();
   if (!snapshot) return report_error(snapshot.error(), output);
-  net::Network network = net::classify(*snapshot);
+  guard::Settings settings = guard::load_or_keep(guard::settings_paths(root), std::nullopt);
+  net::Network network = net::classify(*snapshot, settings.links);
   std::vector<ice::Gathered> gathered;
   if (!stun.empty()) {
     auto answer = gather_apart(network, {stun}, stun_deadline);
@@ -168,7 +168,7 @@ int run_predict(const std::filesystem::path& root, const std::string& stun, cons
     gathered = std::move(answer->agents);
     ice::add_seen(network, gathered);
   }
-  Sight sight = look(std::move(network), root);
+  Sight sight = look(std::move(network), std::move(settings));
   sight.asked = !stun.empty();
   sight.bound = ice::bound_sides(sight.network, gathered);
   if (output.json) {

@@ -5,6 +5,7 @@
 #include "app/verbs.h"
 #include "ipc/message.h"
 #include "net/probe.h"
+#include "net/roles.h"
 
 namespace icelock::app {
 namespace {
@@ -29,6 +30,7 @@ const ice::Gathered* gathered_on(const std::vector<ice::Gathered>& all, const ne
 }
 
 Json probe_json(const net::Snapshot& snapshot, const std::vector<ice::Gathered>& all) {
+  const auto roles = net::roles_of(snapshot, {});
   Json links = Json::array();
   for (const net::Link& link : snapshot.links) {
     Json addresses = Json::array();
@@ -43,6 +45,7 @@ Json probe_json(const net::Snapshot& snapshot, const std::vector<ice::Gathered>&
     links.push_back({{"link", link.name},
                      {"kind", link.kind},
                      {"class", net::name(link.link_class)},
+                     {"role", net::name(roles.at(link.index))},
                      {"up", link.up},
                      {"running", link.running},
                      {"addresses", std::move(addresses)}});
@@ -67,8 +70,8 @@ void print_candidates(std::ostream& out, const Json& candidates) {
 void print_probe(std::ostream& out, const Json& probe, bool asked_stun) {
   for (const Json& link : probe["links"]) {
     const std::string kind = link["kind"];
-    out << link["link"].get<std::string>() << "  " << link["class"].get<std::string>()
-        << (kind.empty() ? "" : " (" + kind + ")") << (link["running"] ? "" : ", not running")
+    out << link["link"].get<std::string>() << "  " << link["role"].get<std::string>() << ", "
+        << link["class"].get<std::string>() << (kind.empty() ? "" : " (" + kind + ")") << (link["running"] ? "" : ", not running")
         << '\n';
     for (const Json& address : link["addresses"]) {
       out << "  " << address["address"].get<std::string>() << '/' << address["prefix"] << '\n';

@@ -69,14 +69,6 @@ double size_of(const Position& first, const Position& last) {
          std::ldexp(static_cast<double>(last.low) - static_cast<double>(first.low), -96);
 }
 
-double count(const Spans& spans, std::uint16_t value) {
-  double total = 0;
-  for (std::size_t i = 0; i < spans.size(); ++i) {
-    if (spans[i].value == value) total += size_of(spans[i].first, last_of(spans, i));
-  }
-  return total;
-}
-
 /// The longest prefix that `a` and `b` share.
 int common_length(const Position& a, const Position& b) {
   if (a.high != b.high) return std::countl_zero(a.high ^ b.high);
@@ -172,12 +164,23 @@ Position last_of(const Spans& spans, std::size_t at) {
   return at + 1 < spans.size() ? before(spans[at + 1].first) : last_position;
 }
 
-double share(const Spans& spans, Family family, std::uint16_t value) {
+std::vector<double> shares(const Spans& spans, Family family, std::size_t values) {
   const Spans& space = public_space(family);
-  const Spans held = combine(spans, space, [&](std::uint16_t mine, std::uint16_t in_space) {
-    return std::uint16_t{mine == value && in_space == is_public_space};
-  });
-  return count(held, 1) / count(space, is_public_space);
+  std::vector<double> sizes(values);
+  double all = 0;
+  for (std::size_t i = 0, j = 0; i < spans.size() && j < space.size();) {
+    const Position mine = last_of(spans, i);
+    const Position theirs = last_of(space, j);
+    if (space[j].value == is_public_space) {
+      const double size = size_of(std::max(spans[i].first, space[j].first), std::min(mine, theirs));
+      if (spans[i].value < values) sizes[spans[i].value] += size;
+      all += size;
+    }
+    i += mine <= theirs ? 1 : 0;
+    j += theirs <= mine ? 1 : 0;
+  }
+  for (double& size : sizes) size /= all;
+  return sizes;
 }
 
 const Spans& public_space(Family family) {

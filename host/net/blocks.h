@@ -81,8 +81,9 @@ Spans block_spans(const Prefix& block);
 std::uint16_t value_at(const Spans& spans, const Position& at);
 /// Where span `at` ends.
 Position last_of(const Spans& spans, std::size_t at);
-/// How much of the family's public space has each value, as a share of it; for IPv6 of 2000::/3.
-double share(const Spans& spans, Family family, std::uint16_t value);
+/// How much of the family's public space has each value below `values`, as a share of it; for IPv6 of
+/// 2000::/3.
+std::vector<double> shares(const Spans& spans, Family family, std::size_t values);
 
 /// What the public internet routes: 1 for public, 0 for the rest, 2 for the block of NAT64 that
 /// stands for public IPv4 (64:ff9b::/96, RFC 6052). Public is what IANA's special-purpose registries
