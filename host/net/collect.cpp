@@ -15,8 +15,8 @@ using netlink::Hop;
 using netlink::RouteMessage;
 
 constexpr std::size_t most_parts = 64;
-constexpr std::size_t checks_for_a_fate = 4;
-constexpr std::size_t most_checks = 64;  // of a part
+constexpr std::size_t checks_for_a_fate = 2;
+constexpr std::size_t most_checks = 32;  // of a part
 constexpr std::size_t most_marks = 32;
 // A block on a link is of neighbours; one that is larger was given out to draw traffic there.
 constexpr int widest_neighbourhood[] = {8, 32};
@@ -121,39 +121,6 @@ void add_hops(std::uint32_t id, const Nexthops& nexthops, std::vector<Hop>& hops
   }
 }
 
-void note_use(Routing& routing, const RouteMessage& route, const Fate& fate,
-              const std::vector<Hop>& hops, const std::vector<Link>& links) {
-  const Prefix& block = route.destination;
-  const std::size_t family = index_of(block.base.family);
-  if (block.length == bits(block.base.family)) {
-    if (fate.by_protocol) return;
-    if (fate.course == Course::onward && !hops.front().gateway) {
-      routing.on_link_hosts.push_back({route.table, block.base});
-    }
-    for (const Hop& hop : hops) {
-      const Link* link = find(links, hop.link);
-      const bool far = hop.gateway || is_public(block.base) ||
-                       (link && link->link_class == LinkClass::physical);
-      if (far) routing.uses[hop.link].hosts.push_back(block.base);
-      routing.uses[hop.link].onward |= fate.course == Course::onward && is_public(block.base);
-    }
-    return;
-  }
-  if (fate.course != Course::onward || !holds_public(block)) return;
-  for (const int link : fate.links) {
-    LinkUse& use = routing.uses[link];
-    use.onward = true;
-    use.told = use.told || (block.length > 0 && route.protocol == RTPROT_DHCP);
-    if (block.length > widest_override) continue;
-    if (block.length == 0) {
-      use.metric[family] =
-          use.whole[family] ? std::min(use.metric[family], route.metric) : route.metric;
-    }
-    (block.length == 0 ? use.whole : use.half)[family] = true;
-    use.main[family] = use.main[family] || route.table == RT_TABLE_MAIN;
-  }
-}
-
 Traffic traffic_of(std::uint32_t protocol_number, Range ports, Range uids, Range code_points) {
   Traffic traffic;
   traffic[protocol] = {protocol_number, protocol_number};
@@ -253,18 +220,15 @@ class Parts {
   void add(Part::Use use, const Packets& packets, const Way& way) {
     for (Part& part : parts_) {
       const bool same = part.use == use && part.mark == packets.mark && part.to == *way.to;
-      if (same || parts_.size() > most_parts) {
-        if (!same) part.to = {{{}, 1}};
-        // Another box of the same packets is asked for once.
-        if (part.checks.size() < most_checks) add_checks(part, packets, way, 1);
-        return;
-      }
+      if (!same && parts_.size() <= most_parts) continue;
+      if (!same) part.to = {{{}, 1}};
+      return;
     }
     parts_.push_back({use, family_, packets.mark, *way.to, {}});
-    add_checks(parts_.back(), packets, way, checks_for_a_fate);
+    add_checks(parts_.back(), packets, way);
   }
 
-  void add_checks(Part& part, const Packets& packets, const Way& way, std::size_t wanted) const {
+  void add_checks(Part& part, const Packets& packets, const Way& way) const {
     const Spans seen = combine(part.to, public_space(family_),
                                [](std::uint16_t fate, std::uint16_t space) {
                                  return space == is_public_space ? fate : std::uint16_t{0};
@@ -274,7 +238,9 @@ class Parts {
       if (seen[i].value != 0) places[seen[i].value].push_back(i);
     }
     for (const auto& [fate, spans] : places) {
-      if (part.checks.size() >= most_checks) return;
+      const Course course = routing_.fates[fate].course;
+      if (part.checks.size() >= most_checks || course == Course::local) continue;
+      const std::size_t wanted = course == Course::onward ? checks_for_a_fate : 1;
       const std::size_t count = std::min(wanted, spans.size());
       for (std::size_t i = 0; i < count; ++i) {
         // The ends, and what is between them.
@@ -301,46 +267,104 @@ class Parts {
 
 }  // namespace
 
-void add_route(Routing& routing, const std::vector<Link>& links, const RouteMessage& route,
-               const Nexthops& nexthops) {
+// What differs from one route to the next is mostly the destination, and a list can be very long.
+bool RouteCollector::is_like_last(const RouteMessage& route) const {
+  if (!last_fate_ || route.destination.base.family != last_.destination.base.family) return false;
+  const Prefix& block = route.destination;
+  return block.length > widest_override && block.length < bits(block.base.family) &&
+         route.hops.size() == 1 && route.hops.front().gateway == last_.hops.front().gateway &&
+         route.hops.front().link == last_.hops.front().link && !route.hops.front().dead &&
+         route.type == last_.type && route.protocol == last_.protocol && route.tos == last_.tos &&
+         route.table == last_.table && route.source == last_.source;
+}
+
+void RouteCollector::add_entry(const RouteMessage& route, std::uint16_t fate) {
+  const Prefix& block = route.destination;
+  routing_.tables[index_of(block.base.family)][route.table].push_back(
+      {.base = position(block.base),
+       .metric = route.for_some_sources ? ~0U : route.metric,
+       .fate = fate,
+       .length = block.length,
+       .alternative = route.tos != 0 && block.base.family == Family::ipv4});
+}
+
+void RouteCollector::add(const RouteMessage& route, const Nexthops& nexthops) {
+  if (is_like_last(route)) return add_entry(route, *last_fate_);
   std::vector<Hop> hops = route.hops;
   if (route.nexthop != 0) add_hops(route.nexthop, nexthops, hops);
   const bool had_hops = !hops.empty();
   std::erase_if(hops, &Hop::dead);
   if (had_hops && hops.empty()) return;  // the kernel passes over it
-  const Fate fate = fate_of(route, links, hops);
-  const Prefix& block = route.destination;
-  const std::size_t family = index_of(block.base.family);
-  routing.tables[family][route.table].push_back(
-      {.base = position(block.base),
-       .metric = route.for_some_sources ? ~0U : route.metric,
-       .fate = fate_index(routing, fate),
-       .length = block.length,
-       .alternative = route.tos != 0 && block.base.family == Family::ipv4});
+  const Fate fate = fate_of(route, links_, hops);
+  const std::uint16_t number = fate_index(routing_, fate);
+  add_entry(route, number);
   if (fate.links.empty()) return;
-  for (const Hop& hop : hops) {
-    if (hop.gateway) routing.gateways.insert(*hop.gateway);
-  }
-  note_use(routing, route, fate, hops, links);
+  note_use(route, fate, hops);
+  // Without a gateway, or to the home's own site, the destination says more.
+  const bool is_plain = fate.course == Course::onward && route.hops.size() == 1 &&
+                        hops.front().gateway && holds_public(route.destination) &&
+                        route.protocol != RTPROT_RA;
+  last_fate_ = is_plain ? std::optional(number) : std::nullopt;
+  if (is_plain) last_ = route;
 }
 
-void finish(Routing& routing) {
+void RouteCollector::note_use(const RouteMessage& route, const Fate& fate,
+                              const std::vector<Hop>& hops) {
+  const Prefix& block = route.destination;
+  const std::size_t family = index_of(block.base.family);
+  for (const Hop& hop : hops) {
+    if (hop.gateway) gateways_.insert(*hop.gateway);
+  }
+  if (block.length == bits(block.base.family)) return note_host(route, fate, hops);
+  if (fate.course != Course::onward || !holds_public(block)) return;
+  for (const int link : fate.links) {
+    LinkUse& use = routing_.uses[link];
+    use.onward = true;
+    use.told = use.told || (block.length > 0 && route.protocol == RTPROT_DHCP);
+    if (block.length > widest_override) continue;
+    if (block.length == 0) {
+      use.metric[family] =
+          use.whole[family] ? std::min(use.metric[family], route.metric) : route.metric;
+    }
+    (block.length == 0 ? use.whole : use.half)[family] = true;
+    use.main[family] = use.main[family] || route.table == RT_TABLE_MAIN;
+  }
+}
+
+void RouteCollector::note_host(const RouteMessage& route, const Fate& fate,
+                               const std::vector<Hop>& hops) {
+  if (fate.by_protocol) return;
+  const Ip& host = route.destination.base;
+  if (fate.course == Course::onward && !hops.front().gateway) {
+    on_link_hosts_.emplace_back(route.table, host);
+  }
+  for (const Hop& hop : hops) {
+    const Link* link = find(links_, hop.link);
+    const bool far = hop.gateway || is_public(host) ||
+                     (link && link->link_class == LinkClass::physical);
+    LinkUse& use = routing_.uses[hop.link];
+    if (far) use.hosts.push_back(host);
+    use.onward = use.onward || (fate.course == Course::onward && is_public(host));
+  }
+}
+
+void RouteCollector::finish() {
   // A router that is named by a host route of its own is a neighbour (rented servers have that).
-  for (const auto& [number, host] : routing.on_link_hosts) {
-    if (!routing.gateways.contains(host)) continue;
-    for (Entry& entry : routing.tables[index_of(host.family)][number]) {
+  for (const auto& [number, host] : on_link_hosts_) {
+    if (!gateways_.contains(host)) continue;
+    for (Entry& entry : routing_.tables[index_of(host.family)][number]) {
       if (entry.base != position(host) || entry.length != bits(host.family)) continue;
-      Fate fate = routing.fates[entry.fate];
+      Fate fate = routing_.fates[entry.fate];
       fate.course = Course::neighbours;
-      entry.fate = fate_index(routing, fate);
+      entry.fate = fate_index(routing_, fate);
     }
   }
-  settle(routing);
-  for (auto& [link, use] : routing.uses) {
+  settle(routing_);
+  for (auto& [link, use] : routing_.uses) {
     std::ranges::sort(use.hosts);
     const auto repeats = std::ranges::unique(use.hosts);
     use.hosts.erase(repeats.begin(), repeats.end());
-    std::erase_if(use.hosts, [&](const Ip& host) { return routing.gateways.contains(host); });
+    std::erase_if(use.hosts, [&](const Ip& host) { return gateways_.contains(host); });
   }
 }
 

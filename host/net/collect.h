@@ -3,6 +3,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "net/netlink_message.h"
@@ -14,11 +17,32 @@ namespace icelock::net {
 
 using Nexthops = std::map<std::uint32_t, netlink::NexthopMessage>;
 
-/// Adds a route to its table, and to what is known of the use of its links.
-void add_route(Routing& routing, const std::vector<Link>& links,
-               const netlink::RouteMessage& route, const Nexthops& nexthops);
-/// After the last one. A host route to a router says nothing of a far end.
-void finish(Routing& routing);
+/// Puts routes into their tables, and notes the use of their links.
+class RouteCollector {
+ public:
+  /// Both must outlive this; the links are those of a snapshot, by index.
+  RouteCollector(Routing& routing, const std::vector<Link>& links)
+      : routing_(routing), links_(links) {}
+
+  void add(const netlink::RouteMessage& route, const Nexthops& nexthops);
+  /// After the last one. A host route to a router says nothing of a far end.
+  void finish();
+
+ private:
+  bool is_like_last(const netlink::RouteMessage& route) const;
+  void add_entry(const netlink::RouteMessage& route, std::uint16_t fate);
+  void note_use(const netlink::RouteMessage& route, const Fate& fate,
+                const std::vector<netlink::Hop>& hops);
+  void note_host(const netlink::RouteMessage& route, const Fate& fate,
+                 const std::vector<netlink::Hop>& hops);
+
+  Routing& routing_;
+  const std::vector<Link>& links_;
+  netlink::RouteMessage last_;
+  std::optional<std::uint16_t> last_fate_;  ///< when the next route may have the same
+  std::set<Ip> gateways_;
+  std::vector<std::pair<std::uint32_t, Ip>> on_link_hosts_;  ///< without a gateway, by table
+};
 
 /// Whose traffic is looked at: uid 0 stands for all people.
 std::vector<Range> users_of(std::uint32_t uid, const std::vector<Rule>& rules);

@@ -6,8 +6,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
-#include <utility>
 #include <vector>
 
 #include "net/blocks.h"
@@ -123,8 +121,6 @@ struct Routing {
   /// The first is "undecided", the second "unknown".
   std::vector<Fate> fates{Fate{}, Fate{.course = Course::unknown}};
   std::map<int, LinkUse> uses;                             ///< by link
-  std::set<Ip> gateways;                                   ///< of all routes
-  std::vector<std::pair<std::uint32_t, Ip>> on_link_hosts;  ///< host routes without one, by table
   std::array<bool, 2> incomplete{};                        ///< by family: more routes than are read
 
   auto operator<=>(const Routing&) const = default;

@@ -117,10 +117,13 @@ Result<void> SnapshotTaker::read_links(Snapshot& snapshot) {
 Result<void> SnapshotTaker::read_ways(Snapshot& snapshot) {
   Routing routing;
   routing.rules = snapshot.rules;
+  RouteCollector routes(routing, snapshot.links);
   for (const Family family : {Family::ipv4, Family::ipv6}) {
-    if (auto step = read_routes(routing, snapshot.links, family); !step) return step;
+    const auto whole = read_routes(routes, family);
+    if (!whole) return std::unexpected(whole.error());
+    routing.incomplete[index_of(family)] = !*whole;
   }
-  finish(routing);
+  routes.finish();
   const std::vector<Range> users = users_of(uid_, routing.rules);
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     std::vector<Part> parts = parts_of(routing, snapshot.links, family, users);
@@ -136,39 +139,36 @@ Result<void> SnapshotTaker::read_ways(Snapshot& snapshot) {
   return {};
 }
 
-Result<void> SnapshotTaker::read_routes(Routing& routing, const std::vector<Link>& links,
-                                        Family family) {
+Result<bool> SnapshotTaker::read_routes(RouteCollector& routes, Family family) {
   std::vector<RouteMessage> by_object;  // routes that name a nexthop object only
   std::size_t count = 0;
+  RouteMessage route;
   const auto take = [&](const nlmsghdr& message) {
-    RouteMessage route;
+    route.hops.clear();
     const Read result = netlink::read_route(message, route);
     if (result != Read::ok) return result;
     // Without IPv6 the kernel lists every other family.
     if (route.destination.base.family != family) return Read::ignored;
     if (++count > most_routes) return Read::enough;
     if (route.nexthop != 0) {
-      by_object.push_back(std::move(route));
+      by_object.push_back(route);
     } else {
-      add_route(routing, links, route, {});
+      routes.add(route, {});
     }
     return Read::ok;
   };
   const auto end = talk_->dump(netlink::route_dump(family), "reading the routes", take);
   if (!end) return std::unexpected(end.error());
-  if (*end != Talk::End::whole) {
-    routing.incomplete[index_of(family)] = true;
-    if (*end == Talk::End::cut) talk_.reset();  // the rest of the list is still on its way
-    if (auto step = connect(); !step) return step;
-  }
-  if (by_object.empty()) return {};
+  if (*end == Talk::End::cut) talk_.reset();  // the rest of the list is still on its way
+  if (auto step = connect(); !step) return std::unexpected(step.error());
+  if (by_object.empty()) return *end == Talk::End::whole;
   auto objects = talk_->list<NexthopMessage>(netlink::nexthop_dump(), "reading the nexthops",
                                              netlink::read_nexthop);
   if (!objects) return std::unexpected(objects.error());
   Nexthops nexthops;
   for (NexthopMessage& object : *objects) nexthops.emplace(object.id, std::move(object));
-  for (const RouteMessage& route : by_object) add_route(routing, links, route, nexthops);
-  return {};
+  for (const RouteMessage& one : by_object) routes.add(one, nexthops);
+  return *end == Talk::End::whole;
 }
 
 // The kernel is the judge of what was computed.

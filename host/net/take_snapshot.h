@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "net/collect.h"
 #include "net/netlink_talk.h"
 #include "net/network.h"
 
@@ -37,7 +38,8 @@ class SnapshotTaker {
   Result<Snapshot> read();
   Result<void> read_links(Snapshot& snapshot);
   Result<void> read_ways(Snapshot& snapshot);
-  Result<void> read_routes(Routing& routing, const std::vector<Link>& links, Family family);
+  /// False when there are more than are read.
+  Result<bool> read_routes(RouteCollector& routes, Family family);
   Result<void> check(Snapshot& snapshot);
 
   OpenWire open_;
