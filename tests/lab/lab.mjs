@@ -4,12 +4,13 @@
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 
+import {make_certificate} from './certificate.mjs';
 import {run_folder, sh, start, stop, until} from './machine.mjs';
 import {hosts, inside_origins, links, names, origins, pages, proxies, stun, turn} from './network.mjs';
 import {serve} from './origin.mjs';
 import {scenarios} from './scenarios.mjs';
 import {seen_by} from './stun.mjs';
-import {make_certificate, Tunnels} from './tunnels.mjs';
+import {Tunnels} from './tunnels.mjs';
 import {read_wire, reset_wire, sum_wire, watch_wire} from './wire.mjs';
 
 export {sleep, until} from './machine.mjs';
