@@ -12,7 +12,8 @@ die() {
 build_packages=(g++ cmake ninja-build ccache pkg-config ca-certificates
   nlohmann-json3-dev libcpp-httplib-dev libnice-dev libboost1.81-dev libmnl-dev libcli11-dev libvalijson-dev libsystemd-dev)
 test_packages=(chromium chromium-l10n firefox-esr coturn openvpn wireguard-go wireguard-tools strongswan-charon
-  strongswan-swanctl libcharon-extra-plugins tinyproxy-bin microsocks nftables iproute2 curl
+  strongswan-swanctl libcharon-extra-plugins openconnect vpnc-scripts ocserv softether-vpnclient softether-vpnserver
+  softether-vpncmd tinc tayga socat redsocks tinyproxy-bin microsocks nftables iproute2 curl
   python3 python3-jsonschema python3-yaml openssl procps util-linux strace libgtest-dev libgmock-dev git
   ansible-core python3-samba wine64 libxml2-utils)
 check_packages=(clang-format-19 clang-tidy-19 shellcheck)

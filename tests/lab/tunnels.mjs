@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tunnels: each a pair of a server, started with the lab, and a client that comes up and drops. One file each.
 import {sh, stop} from './machine.mjs';
+import {Clat} from './tunnels/clat.mjs';
+import {OpenConnect} from './tunnels/openconnect.mjs';
 import {OpenVpn} from './tunnels/openvpn.mjs';
+import {PointToPoint} from './tunnels/point_to_point.mjs';
+import {Redsocks} from './tunnels/redsocks.mjs';
+import {SoftEther} from './tunnels/softether.mjs';
 import {StrongSwan} from './tunnels/strongswan.mjs';
+import {Tinc} from './tunnels/tinc.mjs';
 import {WireGuard} from './tunnels/wireguard.mjs';
 
-const types = {openvpn: OpenVpn, wireguard: WireGuard, strongswan: StrongSwan};
+const types = {openvpn: OpenVpn, wireguard: WireGuard, strongswan: StrongSwan, openconnect: OpenConnect,
+               softether: SoftEther, tinc: Tinc, clat: Clat, point_to_point: PointToPoint, redsocks: Redsocks};
 
 /// What is between the client and the internet in a scenario: its commands and its tunnels, in order.
 export class Tunnels {
@@ -21,6 +28,7 @@ export class Tunnels {
   async up() {
     for (const [host, command] of this.scenario.up ?? []) sh(host, command);
     for (const tunnel of this.all) await tunnel.up();
+    for (const [host, command] of this.scenario.on_top ?? []) sh(host, command);
   }
 
   async drop() {
@@ -29,8 +37,9 @@ export class Tunnels {
   }
 
   async stop() {
-    for (const child of this.all.flatMap(({client, server}) => [client, server])) {
-      if (child) await stop(child);
+    for (const tunnel of this.all) {
+      if (tunnel.stop) await tunnel.stop();
+      else for (const child of [tunnel.client, tunnel.server]) if (child) await stop(child);
     }
   }
 }

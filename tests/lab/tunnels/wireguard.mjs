@@ -5,12 +5,14 @@ import {writeFileSync} from 'node:fs';
 import {run_folder, sh, start, until} from '../machine.mjs';
 
 export class WireGuard {
-  constructor({server: server_address = '44.2.2.2', addresses, allowed}) {
+  /// table: as in wg-quick's configuration; 'off' sets no routes.
+  constructor({server: server_address = '44.2.2.2', addresses, allowed, table = 'auto'}) {
     const [server, client] = [this.make_keys(), this.make_keys()];
     this.config = `${run_folder}/wg0.conf`;
     writeFileSync(this.config, `[Interface]
 PrivateKey = ${client.private}
 Address = ${addresses.join(', ')}
+Table = ${table}
 [Peer]
 PublicKey = ${server.public}
 Endpoint = ${server_address}:51820
