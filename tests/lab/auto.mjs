@@ -17,8 +17,8 @@ import {Lab, sleep, until} from './lab.mjs';
 import {stop} from './machine.mjs';
 import {pages} from './network.mjs';
 import {leave_part} from './parts.mjs';
-import {all_servers, name_of, protected_in, read_all, timing} from './readings.mjs';
-import {hides} from './scenarios.mjs';
+import {all_servers, protected_in, read_all, timing} from './readings.mjs';
+import {hides, name_of} from './scenarios.mjs';
 
 // To see the lab count leaks with the lock off: ICELOCK_LAB_SETTINGS='{"mode":"open"}'.
 const settings = {hold_seconds: 30, ...JSON.parse(process.env.ICELOCK_LAB_SETTINGS ?? '{}')};

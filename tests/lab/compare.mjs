@@ -2,7 +2,7 @@
 // What `icelock predict` says beside what a browser showed. Addresses are compared by name; a prediction without an
 // address means the public side of a NAT, of which the lab has one per class.
 import {icelock} from '../browser/setup.mjs';
-import {name_of} from './readings.mjs';
+import {name_of} from './scenarios.mjs';
 
 const public_side = {isp_v4: 'REALv4', isp_v6: 'REALv6', egress: 'VPNv4'};
 
