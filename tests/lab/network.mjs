@@ -77,6 +77,15 @@ export const hosts = {
         type nat hook postrouting priority 100;
         ip saddr 10.0.0.0/8 oifname "eth0" masquerade
       }
+    }
+    # Sources that are not its clients' go no further, as at any provider. OpenVPN and WireGuard drop them themselves;
+    # ocserv and what carries Ethernet do not, and a browser may bind to the card and still be routed into the tunnel.
+    table inet sources {
+      chain forward {
+        type filter hook forward priority 0;
+        oifname "eth0" ip saddr != 10.0.0.0/8 drop
+        oifname "eth0" ip6 saddr != 2a0e:99::/32 drop
+      }
     }`,
   },
   // Who calls are made to.
