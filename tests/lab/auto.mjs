@@ -201,8 +201,9 @@ async function part(lab, peer, family) {
   for (const [name, hand] of Object.entries(lab.scenario.proxy ? proxy_hands : hands)) {
     found.hands[name] = await new Run(lab, family, hand, peer).play();
     const {level, after, calls: outcome, held, drop, error} = found.hands[name];
-    const leak = after.script.length + after.wire.length > 0 && found.hides;
-    console.log(`${error || leak ? 'FAIL' : 'ok  '} ${lab.name} ${family} ${name}: before [${before.script.join(' ')}] ` +
+    const shown = after.script.length + after.wire.length > 0 && found.hides;
+    const word = error || (shown && !lab.scenario.unseen) ? 'FAIL' : shown ? 'cannot be seen' : 'ok  ';
+    console.log(`${word} ${lab.name} ${family} ${name}: before [${before.script.join(' ')}] ` +
                 `wire [${before.wire.join(' ')}], at ${level} [${after.script.join(' ')}] wire ` +
                 `[${after.wire.join(' ')}], call ${outcome?.direct} / ${outcome?.turn}` +
                 `${drop ? `, after a drop ${drop.tight ? 'tight' : 'NOT TIGHT'} [${drop.script.join(' ')}]` : ''}` +
