@@ -20,7 +20,7 @@ const name_for = (exposure, scenario) =>
 /// Not the model's: the relay's own address, random names, and a browser's proxy, which is no part of the network.
 const beside_the_model = new Set(['relay', 'mdns', 'no API', 'PROXY', '127.0.0.1']);
 /// What web traffic alone is sent from in a scenario that icelock cannot see, and TURN over TCP with it.
-const of_the_web = ({unseen, web}) => (unseen ? Object.values(web) : []);
+const of_the_web = ({unseen, web}) => (unseen === 'web' ? Object.values(web) : []);
 const theirs = (names, scenario) =>
     names.filter((name) => !beside_the_model.has(name) && !of_the_web(scenario).includes(name)).sort();
 
@@ -40,7 +40,7 @@ function diff(predicted, seen) {
 /// {script: {predicted, seen, missing, extra}, wire: {...}}
 export function compare(exposures, network, reading, scenario) {
   // With a proxy the page's own connections show the proxy.
-  const all = exposures.filter((exposure) => !((scenario.proxy || scenario.unseen) && exposure.http_shows_too));
+  const all = exposures.filter((exposure) => !((scenario.proxy || scenario.unseen === 'web') && exposure.http_shows_too));
   const names = (some) => [...new Set(some.map((exposure) => name_for(exposure, scenario)))].sort();
   return {
     script: diff(names(all.filter(({channel}) => channel === 'script')), theirs(Object.keys(reading.script), scenario)),

@@ -10,7 +10,8 @@
 //   up       commands before the tunnels, on_top after them, down after they dropped
 //   seen     what a STUN server sees of a plain datagram from the client, per family; null: no answer
 //   web      what a web server sees, where that is something else
-//   unseen   true: it is in no route, rule or link, so that icelock cannot know of it
+//   unseen   what icelock cannot know of, since it is in no route, rule or link: 'web': where web traffic goes; 'all': where
+//            UDP goes too, so that the model has nothing to say and the matrix leaves it out
 //   level    what mode auto takes although a looser one would do here: it cannot see which programs are meant
 //   names    addresses of this scenario alone: {address: name}
 //   inside   true: a web server is reachable only inside the tunnel

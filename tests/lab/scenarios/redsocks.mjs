@@ -4,7 +4,7 @@ export default {
   about: 'redsocks: TCP through a SOCKS proxy by netfilter, UDP past it',
   kind: 'proxy',
   tunnels: [{type: 'redsocks'}],
-  unseen: true,
+  unseen: 'web',
   seen: {ipv4: 'REALv4', ipv6: null},
   web: {ipv4: 'VPNv4'},
 };
