@@ -38,7 +38,7 @@ const machine = () => [
 
 async function check_scenario(name, scenario) {
   const {seen} = scenario;
-  const {stdout} = await promisify(execFile)(run, [name], {env, timeout: 60000});
+  const {stdout} = await promisify(execFile)(run, [name], {env, timeout: 150000});
   const result = JSON.parse(stdout);
   report.equal(`${name}: seen from outside`, JSON.stringify(result.seen), JSON.stringify(seen));
   report.equal(`${name}: seen by a web server`, JSON.stringify(result.web), JSON.stringify(web_of(scenario)));
