@@ -5,5 +5,6 @@ export default {
   ipv4: false,
   ipv6: true,
   tunnels: [{type: 'clat'}],
+  names: {'2a0e:77:0:1::c1a7': 'CLATv6'},
   seen: {ipv4: 'REALv4', ipv6: 'REALv6'},
 };
