@@ -12,9 +12,14 @@ die() {
 build_packages=(g++ cmake ninja-build ccache pkg-config ca-certificates
   nlohmann-json3-dev libcpp-httplib-dev libnice-dev libboost1.81-dev libmnl-dev libcli11-dev libvalijson-dev libsystemd-dev)
 test_packages=(chromium chromium-l10n firefox-esr coturn openvpn wireguard-go wireguard-tools strongswan-charon
-  strongswan-swanctl libcharon-extra-plugins tinyproxy-bin microsocks nftables iproute2 curl
+  strongswan-swanctl libcharon-extra-plugins openconnect vpnc-scripts ocserv softether-vpnclient softether-vpnserver
+  softether-vpncmd tinc tayga socat redsocks network-manager network-manager-openvpn tinyproxy-bin microsocks nftables iproute2 curl
   python3 python3-jsonschema python3-yaml openssl procps util-linux strace libgtest-dev libgmock-dev git
   ansible-core python3-samba wine64 libxml2-utils)
+# Package and unit: what would listen to the network, or take it over, as soon as it is installed. The lab starts them
+# itself, in namespaces of its own.
+test_services=(ocserv:ocserv softether-vpnserver:softether-vpnserver softether-vpnclient:softether-vpnclient tinc:tinc
+  tayga:tayga redsocks:redsocks network-manager:NetworkManager network-manager:NetworkManager-wait-online)
 check_packages=(clang-format-19 clang-tidy-19 shellcheck)
 # Making and testing the Debian package and the system service.
 package_packages=(dpkg-dev file gzip lintian systemd systemd-container)
@@ -43,6 +48,18 @@ require_supported_system() {
 }
 
 installed() { [ "$(dpkg-query -W -f='${Status}' "$1" 2>/dev/null)" = 'install ok installed' ]; }
+
+# Masks the units (PACKAGE:UNIT) of packages that are not there yet, so that installing them starts nothing.
+keep_services_off() {
+  local entry unit
+  for entry in "$@"; do
+    unit=/etc/systemd/system/${entry#*:}.service
+    if ! installed "${entry%%:*}" && [ ! -e "$unit" ] && [ ! -L "$unit" ]; then
+      as_root mkdir -p /etc/systemd/system
+      as_root ln -s /dev/null "$unit"
+    fi
+  done
+}
 
 install_packages() {
   local missing=() package

@@ -35,6 +35,7 @@ say 'Checking this system'
 require_supported_system
 
 say 'Installing what the tests need'
+keep_services_off "${test_services[@]}"
 install_packages "${build_packages[@]}" "${test_packages[@]}" "${check_packages[@]}" "${package_packages[@]}"
 install_node
 (cd tests/extension && npm ci --silent --no-audit --no-fund) ||

@@ -41,7 +41,7 @@ function chosen() {
 /// [program, scenario, browser]: the matrix first, which the rest of the report refers to.
 function jobs() {
   const parts = {
-    'matrix.mjs': () => everything || values.matrix || values.quick,
+    'matrix.mjs': (name) => (everything || values.matrix || values.quick) && scenarios[name].unseen !== 'all',
     'auto.mjs': (name) => (everything || values.auto) && scenarios[name].kind !== 'none' && name !== 'docker',
     'peers.mjs': () => everything || values.peers,
   };

@@ -17,8 +17,8 @@ import {Lab, sleep, until} from './lab.mjs';
 import {stop} from './machine.mjs';
 import {pages} from './network.mjs';
 import {leave_part} from './parts.mjs';
-import {all_servers, name_of, protected_in, read_all, timing} from './readings.mjs';
-import {hides} from './scenarios.mjs';
+import {all_servers, protected_in, read_all, timing} from './readings.mjs';
+import {hides, name_of} from './scenarios.mjs';
 
 // To see the lab count leaks with the lock off: ICELOCK_LAB_SETTINGS='{"mode":"open"}'.
 const settings = {hold_seconds: 30, ...JSON.parse(process.env.ICELOCK_LAB_SETTINGS ?? '{}')};
@@ -201,8 +201,9 @@ async function part(lab, peer, family) {
   for (const [name, hand] of Object.entries(lab.scenario.proxy ? proxy_hands : hands)) {
     found.hands[name] = await new Run(lab, family, hand, peer).play();
     const {level, after, calls: outcome, held, drop, error} = found.hands[name];
-    const leak = after.script.length + after.wire.length > 0 && found.hides;
-    console.log(`${error || leak ? 'FAIL' : 'ok  '} ${lab.name} ${family} ${name}: before [${before.script.join(' ')}] ` +
+    const shown = after.script.length + after.wire.length > 0 && found.hides;
+    const word = error || (shown && !lab.scenario.unseen) ? 'FAIL' : shown ? 'cannot be seen' : 'ok  ';
+    console.log(`${word} ${lab.name} ${family} ${name}: before [${before.script.join(' ')}] ` +
                 `wire [${before.wire.join(' ')}], at ${level} [${after.script.join(' ')}] wire ` +
                 `[${after.wire.join(' ')}], call ${outcome?.direct} / ${outcome?.turn}` +
                 `${drop ? `, after a drop ${drop.tight ? 'tight' : 'NOT TIGHT'} [${drop.script.join(' ')}]` : ''}` +

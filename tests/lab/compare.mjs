@@ -2,7 +2,7 @@
 // What `icelock predict` says beside what a browser showed. Addresses are compared by name; a prediction without an
 // address means the public side of a NAT, of which the lab has one per class.
 import {icelock} from '../browser/setup.mjs';
-import {name_of} from './readings.mjs';
+import {name_of} from './scenarios.mjs';
 
 const public_side = {isp_v4: 'REALv4', isp_v6: 'REALv6', egress: 'VPNv4'};
 
@@ -19,7 +19,10 @@ const name_for = (exposure, scenario) =>
 
 /// Not the model's: the relay's own address, random names, and a browser's proxy, which is no part of the network.
 const beside_the_model = new Set(['relay', 'mdns', 'no API', 'PROXY', '127.0.0.1']);
-const theirs = (names) => names.filter((name) => !beside_the_model.has(name)).sort();
+/// What web traffic alone is sent from in a scenario that icelock cannot see, and TURN over TCP with it.
+const of_the_web = ({unseen, web}) => (unseen === 'web' ? Object.values(web) : []);
+const theirs = (names, scenario) =>
+    names.filter((name) => !beside_the_model.has(name) && !of_the_web(scenario).includes(name)).sort();
 
 const family_of = ({class: kind, address}) => (kind === 'isp_v6' || address.includes(':') ? 'ipv6' : 'ipv4');
 
@@ -36,12 +39,12 @@ function diff(predicted, seen) {
 
 /// {script: {predicted, seen, missing, extra}, wire: {...}}
 export function compare(exposures, network, reading, scenario) {
-  // With a proxy in the browser the page's own connections show the proxy.
-  const all = exposures.filter((exposure) => !(scenario.proxy && exposure.http_shows_too));
+  // With a proxy the page's own connections show the proxy.
+  const all = exposures.filter((exposure) => !((scenario.proxy || scenario.unseen === 'web') && exposure.http_shows_too));
   const names = (some) => [...new Set(some.map((exposure) => name_for(exposure, scenario)))].sort();
   return {
-    script: diff(names(all.filter(({channel}) => channel === 'script')), theirs(Object.keys(reading.script))),
-    wire: diff(names(all.filter((exposure) => is_sent(exposure, network))), theirs(Object.keys(reading.wire))),
+    script: diff(names(all.filter(({channel}) => channel === 'script')), theirs(Object.keys(reading.script), scenario)),
+    wire: diff(names(all.filter((exposure) => is_sent(exposure, network))), theirs(Object.keys(reading.wire), scenario)),
   };
 }
 

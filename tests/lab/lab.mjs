@@ -4,21 +4,23 @@
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 
+import {make_certificate} from './certificate.mjs';
 import {run_folder, sh, start, stop, until} from './machine.mjs';
-import {hosts, inside_origins, links, names, origins, pages, proxies, stun, turn} from './network.mjs';
+import {hosts, inside_origins, links, origins, pages, proxies, stun, turn} from './network.mjs';
 import {serve} from './origin.mjs';
-import {scenarios} from './scenarios.mjs';
-import {seen_by} from './stun.mjs';
-import {make_certificate, Tunnels} from './tunnels.mjs';
+import {name_of, scenarios, web_of} from './scenarios.mjs';
+import {seen_by, seen_by_web} from './stun.mjs';
+import {Tunnels} from './tunnels.mjs';
 import {read_wire, reset_wire, sum_wire, watch_wire} from './wire.mjs';
 
 export {sleep, until} from './machine.mjs';
 
 const page_folder = fileURLToPath(new URL('../browser/page', import.meta.url));
 
-function set_up_host(name, host, ipv6) {
-  const parts = [host, ...(ipv6 && host.ipv6 ? [host.ipv6] : [])];
+function set_up_host(name, host, {ipv4 = true, ipv6 = false}) {
+  const parts = [...(ipv4 || name !== 'client' ? [host] : []), ...(ipv6 && host.ipv6 ? [host.ipv6] : [])];
   sh(name, 'ip link set lo up');
+  if (name === 'client') sh(name, 'ip link set enp3s0 up');
   for (const part of parts) {
     for (const [link, addresses] of Object.entries(part.addresses)) {
       for (const address of addresses) {
@@ -34,13 +36,16 @@ function set_up_host(name, host, ipv6) {
   if (host.nft) sh(name, 'nft -f -', {input: host.nft});
 }
 
-function build_hosts(ipv6) {
+function build_hosts(scenario) {
   for (const name of Object.keys(hosts).filter((host) => host !== 'client')) sh('client', `ip netns add ${name}`);
   for (const {between: [host_a, link_a], and: [host_b, link_b]} of links) {
     sh(host_a, `ip link add ${link_a} type veth peer name ${link_b} netns ${host_b}`);
   }
-  for (const [name, host] of Object.entries(hosts)) set_up_host(name, host, ipv6);
+  for (const [name, host] of Object.entries(hosts)) set_up_host(name, host, scenario);
+  for (const [host, command] of scenario.machine ?? []) sh(host, command);
 }
+
+const same = (one, other) => one.ipv4 === other.ipv4 && one.ipv6 === other.ipv6;
 
 export class Lab {
   /// The network of a scenario, with its servers running and its tunnel still down.
@@ -49,13 +54,13 @@ export class Lab {
     if (!scenario) throw new Error(`no scenario ${name}; there are: ${Object.keys(scenarios).join(' ')}`);
     if (process.env.ICELOCK_LAB !== 'inside') throw new Error('start this with tests/lab/enter');
     mkdirSync(run_folder, {recursive: true, mode: 0o700});
-    build_hosts(scenario.ipv6 ?? false);
+    build_hosts(scenario);
     const lab = new Lab();
     lab.name = name;
     lab.scenario = scenario;
-    await lab.start_servers();
     lab.tunnels = new Tunnels(scenario);
     await lab.tunnels.start();
+    await lab.start_servers();
     return lab;
   }
 
@@ -100,7 +105,7 @@ export class Lab {
     await this.tunnels.up();
     await until(`${this.name} up`, async () => {
       const seen = await this.seen();
-      return seen.ipv4 === this.scenario.seen.ipv4 && seen.ipv6 === this.scenario.seen.ipv6 && this.all_running();
+      return same(seen, this.scenario.seen) && same(await this.web(), web_of(this.scenario)) && this.all_running();
     }, 15000);
     return Date.now() - begin;
   }
@@ -119,12 +124,24 @@ export class Lab {
   /// The names of the addresses that a STUN server sees of plain datagrams from the client now.
   async seen(wait_ms = 300) {
     const [ipv4, ipv6] = await Promise.all([stun.ipv4, stun.ipv6].map((host) => seen_by(host, stun.port, wait_ms)));
-    return {ipv4: ipv4 && (names[ipv4] ?? ipv4), ipv6: ipv6 && (names[ipv6] ?? ipv6)};
+    return {ipv4: ipv4 && name_of(ipv4, this.scenario), ipv6: ipv6 && name_of(ipv6, this.scenario)};
+  }
+
+  /// The same for the second STUN server, which some scenarios route past the tunnel.
+  async seen_excluded(wait_ms = 300) {
+    const address = await seen_by(stun.excluded, stun.port, wait_ms);
+    return address && name_of(address, this.scenario);
+  }
+
+  /// The same for what a web server sees.
+  async web(wait_ms = 1000) {
+    const [ipv4, ipv6] = await Promise.all([origins.ipv4, origins.ipv6].map((origin) => seen_by_web(origin, wait_ms)));
+    return {ipv4: ipv4 && name_of(ipv4, this.scenario), ipv6: ipv6 && name_of(ipv6, this.scenario)};
   }
 
   /// Packets per sender that reached the internet side since wire_reset(), the tunnel's own not counted.
   wire() {
-    return sum_wire(read_wire());
+    return sum_wire(read_wire(), this.scenario);
   }
 
   wire_reset() {

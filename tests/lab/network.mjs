@@ -77,6 +77,15 @@ export const hosts = {
         type nat hook postrouting priority 100;
         ip saddr 10.0.0.0/8 oifname "eth0" masquerade
       }
+    }
+    # Sources that are not its clients' go no further, as at any provider. OpenVPN and WireGuard drop them themselves;
+    # ocserv and what carries Ethernet do not, and a browser may bind to the card and still be routed into the tunnel.
+    table inet sources {
+      chain forward {
+        type filter hook forward priority 0;
+        oifname "eth0" ip saddr != 10.0.0.0/8 drop
+        oifname "eth0" ip6 saddr != 2a0e:99::/32 drop
+      }
     }`,
   },
   // Who calls are made to.
@@ -94,6 +103,9 @@ export const names = {
   '10.8.0.2': 'tunv4',
   '10.9.0.2': 'tunv4',
   '10.7.0.2': 'tunv4',
+  '10.6.0.2': 'tunv4',
+  '10.5.0.2': 'tunv4',
+  '192.0.0.1': 'CLAT',
   '44.2.2.2': 'VPNv4',
   '44.1.1.77': 'VPNv4',
   '44.3.3.5': 'PROXY',
@@ -102,6 +114,7 @@ export const names = {
   '2a0e:33::3': 'relay',
   '2a0e:99:8::1000': 'VPNv6',
   '2a0e:99:9::2': 'VPNv6',
+  '2a0e:99:6::2': 'VPNv6',
   '172.17.0.1': 'docker0',
   '172.18.0.1': 'br',
 };

@@ -2,7 +2,8 @@
 // One reading of a browser: what script on different pages learned, and what went over the wire meanwhile.
 import {leaks} from '../browser/expect.mjs';
 import {sleep} from './machine.mjs';
-import {inside_origins, names, origins, pages, stun, turn} from './network.mjs';
+import {inside_origins, origins, pages, stun, turn} from './network.mjs';
+import {name_of, web_of} from './scenarios.mjs';
 import {read_wire, reset_wire} from './wire.mjs';
 
 const bracket = (address) => (address.includes(':') ? `[${address}]` : address);
@@ -22,21 +23,19 @@ export const patient = {least_ms: 2500, quiet_ms: 800, most_ms: 4000};
 
 /// The pages of a scenario, in groups that are read one after another: pages of one group came by the same way, so
 /// that what goes over the wire meanwhile is theirs. A page is [url] or [url, url of a frame in it].
-export function page_groups({ipv6, inside, excluded, proxy}, permission) {
+export function page_groups(scenario, permission) {
+  const {inside, excluded, proxy} = scenario;
   const has = permission === 'granted';
   const groups = {
     ipv4: has ? [[pages.granted], [origins.secure_ipv4], [origins.ipv4, origins.secure_ipv4]]
               : [[pages.plain], [origins.ipv4], [origins.ipv4, origins.frame]],
   };
   // microsocks sends from one address, an IPv4 one.
-  if (ipv6 && proxy !== 'socks') groups.ipv6 = [[has ? origins.secure_ipv6 : origins.ipv6]];
+  if (web_of(scenario).ipv6 && proxy !== 'socks') groups.ipv6 = [[has ? origins.secure_ipv6 : origins.ipv6]];
   if (inside) groups.inside = [[has ? inside_origins.secure_inside : inside_origins.inside]];
   if (excluded) groups.excluded = [[has ? origins.secure_excluded : origins.excluded]];
   return groups;
 }
-
-export const name_of = (address, scenario) =>
-    scenario.names?.[address] ?? (address.endsWith('.local') ? 'mdns' : names[address] ?? address);
 
 /// {NAME: letters} of one page.
 function named(addresses, scenario) {

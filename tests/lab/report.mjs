@@ -38,10 +38,21 @@ function loosest(cells, scenario, browser) {
 
 const is_open = ({tight, script, wire}) => !tight || script.length + wire.length > 0;
 
-function auto_rows({scenario, browser, hides, before, hands}, cells) {
-  const best = hides ? loosest(cells, scenario, browser) : 'unrestricted';
+/// The level that mode auto should take: the loosest that shows nothing protected. It is held to what it can know: it
+/// takes no notice of what cannot be seen, and what a mark may stand for is in the scenario.
+function wanted_level({scenario, browser, hides}, cells) {
+  const {unseen, level} = scenarios[scenario];
+  if (level) return level;
+  return hides && !unseen ? loosest(cells, scenario, browser) : 'unrestricted';
+}
+
+function auto_rows(part, cells) {
+  const {scenario, browser, before, hands} = part;
+  const {unseen} = scenarios[scenario];
+  const hides = part.hides && !unseen;
+  const best = wanted_level(part, cells);
   return Object.entries(hands).map(([hand, found]) => {
-    const row = {scenario, browser, hand, hides, loosest: best, before, ...found};
+    const row = {scenario, browser, hand, hides, unseen, loosest: best, before, ...found};
     const shown = hides ? [...found.after.script, ...found.after.wire] : [];
     const open_after_drop = hides && found.drop && is_open(found.drop);
     if (open_after_drop) row.reason = is_known({scenario, browser, hand, when: 'drop'})?.reason;
@@ -64,6 +75,8 @@ const others = of_kind('peers').flatMap(({scenario, browser, rows}) =>
 const agree = cells.filter((cell) => cell.agree).length;
 const unexplained = cells.filter((cell) => !cell.agree && !cell.reason);
 const bad = auto.filter((row) => !row.good);
+const unseen = auto.filter((row) => row.unseen && row.good);
+const seen = auto.length - unseen.length;
 const about = Object.fromEntries(Object.entries(scenarios).map(([name, scenario]) => [name, scenario.about]));
 const report = {agree, total: cells.length, cells, calls, auto, others, about};
 writeFileSync(path.join(out_folder, 'report.json'), JSON.stringify(report, null, 1) + '\n');
@@ -75,7 +88,11 @@ for (const cell of unexplained) {
   console.log(`DIFFERS ${cell.scenario} ${cell.browser} ${cell.level} ${cell.permission} ${cell.channel}: ` +
               `model [${cell.predicted.join(' ')}], browser [${cell.seen.join(' ')}]`);
 }
-if (auto.length > 0) console.log(`mode auto: ${auto.length - bad.length} of ${auto.length} runs leak nothing at the loosest safe level`);
+if (seen > 0) console.log(`mode auto: ${seen - bad.length} of ${seen} runs leak nothing at the loosest safe level`);
+for (const {scenario, browser, hand, level, after} of unseen) {
+  console.log(`CANNOT BE SEEN ${scenario} ${browser} ${hand}: at ${level} script [${after.script.join(' ')}] wire ` +
+              `[${after.wire.join(' ')}]`);
+}
 for (const row of bad) {
   console.log(`LEAKS ${row.scenario} ${row.browser} ${row.hand}: at ${row.level} (loosest safe: ${row.loosest}) script ` +
               `[${row.after.script.join(' ')}] wire [${row.after.wire.join(' ')}], after a drop ` +

@@ -47,7 +47,7 @@ function auto_section({auto}) {
        one.loosest ?? 'not in the matrix', list(one.after.script), list(one.after.wire), call_text(one.calls),
        one.drop ? `${one.drop.tight ? 'tight' : '<span class="bad">not tight</span>'}: ${list([...new Set([...one.drop.script, ...one.drop.wire])])}` : '',
        one.held ? `${list(one.held.opened)} → ${list(one.held.restarted ?? [])}` : '',
-       one.good ? `<span class="good">good</span> ${escape(one.reason ?? '')}` : `<span class="bad">bad</span> ${escape(one.error ?? '')}`],
+       one.good ? `<span class="good">${one.unseen ? 'cannot be seen' : 'good'}</span> ${escape(one.reason ?? '')}` : `<span class="bad">bad</span> ${escape(one.error ?? '')}`],
       !one.good));
   return table(['scenario', 'browser', 'by', 'script before', 'wire before', 'level', 'loosest safe', 'script after',
                 'wire after', 'call without / with TURN', 'after a drop', 'older connection, restarted', ''], rows);
@@ -72,13 +72,14 @@ function calls_section({calls}) {
 
 export function page(report) {
   const {agree, total, auto} = report;
-  const good = auto.filter((one) => one.good).length;
+  const counted = auto.filter((one) => !(one.unseen && one.good));
+  const good = counted.filter((one) => one.good).length;
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>icelock leak lab</title><style>${style}</style>
 <h1>icelock leak lab</h1>
 <p class="big">Model and browsers: <b class="${agree === total ? 'good' : 'bad'}">${agree} of ${total}</b> cells agree.
-${auto.length ? `Mode auto: <b class="${good === auto.length ? 'good' : 'bad'}">${good} of ${auto.length}</b> runs show nothing protected, at the loosest level that is safe.` : ''}</p>
+${auto.length ? `Mode auto: <b class="${good === counted.length ? 'good' : 'bad'}">${good} of ${counted.length}</b> runs show nothing protected, at the loosest level that is safe.` : ''}</p>
 <p class="soft">LANv4, REALv4, REALv6: the client's own addresses; tunv4, VPNv4, VPNv6: the VPN's. “Wire” is what reached
 STUN and TURN servers. A call is “udp”, “relay-udp”, “relay-tcp” or “not connected”.</p>
 ${auto.length ? `<h2>Mode auto</h2>${auto_section(report)}` : ''}

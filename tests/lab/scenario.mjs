@@ -11,10 +11,16 @@ if (name === '--list') {
   process.exit(0);
 }
 const lab = await Lab.build(name);
+const before = await lab.seen(1000);
 const up_ms = await lab.tunnel_up();
 lab.wire_reset();
 if (command.length === 0) {
-  console.log(JSON.stringify({scenario: name, up_ms, seen: await lab.seen(2000), wire: lab.wire()}));
+  const [seen, wire] = [await lab.seen(2000), lab.wire()];
+  const [excluded, web] = [await lab.seen_excluded(2000), await lab.web(2000)];
+  await lab.tunnel_drop();
+  const dropped = await lab.seen(2000);
+  const up_again_ms = await lab.tunnel_up();
+  console.log(JSON.stringify({scenario: name, before, up_ms, seen, excluded, web, wire, dropped, up_again_ms}));
   process.exit(0);
 }
 const [program, ...rest] = command[0] === '--shell' ? ['/bin/bash'] : command;

@@ -4,13 +4,22 @@
 //   about    one line for people
 //   kind     what it stands for in a representative run: one scenario of each kind is enough
 //   ipv6     true: the client has native IPv6
-//   tunnels  what comes up, in this order: {type: 'openvpn' | 'wireguard' | 'strongswan', ...} (tunnels.mjs)
-//   up, down commands instead of, or beside, tunnels: [host, command]
+//   ipv4     false: the client's card has no IPv4 address
+//   machine  commands that make the network what it is, tunnel or not: [host, command]
+//   tunnels  what comes up, in this order: {type: 'openvpn' | 'wireguard' | ..., ...} (tunnels.mjs)
+//   up       commands before the tunnels, on_top after them, down after they dropped
 //   seen     what a STUN server sees of a plain datagram from the client, per family; null: no answer
+//   web      what a web server sees, where that is something else
+//   unseen   what icelock cannot know of, since it is in no route, rule or link: 'web': where web traffic goes; 'all': where
+//            UDP goes too, so that the model has nothing to say and the matrix leaves it out
+//   level    what mode auto takes although a looser one would do here: it cannot see which programs are meant
+//   names    addresses of this scenario alone: {address: name}
 //   inside   true: a web server is reachable only inside the tunnel
 //   excluded true: stun.excluded and its web pages are routed past the tunnel
 //   proxy    'http' | 'socks': set in the browser, not on the machine
 import {readdirSync} from 'node:fs';
+
+import {names} from './network.mjs';
 
 const folder = new URL('scenarios/', import.meta.url);
 
@@ -19,5 +28,12 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith('.mjs')).s
   scenarios[file.slice(0, -4)] = (await import(new URL(file, folder))).default;
 }
 
+/// What tests and reports call an address.
+export const name_of = (address, scenario) =>
+    scenario.names?.[address] ?? (address.endsWith('.local') ? 'mdns' : names[address] ?? address);
+
+export const web_of = ({seen, web}) => ({...seen, ...web});
+
 /// Whether something stands between the client and the internet that hides an address.
-export const hides = ({seen, proxy}) => Boolean(proxy) || Object.values(seen).some((name) => name?.startsWith('VPN'));
+export const hides = (scenario) => Boolean(scenario.proxy) ||
+    [...Object.values(scenario.seen), ...Object.values(web_of(scenario))].some((name) => name?.startsWith('VPN'));

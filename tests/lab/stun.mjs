@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// One STUN binding request (RFC 8489), to see the network as a STUN server sees it, without a browser.
+// The network as a STUN server and a web server see it, without a browser.
 import {randomBytes} from 'node:crypto';
 import dgram from 'node:dgram';
+import http from 'node:http';
 
 const cookie = 0x2112a442;
 const xor_mapped_address = 0x0020;
@@ -34,7 +35,7 @@ function mapped_address(reply) {
   return null;
 }
 
-/// The address that the server at `host` sees, or null when it does not answer within `timeout_ms`.
+/// The address that the STUN server at `host` sees, or null when it does not answer within `timeout_ms`.
 export function seen_by(host, port, timeout_ms = 300) {
   return new Promise((resolve) => {
     const socket = dgram.createSocket(host.includes(':') ? 'udp6' : 'udp4');
@@ -47,5 +48,16 @@ export function seen_by(host, port, timeout_ms = 300) {
     socket.on('message', (reply) => finish(mapped_address(reply)));
     socket.on('error', () => finish(null));
     socket.send(request(), port, host, (error) => error && finish(null));
+  });
+}
+
+/// The address that the web server of `origin` sees, or null. Each time a connection of its own.
+export function seen_by_web(origin, timeout_ms = 1000) {
+  return new Promise((resolve) => {
+    const request = http.get(`${origin}/address`, {agent: false, timeout: timeout_ms}, (response) => {
+      let text = '';
+      response.on('data', (bytes) => (text += bytes)).on('end', () => resolve(text));
+    });
+    request.on('timeout', () => request.destroy()).on('error', () => resolve(null));
   });
 }

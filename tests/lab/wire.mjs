@@ -6,11 +6,12 @@ import {isIPv6} from 'node:net';
 
 import {hosts, names, stun, turn} from './network.mjs';
 import {sh} from './machine.mjs';
+import {name_of} from './scenarios.mjs';
 
 // A tunnel's own packets to its server and the answers are no leak; neither is what every machine says to its
 // neighbours (mDNS). Of the servers' TCP ports only TURN's is WebRTC's; the peer is called on any port.
-const not_webrtc = ['ip daddr 44.2.2.0/24', 'ip saddr 44.2.2.0/24 ip daddr 44.1.1.1', 'ip daddr 224.0.0.0/4',
-                    'ip6 daddr ff00::/8', 'udp dport 53'];
+const not_webrtc = ['ip daddr 44.2.2.0/24', 'ip saddr 44.2.2.0/24 ip daddr { 44.1.1.1, 44.5.5.10, 44.6.6.10 }',
+                    'ip daddr 224.0.0.0/4', 'ip6 daddr ff00::/8', 'ip6 saddr fe80::/10', 'udp dport 53'];
 const connects = `tcp flags syn tcp dport { ${turn.port}, ${stun.port} }`;
 
 const set = (name, type) => `
@@ -76,19 +77,14 @@ export function read_wire() {
   return all;
 }
 
-const sides = [
-  ['isp_v4', (source) => source === '44.1.1.1' || source === '192.168.77.10'],
-  ['isp_v6', (source) => source.startsWith('2a0e:77:')],
-  ['vpn_v4', (source) => source === '44.2.2.2'],
-  ['vpn_v6', (source) => source.startsWith('2a0e:99:')],
-];
+const sides = {LANv4: 'isp_v4', REALv4: 'isp_v4', REALv6: 'isp_v6', VPNv4: 'vpn_v4', VPNv6: 'vpn_v6'};
 
 /// The packets that reached the internet side, by who sent them; turn_isp: TCP connections from the ISP's side.
-export function sum_wire(entries) {
+export function sum_wire(entries, scenario) {
   const sums = {isp_v4: 0, isp_v6: 0, vpn_v4: 0, vpn_v6: 0, turn_isp: 0};
   for (const {place, source, protocol, packets} of entries) {
     if (place !== 'internet') continue;
-    const side = sides.find(([, fits]) => fits(source))?.[0];
+    const side = sides[name_of(source, scenario)];
     if (!side) continue;
     if (protocol === 'udp') sums[side] += packets;
     else if (side.startsWith('isp')) sums.turn_isp += packets;

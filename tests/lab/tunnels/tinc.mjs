@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+import {appendFileSync, copyFileSync, mkdirSync, writeFileSync} from 'node:fs';
+
+import {run_folder, sh, start, stop, until} from '../machine.mjs';
+
+const addresses = {server: '10.5.0.1', client: '10.5.0.2'};
+const folder = (name) => `${run_folder}/tinc-${name}`;
+
+/// A mesh of two: nothing but its own subnet goes through it.
+export class Tinc {
+  constructor() {
+    for (const [name, address] of Object.entries(addresses)) {
+      mkdirSync(`${folder(name)}/hosts`, {recursive: true});
+      writeFileSync(`${folder(name)}/tinc.conf`, `Name = ${name}\nInterface = tinc0\nAddressFamily = ipv4\n`);
+      writeFileSync(`${folder(name)}/hosts/${name}`, `Subnet = ${address}/32\n`);
+      writeFileSync(`${folder(name)}/tinc-up`,
+                    `#!/bin/sh\nip address add ${address}/24 dev tinc0\nip link set tinc0 up\n`, {mode: 0o755});
+      sh('client', ['tincd', '-c', folder(name), '-K2048']);
+    }
+    appendFileSync(`${folder('client')}/tinc.conf`, 'ConnectTo = server\n');
+    appendFileSync(`${folder('server')}/hosts/server`, 'Address = 44.2.2.2 655\n');
+    copyFileSync(`${folder('server')}/hosts/server`, `${folder('client')}/hosts/server`);
+    copyFileSync(`${folder('client')}/hosts/client`, `${folder('server')}/hosts/client`);
+    this.server = this.start_daemon('vpn', 'server');
+  }
+
+  start_daemon(host, name) {
+    return start(host, `tinc-${name}`, ['tincd', '-c', folder(name), '-D', '-d3', `--pidfile=${folder(name)}/pid`]);
+  }
+
+  async start() {
+    await until('tinc server', () => sh('vpn', ['sh', '-c', 'ss -Hltn "sport = :655"']));
+  }
+
+  async up() {
+    this.client = this.start_daemon('client', 'client');
+    // Any TCP answer will do, even a refusal: it came through the mesh.
+    await until('tinc', () => sh('client', ['bash', '-c', `timeout 1 bash -c '</dev/tcp/${addresses.server}/9' 2>&1 || ` +
+                                                           '[ $? -ne 124 ] && echo answered']));
+  }
+
+  async drop() {
+    await stop(this.client);
+  }
+}
