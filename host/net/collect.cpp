@@ -219,12 +219,15 @@ class Parts {
 
   void add(Part::Use use, const Packets& packets, const Way& way) {
     for (Part& part : parts_) {
-      const bool same = part.use == use && part.mark == packets.mark && part.to == *way.to;
+      const bool same = part.use == use && part.mark == packets.mark && part.to == SharedSpans(way.to);
       if (!same && parts_.size() <= most_parts) continue;
-      if (!same) part.to = {{{}, 1}};
+      if (!same) part.to = Spans{{{}, 1}};
       return;
     }
-    parts_.push_back({use, family_, packets.mark, *way.to, {}});
+    const SharedSpans to(way.to);
+    // The web's and the datagrams' ways are the same, mostly.
+    const auto known = std::ranges::find(parts_, to, &Part::to);
+    parts_.push_back({use, family_, packets.mark, known == parts_.end() ? to : known->to, {}});
     add_checks(parts_.back(), packets, way);
   }
 

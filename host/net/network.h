@@ -115,7 +115,7 @@ struct Part {
   Use use = Use::web;
   Family family = Family::ipv4;
   std::uint32_t mark = 0;
-  Spans to;  ///< for every destination the fate, an index into Snapshot::fates
+  SharedSpans to;  ///< for every destination the fate, an index into Snapshot::fates
   std::vector<Check> checks;
 
   auto operator<=>(const Part&) const = default;

@@ -33,7 +33,7 @@ void settle_table(Routing& routing, Table& table) {
   const auto order = [](const Entry& entry) {
     return std::tuple(entry.base, entry.length, entry.alternative, entry.metric);
   };
-  if (!std::ranges::is_sorted(table, {}, order)) std::ranges::stable_sort(table, {}, order);
+  if (!std::ranges::is_sorted(table, {}, order)) std::ranges::sort(table, {}, order);
   std::size_t kept = 0;
   for (const Entry& entry : table) {
     Entry* last = kept > 0 ? &table[kept - 1] : nullptr;

@@ -4,6 +4,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <vector>
@@ -99,8 +100,9 @@ struct Entry {
   auto operator<=>(const Entry&) const = default;
 };
 
-/// After settle(): in the order of the addresses, wider blocks first, one for each block.
-using Table = std::vector<Entry>;
+/// After settle(): in the order of the addresses, wider blocks first, one for each block. Grows without
+/// being copied.
+using Table = std::deque<Entry>;
 
 /// What uses a link as a way, for telling what it is for (net/roles.h).
 struct LinkUse {

@@ -2,6 +2,7 @@
 #include "net/take_snapshot.h"
 
 #include <linux/rtnetlink.h>
+#include <malloc.h>
 
 #include <algorithm>
 
@@ -21,6 +22,7 @@ using netlink::Talk;
 constexpr std::size_t datagram_bytes = 64 << 10;
 // Of each family. A machine with more counts as one whose ways cannot be told.
 constexpr std::size_t most_routes = 200'000;
+constexpr std::size_t many_routes = 1000;
 
 bool has_addresses(const std::vector<Link>& links, Family family) {
   return std::ranges::any_of(links, [&](const Link& link) {
@@ -136,6 +138,12 @@ Result<void> SnapshotTaker::read_ways(Snapshot& snapshot) {
   }
   snapshot.fates = std::move(routing.fates);
   snapshot.uses = std::move(routing.uses);
+  const auto is_long = [](const auto& table) { return table.second.size() > many_routes; };
+  for (auto& tables : routing.tables) {
+    if (std::ranges::none_of(tables, is_long)) continue;
+    tables.clear();
+    malloc_trim(0);  // glibc would keep what a long list took
+  }
   return {};
 }
 
