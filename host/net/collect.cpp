@@ -311,12 +311,13 @@ void add_route(Routing& routing, const std::vector<Link>& links, const RouteMess
   const Fate fate = fate_of(route, links, hops);
   const Prefix& block = route.destination;
   const std::size_t family = index_of(block.base.family);
-  routing.tables[family][route.table].push_back(
-      {.base = position(block.base),
-       .metric = route.for_some_sources ? ~0U : route.metric,
-       .fate = fate_index(routing, fate),
-       .length = block.length,
-       .alternative = route.tos != 0 && block.base.family == Family::ipv4});
+  // IPv6 has no routes by type of service, and IPv4 none by source.
+  const bool for_some = block.base.family == Family::ipv4 ? route.tos != 0 : route.for_some_sources;
+  routing.tables[family][route.table].push_back({.base = position(block.base),
+                                                 .metric = route.metric,
+                                                 .fate = fate_index(routing, fate),
+                                                 .length = block.length,
+                                                 .alternative = for_some});
   if (fate.links.empty()) return;
   for (const Hop& hop : hops) {
     if (hop.gateway) routing.gateways.insert(*hop.gateway);

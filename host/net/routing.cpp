@@ -39,6 +39,8 @@ void settle_table(Routing& routing, Table& table) {
     Entry* last = kept > 0 ? &table[kept - 1] : nullptr;
     if (last == nullptr || last->base != entry.base || last->length != entry.length) {
       table[kept++] = entry;
+      // Alone it leaves the other packets to a wider block.
+      if (entry.alternative) table[kept - 1].fate = unknown;
     } else if (entry.alternative || entry.metric == last->metric) {
       last->fate = either(routing, last->fate, entry.fate);
     }

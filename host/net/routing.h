@@ -96,7 +96,7 @@ struct Entry {
   std::uint32_t metric = 0;
   std::uint16_t fate = 0;  ///< index into Routing::fates
   std::uint8_t length = 0;
-  bool alternative = false;  ///< for some packets only (a type of service): beside what is chosen
+  bool alternative = false;  ///< for some packets only (a type of service, a source)
 
   auto operator<=>(const Entry&) const = default;
 };
