@@ -69,8 +69,27 @@ bool leads_onward(const RouteMessage& route, const Hop& hop, const Link* link) {
   return !told && (link->point_to_point || !is_connected(*link, block));
 }
 
-Fate fate_of(const RouteMessage& route, const std::vector<Link>& links,
+/// What suppress_group is compared with. IPv4 takes the route's first hop, even a dead one or when
+/// another is used (fib4_rule_suppress); IPv6 the hop used, and lo for an own address
+/// (fib6_rule_suppress).
+int group_of(const RouteMessage& route, const std::vector<Link>& links,
              const std::vector<Hop>& hops) {
+  const bool ipv6 = route.destination.base.family == Family::ipv6;
+  if (ipv6 && route.type != RTN_UNICAST) return 0;
+  std::optional<int> first;
+  for (const Hop& hop : hops) {
+    if (ipv6 && hop.dead) continue;
+    const Link* link = find(links, hop.link);
+    const int group = link ? link->group : 0;
+    if (!ipv6) return group;
+    if (first && *first != group) return any_group;
+    first = group;
+  }
+  return first.value_or(0);
+}
+
+Fate fate_of(const RouteMessage& route, const std::vector<Link>& links,
+             const std::vector<Hop>& hops, int group) {
   Fate fate;
   switch (route.type) {
     case RTN_UNICAST:
@@ -82,6 +101,7 @@ Fate fate_of(const RouteMessage& route, const std::vector<Link>& links,
     case RTN_ANYCAST:
     case RTN_MULTICAST:
       fate.course = Course::local;
+      fate.group = group;
       return fate;
     case RTN_BLACKHOLE:
     case RTN_UNREACHABLE:
@@ -107,7 +127,7 @@ Fate fate_of(const RouteMessage& route, const std::vector<Link>& links,
     fate.table = route.table;
     fate.source = route.source;
   }
-  if (const Link* first = find(links, fate.links.front())) fate.group = first->group;
+  fate.group = group;
   return fate;
 }
 
@@ -306,9 +326,10 @@ void add_route(Routing& routing, const std::vector<Link>& links, const RouteMess
   std::vector<Hop> hops = route.hops;
   if (route.nexthop != 0) add_hops(route.nexthop, nexthops, hops);
   const bool had_hops = !hops.empty();
+  const int group = group_of(route, links, hops);
   std::erase_if(hops, &Hop::dead);
   if (had_hops && hops.empty()) return;  // the kernel passes over it
-  const Fate fate = fate_of(route, links, hops);
+  const Fate fate = fate_of(route, links, hops, group);
   const Prefix& block = route.destination;
   const std::size_t family = index_of(block.base.family);
   // IPv6 has no routes by type of service, and IPv4 none by source.

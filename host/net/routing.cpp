@@ -25,6 +25,7 @@ std::uint16_t either(Routing& routing, std::uint16_t first, std::uint16_t second
   const auto repeats = std::ranges::unique(fate.links);
   fate.links.erase(repeats.begin(), repeats.end());
   if (fate.source != other.source) fate.source.reset();
+  if (fate.group != other.group) fate.group = any_group;
   fate.by_protocol = fate.by_protocol && other.by_protocol;
   return fate_index(routing, fate);
 }

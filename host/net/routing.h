@@ -76,6 +76,9 @@ enum class Course : std::uint8_t {
   onward,      ///< by a link to a router, or to the other end of a tunnel
 };
 
+/// Of a fate whose links are of several groups.
+inline constexpr int any_group = -1;
+
 struct Fate {
   Course course = Course::undecided;
   std::vector<int> links{};  ///< more than one: the kernel may take any; sorted
@@ -85,7 +88,7 @@ struct Fate {
   bool by_protocol = false;
   bool told_host = false;  ///< a route to one host, and a protocol told of it
   std::uint32_t table = 0;
-  int group = 0;  ///< of the first link
+  int group = 0;  ///< of the link that suppress_group is compared with
 
   auto operator<=>(const Fate&) const = default;
 };
