@@ -139,12 +139,12 @@ class Draw {
       route += family_ == Family::ipv4 ? std::string(" tos ") + dice_.pick(services)
                                        : " from " + draw_block();
     }
-    if (!refuses) route += draw_way();
     route += std::string(" table ") + dice_.pick(tables);
     if (dice_.chance(30)) route += " metric " + text(1 + dice_.below(3) * 50);
     static constexpr std::array writers = {" proto static", " proto dhcp", " proto kernel",
                                            " proto ra"};
     if (dice_.chance(30)) route += dice_.pick(writers);
+    if (!refuses) route += draw_way();  // ip wants the hops of a multipath route last
     add(std::move(route));
   }
 
