@@ -29,6 +29,12 @@ struct Range {
 /// By what rules tell packets apart, besides their destination.
 enum Axis : std::size_t { protocol, source_port, destination_port, user, dscp, axes };
 
+/// A code point's place on its axis, and the other way round: its lower three bits first. A rule by
+/// type of service looks at these only in IPv4 (fib_dscp_masked_match), and so holds for a range.
+constexpr std::uint32_t swap_dscp(std::uint32_t code_point) {
+  return (code_point & 7U) << 3U | code_point >> 3U;
+}
+
 /// A set of packets: those whose every value is in the range.
 using Traffic = std::array<Range, axes>;
 

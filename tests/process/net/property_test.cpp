@@ -129,7 +129,7 @@ std::string describe(const Question& question) {
   out << " uid " << traffic[user].first << " ipproto " << traffic[protocol].first;
   if (traffic[source_port].first != 0) out << " sport " << traffic[source_port].first;
   if (traffic[destination_port].first != 0) out << " dport " << traffic[destination_port].first;
-  if (traffic[dscp].first != 0) out << " tos " << 4 * traffic[dscp].first;
+  if (traffic[dscp].first != 0) out << " tos " << 4 * swap_dscp(traffic[dscp].first);
   return out.str();
 }
 
