@@ -8,6 +8,7 @@
 
 #include "net/collect.h"
 #include "net/netlink_socket.h"
+#include "net/take_snapshot.h"
 
 namespace icelock::net::test {
 namespace {
@@ -98,6 +99,12 @@ State Machine::state() {
   }
   finish(state.routing);
   return state;
+}
+
+Snapshot Machine::snapshot() {
+  constexpr std::uint32_t person = 1000;
+  SnapshotTaker taker([](std::size_t datagram) { return netlink::Socket::open(datagram); }, person);
+  return take(taker.take());
 }
 
 std::vector<Answer> Machine::ask(const std::vector<Question>& questions) {

@@ -33,6 +33,8 @@ class Machine {
   bool undo(const std::vector<Step>& steps);
 
   State state();
+  /// As the product takes it for a person.
+  Snapshot snapshot();
   std::vector<Answer> ask(const std::vector<Question>& questions);
 
  private:
