@@ -251,7 +251,9 @@ class Parts {
                                                               : ways_of(routing_, packets);
     if (!ways) return add_unknown(use, packets);
     for (const Way& way : *ways) {
-      const bool twice = use != Part::Use::datagrams && looks_twice(routing_.rules, family_);
+      // As SnapshotTaker::check() asks: connect(2), not sendto(2).
+      const bool twice =
+          traffic[protocol].first == tcp && looks_twice(routing_.rules, family_);
       if (!twice) {
         add(use, packets, way);
         continue;
