@@ -141,6 +141,8 @@ struct Routing {
 
 /// The index of a fate, added when it is new. Of too many different ones the rest is "unknown".
 std::uint16_t fate_index(Routing& routing, const Fate& fate);
+/// What holds when the kernel may take either.
+std::uint16_t either(Routing& routing, std::uint16_t first, std::uint16_t second);
 /// To be called once all routes are in their tables. Of routes to one block the least metric counts;
 /// where several are as good, the kernel may take any.
 void settle(Routing& routing);
