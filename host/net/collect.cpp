@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "net/second_look.h"
 #include "net/ways.h"
 
 namespace icelock::net {
@@ -192,52 +193,6 @@ std::vector<Traffic> web_traffic(const std::vector<Range>& users) {
     }
   }
   return result;
-}
-
-/// The address that the kernel gives to packets of this fate, as far as that can be told.
-std::optional<Ip> source_of(const Fate& fate, const std::vector<Link>& links, Family family) {
-  if (fate.source || fate.links.empty()) return fate.source;
-  const Link* link = find(links, fate.links.front());
-  if (!link) return std::nullopt;
-  for (const Address& address : link->addresses) {
-    if (address.global_scope && address.ip.family == family) return address.ip;
-  }
-  return std::nullopt;
-}
-
-/// As the kernel does for connect(2): the way of a packet from the address that the first look gave.
-std::optional<std::vector<Way>> second_look(Routing& routing, const std::vector<Link>& links,
-                                            const Packets& packets, const Way& first) {
-  std::set<Ip> sources;
-  std::vector<std::optional<Ip>> source_by_fate;
-  for (const Fate& fate : routing.fates) {
-    source_by_fate.push_back(source_of(fate, links, packets.family));
-  }
-  for (const Span& span : *first.to) {
-    if (const auto& source = source_by_fate[span.value]) sources.insert(*source);
-  }
-  std::vector<Way> ways = {first};
-  for (const Ip& source : sources) {
-    std::vector<Way> split;
-    for (const Way& way : ways) {
-      Packets bound = packets;
-      bound.traffic = way.traffic;
-      bound.from = source;
-      const auto again = ways_of(routing, bound);
-      if (!again || split.size() > most_parts) return std::nullopt;
-      for (const Way& one : *again) {
-        const Spans mine = combine(*first.to, *one.to, [&](std::uint16_t before, std::uint16_t now) {
-          return source_by_fate[before] == source ? now : std::uint16_t{0};
-        });
-        split.push_back({one.traffic, std::make_shared<Spans>(combine(
-                                          *way.to, mine, [](std::uint16_t old, std::uint16_t now) {
-                                            return now != 0 ? now : old;
-                                          }))});
-      }
-    }
-    ways = std::move(split);
-  }
-  return ways;
 }
 
 class Parts {

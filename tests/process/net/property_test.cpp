@@ -17,7 +17,7 @@
 namespace icelock::net::test {
 namespace {
 
-constexpr std::size_t packets_of_a_network = 500;
+constexpr std::size_t packets_of_a_network = 800;
 
 std::uint64_t setting(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);

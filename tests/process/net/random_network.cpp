@@ -239,6 +239,10 @@ std::vector<std::string> draw_links(Dice& dice) {
     steps.push_back("link set " + card.name + " addrgenmode none group " + text(dice.below(3)) +
                     " up");
     steps.push_back("addr add " + card.own[0] + " dev " + card.name);
+    // The source of a packet is then one of two.
+    if (dice.chance(20)) {
+      steps.push_back("addr add 10.77." + text(dice.below(250)) + ".2/24 dev " + card.name);
+    }
     steps.push_back("addr add " + card.own[1] + " dev " + card.name + " nodad");
   }
   return steps;
