@@ -52,7 +52,8 @@ run_ctest() {
   shift
   # Some of the programs they need are where a user's own search path does not lead.
   as_root env PATH="$PATH:/usr/sbin:/sbin" ICELOCK_REQUIRE="${ICELOCK_REQUIRE:-}" \
-    ICELOCK_MACHINES="${ICELOCK_MACHINES:-60}" TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp" \
+    ICELOCK_MACHINES="${ICELOCK_MACHINES:-60}" ICELOCK_PACKETS="${ICELOCK_PACKETS:-200000}" \
+    TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp" \
     ctest --output-on-failure --no-tests=error -j2 "$@" | tee "$log" ||
     troubles+=("$stage: $(grep -E '\(Failed\)|\(Timeout\)|\(SEGFAULT\)|\(Subprocess' "$log" |
       tr -s ' ' | paste -sd ';' || true)")
@@ -63,7 +64,7 @@ run_ctest() {
 }
 
 # Threads are only where these are; the store's fault tests under strace are slow and need no sanitizer. Fewer of the
-# generated machines under one: each takes six times as long there.
+# generated machines and packets under one: each takes six times as long there.
 declare -A sanitized=(
   [asan]='-R ^(unit|process)\. -E ^process\.(store\.(kill|errors)|export\.(ansible|wine|browsers))$'
   [tsan]='-R ^(unit\.(base|ice|guard|ipc)|process\.(host|ice|daemon))'
@@ -80,7 +81,7 @@ if [ "$with_sanitizers" = yes ]; then
     # shellcheck disable=SC2086  # words to be split, here and below
     cmake --build --preset "$preset" --target ${targets[$preset]} -- --quiet
     # shellcheck disable=SC2086
-    ICELOCK_MACHINES=12 run_ctest "$preset" --test-dir "build/$preset" ${sanitized[$preset]}
+    ICELOCK_MACHINES=12 ICELOCK_PACKETS=20000 run_ctest "$preset" --test-dir "build/$preset" ${sanitized[$preset]}
   done
 fi
 

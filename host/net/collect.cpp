@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "net/second_look.h"
 #include "net/ways.h"
 
 namespace icelock::net {
@@ -69,8 +70,27 @@ bool leads_onward(const RouteMessage& route, const Hop& hop, const Link* link) {
   return !told && (link->point_to_point || !is_connected(*link, block));
 }
 
-Fate fate_of(const RouteMessage& route, const std::vector<Link>& links,
+/// What suppress_group is compared with. IPv4 takes the route's first hop, even a dead one or when
+/// another is used (fib4_rule_suppress); IPv6 the hop used, and lo for an own address
+/// (fib6_rule_suppress).
+int group_of(const RouteMessage& route, const std::vector<Link>& links,
              const std::vector<Hop>& hops) {
+  const bool ipv6 = route.destination.base.family == Family::ipv6;
+  if (ipv6 && route.type != RTN_UNICAST) return 0;
+  std::optional<int> first;
+  for (const Hop& hop : hops) {
+    if (ipv6 && hop.dead) continue;
+    const Link* link = find(links, hop.link);
+    const int group = link ? link->group : 0;
+    if (!ipv6) return group;
+    if (first && *first != group) return any_group;
+    first = group;
+  }
+  return first.value_or(0);
+}
+
+Fate fate_of(const RouteMessage& route, const std::vector<Link>& links,
+             const std::vector<Hop>& hops, int group) {
   Fate fate;
   switch (route.type) {
     case RTN_UNICAST:
@@ -82,6 +102,7 @@ Fate fate_of(const RouteMessage& route, const std::vector<Link>& links,
     case RTN_ANYCAST:
     case RTN_MULTICAST:
       fate.course = Course::local;
+      fate.group = group;
       return fate;
     case RTN_BLACKHOLE:
     case RTN_UNREACHABLE:
@@ -107,7 +128,7 @@ Fate fate_of(const RouteMessage& route, const std::vector<Link>& links,
     fate.table = route.table;
     fate.source = route.source;
   }
-  if (const Link* first = find(links, fate.links.front())) fate.group = first->group;
+  fate.group = group;
   return fate;
 }
 
@@ -141,52 +162,6 @@ std::vector<Traffic> web_traffic(const std::vector<Range>& users) {
   return result;
 }
 
-/// The address that the kernel gives to packets of this fate, as far as that can be told.
-std::optional<Ip> source_of(const Fate& fate, const std::vector<Link>& links, Family family) {
-  if (fate.source || fate.links.empty()) return fate.source;
-  const Link* link = find(links, fate.links.front());
-  if (!link) return std::nullopt;
-  for (const Address& address : link->addresses) {
-    if (address.global_scope && address.ip.family == family) return address.ip;
-  }
-  return std::nullopt;
-}
-
-/// As the kernel does for connect(2): the way of a packet from the address that the first look gave.
-std::optional<std::vector<Way>> second_look(Routing& routing, const std::vector<Link>& links,
-                                            const Packets& packets, const Way& first) {
-  std::set<Ip> sources;
-  std::vector<std::optional<Ip>> source_by_fate;
-  for (const Fate& fate : routing.fates) {
-    source_by_fate.push_back(source_of(fate, links, packets.family));
-  }
-  for (const Span& span : *first.to) {
-    if (const auto& source = source_by_fate[span.value]) sources.insert(*source);
-  }
-  std::vector<Way> ways = {first};
-  for (const Ip& source : sources) {
-    std::vector<Way> split;
-    for (const Way& way : ways) {
-      Packets bound = packets;
-      bound.traffic = way.traffic;
-      bound.from = source;
-      const auto again = ways_of(routing, bound);
-      if (!again || split.size() > most_parts) return std::nullopt;
-      for (const Way& one : *again) {
-        const Spans mine = combine(*first.to, *one.to, [&](std::uint16_t before, std::uint16_t now) {
-          return source_by_fate[before] == source ? now : std::uint16_t{0};
-        });
-        split.push_back({one.traffic, std::make_shared<Spans>(combine(
-                                          *way.to, mine, [](std::uint16_t old, std::uint16_t now) {
-                                            return now != 0 ? now : old;
-                                          }))});
-      }
-    }
-    ways = std::move(split);
-  }
-  return ways;
-}
-
 class Parts {
  public:
   Parts(Routing& routing, const std::vector<Link>& links, Family family)
@@ -198,7 +173,9 @@ class Parts {
                                                               : ways_of(routing_, packets);
     if (!ways) return add_unknown(use, packets);
     for (const Way& way : *ways) {
-      const bool twice = use != Part::Use::datagrams && looks_twice(routing_.rules, family_);
+      // As SnapshotTaker::check() asks: connect(2), not sendto(2).
+      const bool twice =
+          traffic[protocol].first == tcp && looks_twice(routing_.rules, family_);
       if (!twice) {
         add(use, packets, way);
         continue;
@@ -283,12 +260,14 @@ bool RouteCollector::is_like_last(const RouteMessage& route) const {
 
 void RouteCollector::add_entry(const RouteMessage& route, std::uint16_t fate) {
   const Prefix& block = route.destination;
-  routing_.tables[index_of(block.base.family)][route.table].push_back(
-      {.base = position(block.base),
-       .metric = route.for_some_sources ? ~0U : route.metric,
-       .fate = fate,
-       .length = block.length,
-       .alternative = route.tos != 0 && block.base.family == Family::ipv4});
+  const Family family = block.base.family;
+  // IPv6 has no routes by type of service, and IPv4 none by source.
+  const bool for_some = family == Family::ipv4 ? route.tos != 0 : route.for_some_sources;
+  routing_.tables[index_of(family)][route.table].push_back({.base = position(block.base),
+                                                            .metric = route.metric,
+                                                            .fate = fate,
+                                                            .length = block.length,
+                                                            .alternative = for_some});
 }
 
 void RouteCollector::add(const RouteMessage& route, const Nexthops& nexthops) {
@@ -296,9 +275,10 @@ void RouteCollector::add(const RouteMessage& route, const Nexthops& nexthops) {
   std::vector<Hop> hops = route.hops;
   if (route.nexthop != 0) add_hops(route.nexthop, nexthops, hops);
   const bool had_hops = !hops.empty();
+  const int group = group_of(route, links_, hops);
   std::erase_if(hops, &Hop::dead);
   if (had_hops && hops.empty()) return;  // the kernel passes over it
-  const Fate fate = fate_of(route, links_, hops);
+  const Fate fate = fate_of(route, links_, hops, group);
   const std::uint16_t number = fate_index(routing_, fate);
   add_entry(route, number);
   if (fate.links.empty()) return;

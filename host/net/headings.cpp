@@ -40,6 +40,8 @@ void hear_kernel(const Headings& headings, Reading& reading) {
     const bool is_one_of = std::ranges::find(fate.links, check.answer.link) != fate.links.end();
     if (is_one_of && answered < computed) continue;
     if (computed == nearby && answered == refused) continue;  // this machine itself
+    // A rule that refuses answers as if there were no route (fib4_rule_action, FR_ACT_UNREACHABLE).
+    if (computed == refused && answered == nowhere) continue;
     const Ip& ip = check.question.destination;
     reading.disputed = Prefix{ip, static_cast<std::uint8_t>(bits(ip.family))};
     computed = std::max<std::uint16_t>(computed, answered);
@@ -134,7 +136,8 @@ Heading Headings::of(const Fate& fate) const {
     some_inside = some_inside || is_inside(one);
     worst = std::max(worst, one);
   }
-  return some_inside && worst == outside ? untold : worst;  // the kernel may take either
+  const bool may_leave = worst == outside || fate.for_some;
+  return some_inside && may_leave ? untold : worst;  // the kernel may take either
 }
 
 Heading Headings::of(const Answer& answer, const Fate& computed) const {

@@ -106,7 +106,7 @@ Request route_question(const Question& question) {
   auto& route = put<rtmsg>(request);
   route.rtm_family = number_of(family);
   route.rtm_dst_len = static_cast<std::uint8_t>(bits(family));
-  route.rtm_tos = static_cast<std::uint8_t>(traffic[dscp].first << 2U);
+  route.rtm_tos = static_cast<std::uint8_t>(swap_dscp(traffic[dscp].first) << 2U);
   const std::size_t size = family == Family::ipv4 ? 4 : 16;
   mnl_attr_put(request.header(), RTA_DST, size, question.destination.bytes.data());
   if (question.from) {
@@ -235,8 +235,12 @@ void read_ranges(RuleAttributes& attributes, const fib_rule_hdr& info, Rule& rul
   if (const auto range = attributes.number<fib_rule_port_range>(FRA_DPORT_RANGE)) {
     rule.traffic[destination_port] = {range->start, range->end};
   }
-  if (info.tos != 0) rule.traffic[dscp] = {info.tos / 4U, info.tos / 4U};
-  if (const auto number = attributes.u8(fra_dscp)) rule.traffic[dscp] = {*number, *number};
+  const auto put_dscp = [&](std::uint32_t code_point, std::uint32_t others) {
+    const std::uint32_t first = swap_dscp(code_point);
+    rule.traffic[dscp] = {first, first + others};
+  };
+  if (info.tos != 0) put_dscp(info.tos / 4U, info.family == AF_INET ? 7 : 0);
+  if (const auto number = attributes.u8(fra_dscp)) put_dscp(*number, 0);
 }
 
 // The kernel tells a mask of all bits with each single port and each code point.

@@ -28,6 +28,12 @@ struct Range {
 /// By what rules tell packets apart, besides their destination.
 enum Axis : std::size_t { protocol, source_port, destination_port, user, dscp, axes };
 
+/// A code point's place on its axis, and the other way round: its lower three bits first. A rule by
+/// type of service looks at these only in IPv4 (fib_dscp_masked_match), and so holds for a range.
+constexpr std::uint32_t swap_dscp(std::uint32_t code_point) {
+  return (code_point & 7U) << 3U | code_point >> 3U;
+}
+
 /// A set of packets: those whose every value is in the range.
 using Traffic = std::array<Range, axes>;
 
@@ -75,6 +81,9 @@ enum class Course : std::uint8_t {
   onward,      ///< by a link to a router, or to the other end of a tunnel
 };
 
+/// Of a fate whose links are of several groups.
+inline constexpr int any_group = -1;
+
 struct Fate {
   Course course = Course::undecided;
   std::vector<int> links{};  ///< more than one: the kernel may take any; sorted
@@ -82,9 +91,10 @@ struct Fate {
   /// Such a route was written by a program of a routing protocol, DHCP or the kernel itself, and not
   /// for a tunnel.
   bool by_protocol = false;
+  bool for_some = false;   ///< for some packets only; the others follow a wider block or the next rule
   bool told_host = false;  ///< a route to one host, and a protocol told of it
   std::uint32_t table = 0;
-  int group = 0;  ///< of the first link
+  int group = 0;  ///< of the link that suppress_group is compared with
 
   auto operator<=>(const Fate&) const = default;
 };
@@ -95,7 +105,7 @@ struct Entry {
   std::uint32_t metric = 0;
   std::uint16_t fate = 0;  ///< index into Routing::fates
   std::uint8_t length = 0;
-  bool alternative = false;  ///< for some packets only (a type of service): beside what is chosen
+  bool alternative = false;  ///< for some packets only (a type of service, a source)
 
   auto operator<=>(const Entry&) const = default;
 };
@@ -130,6 +140,8 @@ struct Routing {
 
 /// The index of a fate, added when it is new. Of too many different ones the rest is "unknown".
 std::uint16_t fate_index(Routing& routing, const Fate& fate);
+/// What holds when the kernel may take either.
+std::uint16_t either(Routing& routing, std::uint16_t first, std::uint16_t second);
 /// To be called once all routes are in their tables. Of routes to one block the least metric counts;
 /// where several are as good, the kernel may take any.
 void settle(Routing& routing);

@@ -56,10 +56,15 @@ std::optional<Traffic> split(const Traffic& box, const Traffic& ranges, std::vec
   return in;
 }
 
-bool is_suppressed(const Rule& rule, const Fate& fate, int length) {
-  if (fate.course < Course::local) return false;  // a route that refuses is an answer at once
-  return length <= rule.suppress_length ||
-         (rule.suppress_group >= 0 && fate.group == rule.suppress_group);
+/// What the rule makes of a route that it found: itself, or "undecided" when that is no answer.
+std::uint16_t answer_of(const Rule& rule, const Routing& routing, const Entry& entry) {
+  const Fate& fate = routing.fates[entry.fate];
+  // A route that refuses is an answer at once, and one that cannot be told may refuse.
+  if (fate.course < Course::local || fate.course == Course::unknown) return entry.fate;
+  if (entry.length <= rule.suppress_length) return undecided;
+  if (rule.suppress_group < 0) return entry.fate;
+  if (fate.group == any_group) return unknown;
+  return fate.group == rule.suppress_group ? undecided : entry.fate;
 }
 
 /// The table's routes as a map: of the blocks around an address the longest counts.
@@ -74,8 +79,7 @@ Spans table_spans(const Routing& routing, const Table& table, const Rule& rule) 
   };
   for (const Entry& entry : table) {
     while (!open.empty() && open.back().first < entry.base) close();
-    const bool skip = is_suppressed(rule, routing.fates[entry.fate], entry.length);
-    const std::uint16_t fate = skip ? undecided : entry.fate;
+    const std::uint16_t fate = answer_of(rule, routing, entry);
     append(spans, entry.base, fate);
     open.emplace_back(last_of(entry.base, entry.length), fate);
   }

@@ -1,8 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Runs a program with all its arguments as root of a new user and network namespace, without any right outside.
+# --all-users: where it is root who runs this, the program keeps the real user namespace with all its users, since
+# rules by user can be set there only.
 # Exits 77 (skip) where the system allows no user namespaces.
 set -eu
+if [ "$1" = --all-users ]; then
+  shift
+  if [ "$(id -u)" = 0 ]; then exec unshare -n "$@"; fi
+fi
 drop=""
 if [ "$(id -u)" = 0 ]; then
   drop="setpriv --reuid 65534 --regid 65534 --clear-groups"

@@ -63,19 +63,29 @@ class Namespace {
 
   /// Many ip(8) commands at once: each line is arguments of ip.
   void batch(const std::function<void(std::ostream&)>& write) {
+    if (run_batch("", write) != 0) throw std::runtime_error("an ip command of a batch failed");
+  }
+
+  /// As batch(), but goes on after a command that the kernel refuses, and says nothing of it.
+  /// `options` are those of ip itself.
+  void attempt(const std::string& options, const std::function<void(std::ostream&)>& write) {
+    run_batch("-force " + options + " 2>/dev/null", write);
+  }
+
+ private:
+  static int run_batch(const std::string& options,
+                       const std::function<void(std::ostream&)>& write) {
     std::string name = "/tmp/icelock-batch-XXXXXX";
     const Fd fd(mkstemp(name.data()));
     {
       std::ofstream out(name);
       write(out);
     }
-    const std::string command = "ip -batch " + name;
-    const int status = std::system(command.c_str());
+    const int status = std::system(("ip -batch " + name + " " + options).c_str());
     unlink(name.c_str());
-    if (status != 0) throw std::runtime_error("failed: " + command);
+    return status;
   }
 
- private:
   // The device lives as long as somebody holds it open, and has a carrier only then.
   void hold(const std::string& name, int kind) {
     Fd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
