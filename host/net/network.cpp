@@ -188,14 +188,18 @@ class Classifier {
       const Fate& fate = snapshot_.fates[check.fate];
       const Heading answered = heading(check.answer, fate);
       std::uint16_t& computed = result[check.fate];
-      if (answered == computed || heading(fate) == answered) continue;
+      if (computed == untold || answered == computed || heading(fate) == answered) continue;
       // Several links, of which the kernel took one.
       const bool is_one_of = std::ranges::find(fate.links, check.answer.link) != fate.links.end();
       if (is_one_of && answered < computed) continue;
       if (computed == nearby && answered == refused) continue;  // this machine itself
       const Ip& ip = check.question.destination;
       state.disputed = Prefix{ip, static_cast<std::uint8_t>(bits(ip.family))};
-      computed = std::max<std::uint16_t>(computed, answered);
+      // Were "outside" taken for the whole, a VPN would be no VPN any more, and nothing protected.
+      const bool hides = is_inside(computed) || computed == refused;
+      const bool opposite =
+          (hides && answered == outside) || (computed == outside && is_inside(answered));
+      computed = opposite ? std::uint16_t{untold} : std::max<std::uint16_t>(computed, answered);
     }
     return result;
   }
@@ -223,12 +227,14 @@ class Classifier {
     return vpns.size();
   }
 
-  std::vector<Prefix> less_servers(std::vector<Prefix> beside, const Part& part) const {
+  std::vector<Prefix> less_servers(std::vector<Prefix> beside, const Part& part,
+                                   const std::vector<std::uint16_t>& to) const {
     const Family family = part.family;
     const auto is_host = [&](const Prefix& block) {
-      const Fate& fate = snapshot_.fates[value_at(part.to, position(block.base))];
-      // No VPN's program says that a protocol told it of its server.
-      return block.length >= bits(family) - 1 && !fate.told_host;
+      const std::uint16_t fate = value_at(part.to, position(block.base));
+      // No VPN's program says that a protocol told it of its server, or leaves open where it is.
+      return block.length >= bits(family) - 1 && !snapshot_.fates[fate].told_host &&
+             to[fate] == outside;
     };
     std::set<Ip> groups;
     for (const Prefix& block : beside) {
@@ -266,7 +272,7 @@ class Classifier {
     const double out = held([](std::uint16_t it) { return it >= outside; });
     const double no = held([](std::uint16_t it) { return it == refused; });
     if (in >= enough_inside) {
-      reading.beside = less_servers(std::move(reading.beside), part);
+      reading.beside = less_servers(std::move(reading.beside), part, to);
       const bool ipsec = held([](std::uint16_t it) { return it == by_ipsec; }) >= in / 2;
       reading.verdict = !reading.beside.empty() && out > few_outside ? Verdict::partial
                         : ipsec                                     ? Verdict::ipsec
