@@ -91,8 +91,9 @@ Result<Snapshot> SnapshotTaker::read() {
     snapshot = *known_;
   } else {
     known_.reset();
+    was_interrupted_ = false;
     if (auto step = read_ways(snapshot); !step) return std::unexpected(step.error());
-    if (routes_changed_) known_ = snapshot;
+    if (routes_changed_ && !was_interrupted_) known_ = snapshot;
   }
   if (auto step = check(snapshot); !step) return std::unexpected(step.error());
   return snapshot;
@@ -158,6 +159,7 @@ Result<void> SnapshotTaker::read_routes(Routing& routing, const std::vector<Link
   if (!end) return std::unexpected(end.error());
   if (*end != Talk::End::whole) {
     routing.incomplete[index_of(family)] = true;
+    was_interrupted_ = was_interrupted_ || *end == Talk::End::interrupted;
     if (*end == Talk::End::cut) talk_.reset();  // the rest of the list is still on its way
     if (auto step = connect(); !step) return step;
   }
