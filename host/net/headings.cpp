@@ -35,7 +35,7 @@ void hear_kernel(const Headings& headings, Reading& reading) {
     const Fate& fate = fates[check.fate];
     const Heading answered = headings.of(check.answer, fate);
     std::uint16_t& computed = reading.to[check.fate];
-    if (answered == computed) continue;
+    if (computed == untold || answered == computed) continue;
     // Of several links the kernel took one.
     const bool is_one_of = std::ranges::find(fate.links, check.answer.link) != fate.links.end();
     if (is_one_of && answered < computed) continue;
@@ -44,7 +44,11 @@ void hear_kernel(const Headings& headings, Reading& reading) {
     if (computed == refused && answered == nowhere) continue;
     const Ip& ip = check.question.destination;
     reading.disputed = Prefix{ip, static_cast<std::uint8_t>(bits(ip.family))};
-    computed = std::max<std::uint16_t>(computed, answered);
+    // Were "outside" taken for the whole, a VPN would be no VPN any more, and nothing protected.
+    const bool hides = is_inside(computed) || computed == refused;
+    const bool opposite =
+        (hides && answered == outside) || (computed == outside && is_inside(answered));
+    computed = opposite ? std::uint16_t{untold} : std::max<std::uint16_t>(computed, answered);
   }
 }
 
@@ -57,8 +61,9 @@ void take_servers_away(const Headings& headings, Reading& reading) {
   const Family family = reading.part->family;
   const auto is_server = [&](const Prefix& block) {
     const std::uint16_t fate = value_at(reading.part->to, position(block.base));
-    // No VPN's program says that a protocol told it of its server.
-    return is_host(block) && !headings.snapshot().fates[fate].told_host;
+    // No VPN's program says that a protocol told it of its server, or leaves open where it is.
+    return is_host(block) && !headings.snapshot().fates[fate].told_host &&
+           reading.to[fate] == outside;
   };
   std::set<Position> groups;
   for (const Prefix& block : reading.beside) {

@@ -93,8 +93,9 @@ Result<Snapshot> SnapshotTaker::read() {
     snapshot = *known_;
   } else {
     known_.reset();
+    was_interrupted_ = false;
     if (auto step = read_ways(snapshot); !step) return std::unexpected(step.error());
-    if (routes_changed_) known_ = snapshot;
+    if (routes_changed_ && !was_interrupted_) known_ = snapshot;
   }
   if (auto step = check(snapshot); !step) return std::unexpected(step.error());
   return snapshot;
@@ -167,6 +168,7 @@ Result<bool> SnapshotTaker::read_routes(RouteCollector& routes, Family family) {
   };
   const auto end = talk_->dump(netlink::route_dump(family), "reading the routes", take);
   if (!end) return std::unexpected(end.error());
+  was_interrupted_ = was_interrupted_ || *end == Talk::End::interrupted;
   if (*end == Talk::End::cut) talk_.reset();  // the rest of the list is still on its way
   if (auto step = connect(); !step) return std::unexpected(step.error());
   if (by_object.empty()) return *end == Talk::End::whole;

@@ -46,6 +46,7 @@ class SnapshotTaker {
   std::uint32_t uid_;
   RoutesChanged routes_changed_;
   std::optional<Snapshot> known_;  ///< the last one whose ways may still hold
+  bool was_interrupted_ = false;   ///< a list of routes, by a change
   std::unique_ptr<netlink::Talk> talk_;
 };
 

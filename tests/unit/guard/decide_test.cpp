@@ -101,7 +101,8 @@ TEST(Decide, NoLooserLevelWouldHaveDone) {
 
 TEST(Decide, SaysWhyInWords) {
   const Decision decision = decided(vpn_ipv4_only());
-  EXPECT_THAT(codes(decision), ElementsAre("ipv6_outside_tunnel", "http_shows_too"));
+  EXPECT_THAT(codes(decision),
+              ElementsAre("ipv6_outside_tunnel", "may_accept_isp_v6", "http_shows_too"));
   EXPECT_EQ(decision.reasons[0].text, "VPN tun0 carries no IPv6; enp3s0 routes it.");
   EXPECT_EQ(decision.reasons[0].args.at("link"), "enp3s0");
   EXPECT_THAT(codes(decided(no_vpn())), ElementsAre("no_tunnel"));
@@ -109,7 +110,7 @@ TEST(Decide, SaysWhyInWords) {
   EXPECT_THAT(codes(decided(kill_switch())), ElementsAre("blocked"));
   const Decision excluded = decided(with_excluded_route(vpn_both_families()));
   EXPECT_THAT(codes(excluded), ElementsAre("excluded_routes"));
-  EXPECT_THAT(excluded.reasons[0].text, HasSubstr("192.0.2.0/24"));
+  EXPECT_THAT(excluded.reasons[0].text, HasSubstr("45.2.0.0/24 over enp3s0"));
 }
 
 TEST(Decide, UnreachableIpv6BesideDirectIpv4IsNoKillSwitch) {

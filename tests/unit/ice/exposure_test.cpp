@@ -107,8 +107,8 @@ TEST(Exposure, AnExcludedRouteLeaksBelowForceProxy) {
 
 TEST(Exposure, ChromiumLeavesMacBasedAndHypervisorLinksOut) {
   net::Network network = no_vpn_ipv4_only();
-  network.addresses = {local("2a0e:77:0:1:0200:00ff:fe00:1", "enp3s0", net::LinkClass::physical),
-                       local("172.16.9.1", "vmnet1", net::LinkClass::virtual_link)};
+  network.addresses = {local("2a0e:77:0:1:0200:00ff:fe00:1", "enp3s0", net::Role::uplink),
+                       local("172.16.9.1", "vmnet1", net::Role::virtual_link)};
   network.addresses[0].mac_based = true;
   EXPECT_EQ(shown(chromium, unrestricted, network, granted), Set{"isp_v4"});
   EXPECT_EQ(shown(firefox, unrestricted, network, granted), (Set{"lan", "isp_v4", "isp_v6"}));

@@ -60,8 +60,8 @@ TEST(Judge, PartialIsNeverTheVpn) {
 
 TEST(Judge, NobodyKnowsItIsNeverHarmless) {
   const net::Network network = with_own_responder(vpn_ipv4_only());
-  EXPECT_EQ(verdict("203.0.113.9", true, network), "isp_v4?");
-  EXPECT_EQ(verdict("203.0.113.9", false, network), "isp_v4?");
+  EXPECT_EQ(verdict("203.0.114.9", true, network), "isp_v4?");
+  EXPECT_EQ(verdict("203.0.114.9", false, network), "isp_v4?");
   EXPECT_EQ(verdict("2001:470::1", false, network), "isp_v6?");
   EXPECT_EQ(verdict("172.16.5.5", false, network), "lan?");
   EXPECT_EQ(verdict("fe80::1", false, network), "lan?");

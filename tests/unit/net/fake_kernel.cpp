@@ -3,36 +3,53 @@
 
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <map>
 #include <stdexcept>
 
+#include "net/collect.h"
 #include "net/netlink_attributes.h"
+#include "net/ways.h"
 
 namespace icelock::net::test {
 namespace {
 
 using netlink::Attributes;
 
-struct Prefix {
-  Ip base;
-  int length = 0;
+/// What the readers make of specs.
+template <class Value, class Spec>
+Value read_back(netlink::Read (*read)(const nlmsghdr&, Value&), const Spec& spec) {
+  Bytes bytes = message(spec);
+  Value value;
+  if (read(header(bytes), value) != netlink::Read::ok) throw std::invalid_argument("not a message");
+  return value;
+}
 
-  bool holds(const Ip& ip) const {
-    if (ip.family != base.family) return false;
-    for (int bit = 0; bit < length; ++bit) {
-      const auto at = static_cast<std::size_t>(bit / 8);
-      if (((ip.bytes[at] ^ base.bytes[at]) & (0x80 >> (bit % 8))) != 0) return false;
-    }
-    return true;
+Routing routing_of(const FakeKernel& kernel) {
+  Routing routing;
+  std::vector<Link> links;
+  for (const LinkSpec& link : kernel.links) {
+    links.push_back(read_back<Link>(netlink::read_link, link));
   }
-};
-
-Prefix prefix_of(const std::string& text) {
-  const std::size_t slash = text.find('/');
-  return {parse_ip(text.substr(0, slash)).value(), std::stoi(text.substr(slash + 1))};
+  std::ranges::sort(links, {}, &Link::index);
+  for (const RuleSpec& rule : kernel.rules) {
+    routing.rules.push_back(read_back<Rule>(netlink::read_rule, rule));
+  }
+  std::ranges::stable_sort(routing.rules, {}, &Rule::priority);
+  Nexthops nexthops;
+  for (const NexthopSpec& spec : kernel.nexthops) {
+    nexthops[spec.id] = read_back<netlink::NexthopMessage>(netlink::read_nexthop, spec);
+  }
+  for (const RouteSpec& route : kernel.routes) {
+    add_route(routing, links, read_back<netlink::RouteMessage>(netlink::read_route, route),
+              nexthops);
+  }
+  settle(routing);
+  return routing;
 }
 
 class FakeWire final : public netlink::Wire {
@@ -56,11 +73,6 @@ class FakeWire final : public netlink::Wire {
   std::deque<Bytes> queue_;
   Bytes current_;
 };
-
-bool uses_link(const RouteSpec& route, int link) {
-  if (route.link == link) return true;
-  return std::ranges::any_of(route.hops, [&](const HopSpec& hop) { return hop.link == link; });
-}
 
 }  // namespace
 
@@ -94,13 +106,14 @@ Network FakeKernel::network(std::uint32_t uid) {
 
 std::vector<Bytes> FakeKernel::reply(std::span<const std::byte> request) {
   std::vector<Bytes> datagrams;
+  std::optional<Routing> routing;  // as it is while these are answered
   const auto* message = reinterpret_cast<const nlmsghdr*>(request.data());
   auto left = static_cast<int>(request.size());
   for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
     if ((message->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
       for (Bytes& datagram : list(*message)) datagrams.push_back(std::move(datagram));
     } else {
-      datagrams.push_back(numbered(answer(*message), message->nlmsg_seq));
+      datagrams.push_back(numbered(answer(*message, routing), message->nlmsg_seq));
     }
   }
   return datagrams;
@@ -114,17 +127,17 @@ std::vector<Bytes> FakeKernel::list(const nlmsghdr& request) {
   };
   if (request.nlmsg_type == RTM_GETLINK) add_all(links);
   if (request.nlmsg_type == RTM_GETADDR) add_all(addresses);
-  if (request.nlmsg_type == RTM_GETRULE) add_all(rules);
+  if (request.nlmsg_type == RTM_GETRULE) {
+    std::vector<RuleSpec> in_order = rules;
+    std::ranges::stable_sort(in_order, {}, &RuleSpec::priority);
+    add_all(in_order);
+  }
+  if (request.nlmsg_type == RTM_GETNEXTHOP) add_all(nexthops);
   if (request.nlmsg_type == RTM_GETROUTE) {
     const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&request));
-    auto attributes = Attributes<RTA_OIF + 1>::after<rtmsg>(request);
-    const auto link = attributes.u32(RTA_OIF);
-    const Family family = info->rtm_family == AF_INET ? Family::ipv4 : Family::ipv6;
+    const bool ipv6 = info->rtm_family == AF_INET6;
     for (const RouteSpec& route : routes) {
-      if (prefix_of(route.destination).base.family != family || route.type != info->rtm_type)
-        continue;
-      if (link && !uses_link(route, static_cast<int>(*link))) continue;
-      messages.push_back(message(route));
+      if (route.destination.contains(':') == ipv6) messages.push_back(message(route));
     }
   }
   messages.push_back(done_message());
@@ -139,77 +152,100 @@ std::vector<Bytes> FakeKernel::list(const nlmsghdr& request) {
   return datagrams;
 }
 
-bool FakeKernel::rule_applies(const RuleSpec& rule, Family family, std::uint32_t uid) const {
-  if (rule.family != family) return false;
-  if (rule.uids && (uid < rule.uids->first || uid > rule.uids->second)) return false;
-  const bool selected = rule.fwmark == 0;  // the questions carry no mark
-  return selected != rule.inverted;
-}
-
-const RouteSpec* FakeKernel::look_up(const Ip& destination, const RuleSpec& rule) const {
-  const RouteSpec* best = nullptr;
-  int best_length = -1;
-  for (const RouteSpec& route : routes) {
-    const Prefix prefix = prefix_of(route.destination);
-    if (route.table != rule.table || !prefix.holds(destination)) continue;
-    if (prefix.length <= best_length) continue;
-    best = &route;
-    best_length = prefix.length;
-  }
-  return best_length > rule.suppress_prefix ? best : nullptr;
-}
-
-std::string FakeKernel::source_for(const RouteSpec& route, Family family) const {
-  if (!route.source.empty()) return route.source;
-  for (const AddressSpec& address : addresses) {
-    if (address.link == route.link && address.scope == 0 &&
-        parse_ip(address.ip).value().family == family) {
-      return address.ip;
-    }
-  }
-  return {};
-}
-
-Bytes FakeKernel::answer(const nlmsghdr& request) const {
+Bytes FakeKernel::answer(const nlmsghdr& request, std::optional<Routing>& routing) const {
   const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&request));
   const Family family = info->rtm_family == AF_INET ? Family::ipv4 : Family::ipv6;
-  auto attributes = Attributes<RTA_UID + 1>::after<rtmsg>(request);
-  const auto destination = attributes.ip(RTA_DST, family);
-  const auto uid = attributes.u32(RTA_UID);
-  if (!destination || !uid) return error_message(EINVAL, "no destination");
-  if (failing.contains(to_string(*destination))) return error_message(EIO);
-  std::vector<RuleSpec> ordered = rules;
-  std::ranges::stable_sort(ordered, {}, &RuleSpec::priority);
-  for (const RuleSpec& rule : ordered) {
-    if (!rule_applies(rule, family, *uid)) continue;
-    const RouteSpec* route = look_up(*destination, rule);
-    if (!route || route->type == RTN_THROW) continue;
-    if (route->type == RTN_UNREACHABLE) return error_message(EHOSTUNREACH);
-    if (route->type == RTN_PROHIBIT) return error_message(EACCES);
-    if (route->type == RTN_BLACKHOLE) return error_message(EINVAL);
-    RouteSpec found = *route;
-    found.destination = to_string(*destination) + (family == Family::ipv4 ? "/32" : "/128");
-    if (!found.hops.empty()) {
-      found.link = found.hops.front().link;
-      found.gateway = found.hops.front().gateway;
-      found.hops.clear();
-    }
-    found.source = source_for(found, family);
-    return message(found);
+  auto asked = Attributes<RTA_DPORT + 1>::after<rtmsg>(request);
+  const auto destination = asked.ip(RTA_DST, family);
+  if (!destination) return error_message(EINVAL, "no destination");
+  const std::string text = to_string(*destination);
+  if (failing.contains(text)) return error_message(EIO);
+  if (only_answer) {
+    return answer_over(*destination, {.course = Course::onward, .links = {*only_answer}});
   }
-  return error_message(ENETUNREACH);
+  if (const auto found = otherwise.find(text); found != otherwise.end()) {
+    if (found->second == 0) return error_message(ENETUNREACH);
+    return answer_over(*destination, {.course = Course::onward, .links = {found->second}});
+  }
+  Packets packets;
+  packets.family = family;
+  const auto port = [&](std::uint16_t type) -> std::uint32_t {
+    return ntohs(asked.number<std::uint16_t>(type).value_or(0));
+  };
+  const std::array<std::uint32_t, axes> values = {
+      asked.u8(RTA_IP_PROTO).value_or(0), port(RTA_SPORT), port(RTA_DPORT),
+      asked.u32(RTA_UID).value_or(0), info->rtm_tos / 4U};
+  for (std::size_t axis = 0; axis < axes; ++axis)
+    packets.traffic[axis] = {values[axis], values[axis]};
+  packets.mark = asked.u32(RTA_MARK).value_or(0);
+  packets.from = asked.ip(RTA_SRC, family);
+  if (!routing) routing = routing_of(*this);
+  const auto ways = ways_of(*routing, packets);
+  const Fate& fate = routing->fates[value_at(*ways->front().to, position(*destination))];
+  switch (fate.course) {
+    case Course::no_route:
+      return error_message(ENETUNREACH);
+    case Course::refused:
+      return error_message(EHOSTUNREACH);
+    case Course::local:
+      return message(RouteSpec{.destination = text + (family == Family::ipv4 ? "/32" : "/128"),
+                               .link = 1,
+                               .type = RTN_LOCAL});
+    case Course::neighbours:
+    case Course::onward:
+      return answer_over(*destination, fate);
+    case Course::undecided:
+    case Course::unknown:
+      break;
+  }
+  return error_message(ENETUNREACH);  // a kernel knows, and this is the most harmless answer
 }
 
-std::string describe(const Network& network) {
+Bytes FakeKernel::answer_over(const Ip& destination, const Fate& fate) const {
+  const bool ipv4 = destination.family == Family::ipv4;
+  RouteSpec route{.destination = to_string(destination) + (ipv4 ? "/32" : "/128"),
+                  .link = fate.links.front()};
+  if (fate.source) route.source = to_string(*fate.source);
+  for (const AddressSpec& address : addresses) {
+    const bool fits = address.link == route.link && address.scope == 0 &&
+                      parse_ip(address.ip).value().family == destination.family;
+    if (fits && route.source.empty()) route.source = address.ip;
+  }
+  return message(route);
+}
+
+namespace {
+
+std::string list_of(const std::vector<Prefix>& blocks) {
   std::string text;
-  const auto add = [&](std::string_view family, const FamilyState& state) {
-    text += family;
-    text += name(state.verdict);
-    if (!state.link.empty()) text += " " + state.link;
-    if (state.excluded_routes) text += " (excluded " + state.excluded_example + ")";
+  for (const Prefix& block : blocks) text += (text.empty() ? "" : ", ") + to_string(block);
+  return text;
+}
+
+std::string describe(const FamilyState& state) {
+  std::string text(name(state.verdict));
+  const auto add = [&](bool is_so, const std::string& what) {
+    if (is_so) text += " (" + what + ")";
   };
-  add("ipv4 ", network.ipv4);
-  add(" | ipv6 ", network.ipv6);
+  const auto over = [](const std::string& link) { return link.empty() ? "" : " over " + link; };
+  if (!state.link.empty()) text += " " + state.link;
+  add(state.excluded_routes != (!state.excluded.empty() || !state.datagrams_link.empty()),
+      "excluded routes without a list");
+  add(!state.excluded.empty(), "excluded " + list_of(state.excluded) + over(state.excluded_link));
+  add(!state.datagrams_link.empty(), "datagrams over " + state.datagrams_link);
+  add(state.unknown_ways, "unknown ways");
+  add(state.disputed.has_value(), "disputed " + to_string(state.disputed.value_or(Prefix{})));
+  add(!state.neighbours.empty(),
+      "neighbours " + list_of(state.neighbours) + over(state.neighbours_link));
+  add(!state.marked_into.empty(), "marked into " + state.marked_into);
+  add(state.marked_beside, "marked beside");
+  return text;
+}
+
+}  // namespace
+
+std::string describe(const Network& network) {
+  std::string text = "ipv4 " + describe(network.ipv4) + " | ipv6 " + describe(network.ipv6);
   for (const Tunnel& tunnel : network.tunnels) {
     text += " | " + tunnel.link + " " + tunnel.kind + " ";
     text += name(tunnel.ipv4);

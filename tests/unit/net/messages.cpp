@@ -4,6 +4,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
 #include <linux/if_link.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
@@ -49,6 +50,14 @@ Ip ip_of(const std::string& text) {
   return *ip;
 }
 
+/// Puts the base of a block, unless it is all addresses, and returns its length.
+std::uint8_t put_block(Builder& builder, std::uint16_t type, const std::string& text) {
+  const std::size_t slash = text.find('/');
+  const int length = std::stoi(text.substr(slash + 1));
+  if (length != 0) builder.ip(type, ip_of(text.substr(0, slash)));
+  return static_cast<std::uint8_t>(length);
+}
+
 std::uint8_t number_of(Family family) {
   return family == Family::ipv4 ? AF_INET : AF_INET6;
 }
@@ -74,6 +83,7 @@ Bytes message(const LinkSpec& link) {
   info.ifi_flags = link.flags;
   builder.text(IFLA_IFNAME, link.name);
   if (link.master != 0) builder.number(IFLA_MASTER, static_cast<std::uint32_t>(link.master));
+  if (link.group != 0) builder.number(IFLA_GROUP, link.group);
   if (!link.parent_device.empty()) builder.text(IFLA_PARENT_DEV_NAME, link.parent_device);
   if (link.kind.empty() && link.slave_kind.empty()) return builder.bytes();
   nlattr* nest = mnl_attr_nest_start(builder.get(), IFLA_LINKINFO);
@@ -112,17 +122,71 @@ Bytes message(const RuleSpec& rule) {
   auto& info = builder.put<fib_rule_hdr>();
   info.family = number_of(rule.family);
   info.table = static_cast<std::uint8_t>(rule.table < 256 ? rule.table : RT_TABLE_COMPAT);
-  info.action = FR_ACT_TO_TBL;
+  info.action = rule.action;
+  info.tos = rule.tos;
   info.flags = rule.inverted ? FIB_RULE_INVERT : 0;
   builder.number(FRA_TABLE, rule.table);
-  if (rule.priority != 0) builder.number(FRA_PRIORITY, rule.priority);
-  if (rule.fwmark != 0) builder.number(FRA_FWMARK, rule.fwmark);
-  if (rule.suppress_prefix >= 0) {
-    builder.number(FRA_SUPPRESS_PREFIXLEN, static_cast<std::uint32_t>(rule.suppress_prefix));
+  const auto put = [&](std::uint16_t type, std::uint32_t value) {
+    if (value != 0) builder.number(type, value);
+  };
+  const auto put_byte = [&](std::uint16_t type, std::uint8_t value) {
+    mnl_attr_put_u8(builder.get(), type, value);
+  };
+  const auto put_ports = [&](std::uint16_t type, const RangeSpec& ports) {
+    if (!ports) return;
+    const fib_rule_port_range range{static_cast<std::uint16_t>(ports->first),
+                                    static_cast<std::uint16_t>(ports->second)};
+    mnl_attr_put(builder.get(), type, sizeof range, &range);
+  };
+  constexpr std::uint16_t fra_dscp = 25;  // since Linux 6.13
+  put(FRA_PRIORITY, rule.priority);
+  put(FRA_FWMARK, rule.fwmark);
+  put(FRA_FWMASK, rule.mask != 0 ? rule.mask : rule.fwmark != 0 ? ~0U : 0);
+  put(FRA_GOTO, rule.target);
+  // The kernel tells "none" of each lookup.
+  builder.number(FRA_SUPPRESS_PREFIXLEN, static_cast<std::uint32_t>(rule.suppress_prefix));
+  if (rule.suppress_group >= 0) {
+    builder.number(FRA_SUPPRESS_IFGROUP, static_cast<std::uint32_t>(rule.suppress_group));
   }
   if (rule.uids) {
     const fib_rule_uid_range range{rule.uids->first, rule.uids->second};
     mnl_attr_put(builder.get(), FRA_UID_RANGE, sizeof range, &range);
+  }
+  if (rule.protocol != 0) put_byte(FRA_IP_PROTO, rule.protocol);
+  put_ports(FRA_SPORT_RANGE, rule.source_ports);
+  put_ports(FRA_DPORT_RANGE, rule.destination_ports);
+  if (rule.dscp) put_byte(fra_dscp, *rule.dscp);
+  if (!rule.to.empty()) info.dst_len = put_block(builder, FRA_DST, rule.to);
+  if (!rule.from.empty()) info.src_len = put_block(builder, FRA_SRC, rule.from);
+  if (!rule.in.empty()) builder.text(FRA_IIFNAME, rule.in);
+  if (!rule.out.empty()) builder.text(FRA_OIFNAME, rule.out);
+  if (rule.vrf) put_byte(FRA_L3MDEV, 1);
+  if (rule.another != 0) builder.number(rule.another, 1);
+  return builder.bytes();
+}
+
+Bytes message(const NexthopSpec& nexthop) {
+  Builder builder(RTM_NEWNEXTHOP);
+  auto& info = builder.put<nhmsg>();
+  info.nh_family = AF_UNSPEC;
+  builder.number(NHA_ID, nexthop.id);
+  if (!nexthop.group.empty()) {
+    std::vector<nexthop_grp> members;
+    for (const std::uint32_t id : nexthop.group) {
+      members.emplace_back().id = id;
+    }
+    mnl_attr_put(builder.get(), NHA_GROUP, members.size() * sizeof(nexthop_grp), members.data());
+    return builder.bytes();
+  }
+  if (nexthop.link == 0) {
+    mnl_attr_put(builder.get(), NHA_BLACKHOLE, 0, nullptr);
+  } else {
+    builder.number(NHA_OIF, static_cast<std::uint32_t>(nexthop.link));
+  }
+  if (!nexthop.gateway.empty()) {
+    const Ip gateway = ip_of(nexthop.gateway);
+    info.nh_family = number_of(gateway.family);
+    builder.ip(NHA_GATEWAY, gateway);
   }
   return builder.bytes();
 }
@@ -133,12 +197,14 @@ Bytes message(const RouteSpec& route) {
   Builder builder(RTM_NEWROUTE);
   auto& info = builder.put<rtmsg>();
   info.rtm_family = number_of(destination.family);
-  info.rtm_dst_len = static_cast<std::uint8_t>(std::stoi(route.destination.substr(slash + 1)));
   info.rtm_table = static_cast<std::uint8_t>(route.table < 256 ? route.table : RT_TABLE_COMPAT);
   info.rtm_type = route.type;
   info.rtm_protocol = route.protocol;
+  info.rtm_tos = route.tos;
+  info.rtm_flags = route.flags;
   builder.number(RTA_TABLE, route.table);
-  if (info.rtm_dst_len != 0) builder.ip(RTA_DST, destination);
+  if (route.metric != 0) builder.number(RTA_PRIORITY, route.metric);
+  info.rtm_dst_len = put_block(builder, RTA_DST, route.destination);
   if (!route.source.empty()) builder.ip(RTA_PREFSRC, ip_of(route.source));
   if (!route.gateway.empty()) put_gateway(builder, destination.family, route.gateway);
   if (route.nexthop_id != 0) builder.number(RTA_NH_ID, route.nexthop_id);

@@ -27,6 +27,7 @@ struct LinkSpec {
   int master = 0;               ///< IFLA_MASTER when not 0
   std::string slave_kind{};     ///< IFLA_INFO_SLAVE_KIND
   std::string parent_device{};  ///< IFLA_PARENT_DEV_NAME
+  std::uint32_t group = 0;      ///< IFLA_GROUP when not 0
 };
 
 struct AddressSpec {
@@ -38,6 +39,8 @@ struct AddressSpec {
   std::uint32_t flags = 0;
 };
 
+using RangeSpec = std::optional<std::pair<std::uint32_t, std::uint32_t>>;
+
 struct RuleSpec {
   Family family = Family::ipv4;
   std::uint32_t priority = 0;
@@ -45,7 +48,22 @@ struct RuleSpec {
   std::uint32_t fwmark = 0;
   bool inverted = false;
   int suppress_prefix = -1;  ///< FRA_SUPPRESS_PREFIXLEN
-  std::optional<std::pair<std::uint32_t, std::uint32_t>> uids{};
+  RangeSpec uids{};
+  std::uint8_t action = 1;   ///< FR_ACT_TO_TBL
+  std::uint32_t target = 0;  ///< FRA_GOTO when not 0
+  std::uint32_t mask = 0;    ///< FRA_FWMASK when not 0
+  std::uint8_t protocol = 0;
+  RangeSpec source_ports{};
+  RangeSpec destination_ports{};
+  std::uint8_t tos = 0;
+  std::optional<std::uint8_t> dscp{};
+  std::string to{};
+  std::string from{};
+  std::string in{};   ///< FRA_IIFNAME
+  std::string out{};  ///< FRA_OIFNAME
+  bool vrf = false;   ///< FRA_L3MDEV
+  int suppress_group = -1;
+  std::uint16_t another = 0;  ///< an attribute of this type when not 0
 };
 
 struct HopSpec {
@@ -63,12 +81,24 @@ struct RouteSpec {
   std::uint8_t protocol = 4;  ///< RTPROT_STATIC
   std::vector<HopSpec> hops{};
   std::uint32_t nexthop_id = 0;
+  std::uint32_t metric = 0;
+  std::uint8_t tos = 0;
+  unsigned flags = 0;
+};
+
+/// A nexthop object: a hop, a group of others, or a blackhole (link 0).
+struct NexthopSpec {
+  std::uint32_t id = 0;
+  int link = 0;
+  std::string gateway{};
+  std::vector<std::uint32_t> group{};
 };
 
 Bytes message(const LinkSpec& link);
 Bytes message(const AddressSpec& address);
 Bytes message(const RuleSpec& rule);
 Bytes message(const RouteSpec& route);
+Bytes message(const NexthopSpec& nexthop);
 /// NLMSG_ERROR as the kernel sends it with capped acknowledgements.
 Bytes error_message(int error_number, const std::string& explanation = {});
 Bytes done_message();

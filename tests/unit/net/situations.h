@@ -109,17 +109,43 @@ inline std::vector<Situation> situations() {
        "ipv4 tunnel wg0 | ipv6 tunnel wg0 | wg0 tun full full"},
       {"wg_quick_host_route",
        join({laptop, wg_quick,
-             std::vector<std::string_view>{"route add 203.0.113.7/32 via 192.168.77.1"}}),
-       "ipv4 tunnel wg0 (excluded 203.0.113.7/32 over enp3s0) | ipv6 direct enp3s0 | wg0 tun full "
+             std::vector<std::string_view>{"route add 203.0.114.7/32 via 192.168.77.1"}}),
+       "ipv4 tunnel wg0 (excluded 203.0.114.7/32 over enp3s0) | ipv6 direct enp3s0 | wg0 tun full "
        "none"},
       {"tables_without_default",
-       on_laptop({"tun CloudflareWARP", "addr add 172.16.0.2/32 dev CloudflareWARP",
+       on_laptop({"tun CloudflareWARP",
+                  "addr add 172.16.0.2/32 dev CloudflareWARP",
                   "link set CloudflareWARP up",
                   "route add 0.0.0.0/5 dev CloudflareWARP table 65743",
                   "route add 8.0.0.0/7 dev CloudflareWARP table 65743",
+                  "route add 11.0.0.0/8 dev CloudflareWARP table 65743",
+                  "route add 12.0.0.0/6 dev CloudflareWARP table 65743",
+                  "route add 16.0.0.0/4 dev CloudflareWARP table 65743",
+                  "route add 32.0.0.0/3 dev CloudflareWARP table 65743",
+                  "route add 64.0.0.0/2 dev CloudflareWARP table 65743",
                   "route add 128.0.0.0/3 dev CloudflareWARP table 65743",
+                  "route add 160.0.0.0/5 dev CloudflareWARP table 65743",
+                  "route add 168.0.0.0/6 dev CloudflareWARP table 65743",
+                  "route add 172.0.0.0/12 dev CloudflareWARP table 65743",
+                  "route add 172.32.0.0/11 dev CloudflareWARP table 65743",
+                  "route add 172.64.0.0/10 dev CloudflareWARP table 65743",
+                  "route add 172.128.0.0/9 dev CloudflareWARP table 65743",
+                  "route add 173.0.0.0/8 dev CloudflareWARP table 65743",
+                  "route add 174.0.0.0/7 dev CloudflareWARP table 65743",
+                  "route add 176.0.0.0/4 dev CloudflareWARP table 65743",
                   "route add 192.0.0.0/9 dev CloudflareWARP table 65743",
+                  "route add 192.128.0.0/11 dev CloudflareWARP table 65743",
+                  "route add 192.160.0.0/13 dev CloudflareWARP table 65743",
+                  "route add 192.169.0.0/16 dev CloudflareWARP table 65743",
+                  "route add 192.170.0.0/15 dev CloudflareWARP table 65743",
+                  "route add 192.172.0.0/14 dev CloudflareWARP table 65743",
+                  "route add 192.176.0.0/12 dev CloudflareWARP table 65743",
+                  "route add 192.192.0.0/10 dev CloudflareWARP table 65743",
+                  "route add 193.0.0.0/8 dev CloudflareWARP table 65743",
+                  "route add 194.0.0.0/7 dev CloudflareWARP table 65743",
                   "route add 196.0.0.0/6 dev CloudflareWARP table 65743",
+                  "route add 200.0.0.0/5 dev CloudflareWARP table 65743",
+                  "route add 208.0.0.0/4 dev CloudflareWARP table 65743",
                   "rule add not fwmark 0x100cf table 65743"}),
        "ipv4 tunnel CloudflareWARP | ipv6 direct enp3s0 | CloudflareWARP tun full none"},
       {"ipsec_table_220",
@@ -140,7 +166,7 @@ inline std::vector<Situation> situations() {
       {"half_blocked_half_tunnel",
        on_laptop({"tun tun0", "addr add 10.8.0.2/24 dev tun0", "link set tun0 up",
                   "route add 0.0.0.0/1 via 10.8.0.1", "route add unreachable 128.0.0.0/1"}),
-       "ipv4 partial | ipv6 direct enp3s0 | tun0 tun split none"},
+       "ipv4 tunnel tun0 | ipv6 direct enp3s0 | tun0 tun full none"},
       {"dead_tun", join({laptop, openvpn_def1, std::vector<std::string_view>{"drop tun0"}}),
        "ipv4 blocked tun0 | ipv6 direct enp3s0"},
       {"tun_without_process",
@@ -160,15 +186,15 @@ inline std::vector<Situation> situations() {
        "ipv4 direct enp3s0 | ipv6 direct enp3s0"},
       {"excluded_block",
        join({laptop, openvpn_def1,
-             std::vector<std::string_view>{"route add 203.0.113.0/24 via 192.168.77.1"}}),
-       "ipv4 tunnel tun0 (excluded 203.0.113.0/24 over enp3s0) | ipv6 direct enp3s0 | tun0 tun "
+             std::vector<std::string_view>{"route add 203.0.114.0/24 via 192.168.77.1"}}),
+       "ipv4 tunnel tun0 (excluded 203.0.114.0/24 over enp3s0) | ipv6 direct enp3s0 | tun0 tun "
        "full "
        "none"},
       {"two_host_routes",
        join({laptop, openvpn_def1,
-             std::vector<std::string_view>{"route add 203.0.113.7/32 via 192.168.77.1"}}),
-       "ipv4 tunnel tun0 (excluded 44.2.2.2/32 over enp3s0) | ipv6 direct enp3s0 | tun0 tun full "
-       "none"},
+             std::vector<std::string_view>{"route add 203.0.114.7/32 via 192.168.77.1"}}),
+       "ipv4 tunnel tun0 (excluded 44.2.2.2/32, 203.0.114.7/32 over enp3s0) | ipv6 direct enp3s0 | "
+       "tun0 tun full none"},
       {"private_route_beside",
        join({laptop, openvpn_def1,
              std::vector<std::string_view>{"route add 10.20.0.0/16 via 192.168.77.1"}}),
@@ -178,8 +204,8 @@ inline std::vector<Situation> situations() {
                   "link set tailscale0 up", "route add default dev tailscale0 table 52",
                   "route add throw 192.168.77.0/24 table 52", "rule add pref 5270 table 52",
                   "rule add pref 5210 fwmark 0x80000/0xff0000 table main",
-                  "route add 203.0.113.0/24 via 192.168.77.1"}),
-       "ipv4 tunnel tailscale0 | ipv6 direct enp3s0 | tailscale0 tun full none"},
+                  "route add 203.0.114.0/24 via 192.168.77.1"}),
+       "ipv4 tunnel tailscale0 (marked beside) | ipv6 direct enp3s0 | tailscale0 tun full none"},
       {"ipv6_server_route",
        join({laptop, openvpn_def1, openvpn_def1_ipv6,
              std::vector<std::string_view>{"-6 route add 2a0e:22::2/128 via 2a0e:77:0:1::1"}}),
@@ -192,16 +218,16 @@ inline std::vector<Situation> situations() {
       {"multipath_excluded",
        join({laptop, openvpn_def1,
              std::vector<std::string_view>{
-                 "route add 203.0.113.0/24 nexthop via 192.168.77.1 nexthop "
+                 "route add 203.0.114.0/24 nexthop via 192.168.77.1 nexthop "
                  "via 192.168.77.2"}}),
-       "ipv4 tunnel tun0 (excluded 203.0.113.0/24 over enp3s0) | ipv6 direct enp3s0 | tun0 tun "
+       "ipv4 tunnel tun0 (excluded 203.0.114.0/24 over enp3s0) | ipv6 direct enp3s0 | tun0 tun "
        "full "
        "none"},
       {"nexthop_object_excluded",
        join({laptop, openvpn_def1,
              std::vector<std::string_view>{"nexthop add id 7 via 192.168.77.1 dev enp3s0",
-                                           "route add 203.0.113.0/24 nhid 7"}}),
-       "ipv4 tunnel tun0 (excluded 203.0.113.0/24 over enp3s0) | ipv6 direct enp3s0 | tun0 tun "
+                                           "route add 203.0.114.0/24 nhid 7"}}),
+       "ipv4 tunnel tun0 (excluded 203.0.114.0/24 over enp3s0) | ipv6 direct enp3s0 | tun0 tun "
        "full "
        "none"},
   };

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <linux/if_link.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 
 #include <sys/socket.h>
@@ -126,20 +127,20 @@ TEST(Talk, CutsAtItsBound) {
 }
 
 TEST(Talk, PutsAnswersInTheOrderOfTheQuestions) {
-  const std::vector<Ip> asked{*parse_ip("8.8.8.8"), *parse_ip("1.1.1.1")};
+  const std::vector<Question> asked{{*parse_ip("8.8.8.8")}, {*parse_ip("1.1.1.1")}};
   const auto route = [](const char* to, int over) {
     return test::message(test::RouteSpec{.destination = std::string(to) + "/32", .link = over});
   };
   const auto answers =
-      talk({numbered(route("1.1.1.1", 5), 2), numbered(route("8.8.8.8", 4), 1)}).ask(asked, 0);
+      talk({numbered(route("1.1.1.1", 5), 2), numbered(route("8.8.8.8", 4), 1)}).ask(asked);
   ASSERT_TRUE(answers);
   EXPECT_EQ((*answers)[0].link, 4);
   EXPECT_EQ((*answers)[1].link, 5);
   const auto swapped =
-      talk({numbered(route("1.1.1.1", 5), 1), numbered(route("8.8.8.8", 4), 2)}).ask(asked, 0);
+      talk({numbered(route("1.1.1.1", 5), 1), numbered(route("8.8.8.8", 4), 2)}).ask(asked);
   ASSERT_TRUE(swapped);
   EXPECT_EQ((*swapped)[0].outcome, Outcome::failed) << "an answer to another question";
-  EXPECT_FALSE(talk({numbered(route("8.8.8.8", 4), 1)}).ask(asked, 0));
+  EXPECT_FALSE(talk({numbered(route("8.8.8.8", 4), 1)}).ask(asked));
 }
 
 TEST(Answer, FollowsTheErrnoTable) {
@@ -168,7 +169,10 @@ TEST(Answer, OfAnotherRouteTypeLeadsNowhere) {
   };
   EXPECT_EQ(outcome(RTN_UNICAST), Outcome::unicast);
   EXPECT_EQ(outcome(RTN_LOCAL), Outcome::refused);
-  EXPECT_EQ(outcome(RTN_BROADCAST), Outcome::failed);
+  EXPECT_EQ(outcome(RTN_BROADCAST), Outcome::refused) << "to all on a link of this machine";
+  EXPECT_EQ(outcome(RTN_MULTICAST), Outcome::refused);
+  EXPECT_EQ(outcome(RTN_ANYCAST), Outcome::failed);
+  EXPECT_EQ(outcome(RTN_THROW), Outcome::failed);
 }
 
 TEST(Probe, RepeatsAnInterruptedList) {
@@ -183,13 +187,16 @@ TEST(Probe, RepeatsAnInterruptedList) {
 
 TEST(Probe, LooksAgainWhenALinkCameMeanwhile) {
   test::FakeKernel kernel;
+  kernel.links.push_back({.index = 2, .name = "enp3s0", .parent_device = "0000:03:00.0"});
+  kernel.routes.push_back({.destination = "0.0.0.0/0", .link = 2, .gateway = "192.168.77.1"});
   bool added = false;
   kernel.after_list = [&] {
     if (std::exchange(added, true)) return;
     kernel.links.push_back(
         {.index = 4, .name = "tun0", .kind = "tun", .hardware = 0xFFFE, .tun_type = 1});
     kernel.addresses.push_back({.link = 4, .ip = "10.8.0.2", .prefix = 24});
-    kernel.routes.push_back({.destination = "0.0.0.0/0", .link = 4});
+    kernel.routes.push_back({.destination = "0.0.0.0/1", .link = 4});
+    kernel.routes.push_back({.destination = "128.0.0.0/1", .link = 4});
   };
   EXPECT_EQ(test::describe(kernel.network()), "ipv4 tunnel tun0 | ipv6 none | tun0 tun full none");
   kernel.routes.push_back({.destination = "1.0.0.0/8", .link = 99});
@@ -211,12 +218,14 @@ TEST(Probe, OpensANewWireAfterAnError) {
 void read_with_everything(const nlmsghdr& message) {
   Link one;
   AddressMessage address;
-  RuleMessage rule;
+  Rule rule;
   RouteMessage route;
   read_link(message, one);
   read_address(message, address);
   read_rule(message, rule);
   read_route(message, route);
+  NexthopMessage nexthop;
+  read_nexthop(message, nexthop);
   read_errno(message);
   has_explanation(message);
   read_answer(message, *parse_ip("8.8.8.8"));
@@ -236,6 +245,16 @@ std::vector<Bytes> samples() {
       test::message(test::AddressSpec{.link = 3, .ip = "fe80::1", .prefix = 64}),
       test::message(
           test::RuleSpec{.table = 51820, .fwmark = 7, .inverted = true, .uids = {{1, 2}}}),
+      test::message(test::RuleSpec{.table = 52,
+                                   .protocol = 17,
+                                   .source_ports = {{1, 2}},
+                                   .destination_ports = {{3, 4}},
+                                   .dscp = 5,
+                                   .to = "45.0.0.0/8",
+                                   .from = "10.0.0.0/8",
+                                   .in = "lo"}),
+      test::message(test::NexthopSpec{.id = 7, .link = 3, .gateway = "10.0.0.2"}),
+      test::message(test::NexthopSpec{.id = 8, .group = {7, 9}}),
       test::message(test::RouteSpec{
           .destination = "8.8.8.8/32", .link = 3, .gateway = "10.0.0.2", .source = "10.0.0.1"}),
       test::message(
@@ -261,7 +280,7 @@ TEST(Malformed, EveryTruncationIsRead) {
 TEST(Malformed, EveryTypeWithEveryBodyIsRead) {
   for (Bytes sample : samples()) {
     for (const int type : {NLMSG_ERROR, NLMSG_DONE, int{RTM_NEWLINK}, int{RTM_NEWADDR},
-                           int{RTM_NEWRULE}, int{RTM_NEWROUTE}}) {
+                           int{RTM_NEWRULE}, int{RTM_NEWROUTE}, int{RTM_NEWNEXTHOP}}) {
       test::header(sample).nlmsg_type = static_cast<std::uint16_t>(type);
       read_with_everything(test::header(sample));
     }

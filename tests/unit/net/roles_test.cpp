@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net/link_class.h"
+#include "net/roles.h"
 
 #include <gtest/gtest.h>
 #include <net/if_arp.h>
