@@ -71,12 +71,10 @@ bool leads_onward(const RouteMessage& route, const Hop& hop, const Link* link) {
 }
 
 /// What suppress_group is compared with. IPv4 takes the route's first hop, even a dead one or when
-/// another is used (fib4_rule_suppress); IPv6 the hop used, and lo for an own address
-/// (fib6_rule_suppress).
+/// another is used (fib4_rule_suppress); IPv6 the hop used (fib6_rule_suppress).
 int group_of(const RouteMessage& route, const std::vector<Link>& links,
              const std::vector<Hop>& hops) {
   const bool ipv6 = route.destination.base.family == Family::ipv6;
-  if (ipv6 && route.type != RTN_UNICAST) return 0;
   std::optional<int> first;
   for (const Hop& hop : hops) {
     if (ipv6 && hop.dead) continue;

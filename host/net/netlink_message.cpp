@@ -411,7 +411,8 @@ Answer read_answer(const nlmsghdr& message, const Ip& destination) {
                                                                  bits(destination.family))};
   if (!fits) return {};
   // An address that is this machine's own leads nowhere else.
-  if (route.type == RTN_LOCAL || route.type == RTN_BROADCAST || route.type == RTN_MULTICAST) {
+  if (route.type == RTN_LOCAL || route.type == RTN_BROADCAST || route.type == RTN_MULTICAST ||
+      route.type == RTN_ANYCAST) {
     return {.outcome = Outcome::refused};
   }
   if (route.type != RTN_UNICAST || route.hops.size() != 1) return {};

@@ -127,7 +127,17 @@ class Draw {
     return way;
   }
 
+  /// What transparent proxies make: addresses that are not this machine's and are taken for such.
+  std::string draw_own_route() {
+    static constexpr std::array ipv4 = {"local", "local", "broadcast", "multicast"};
+    static constexpr std::array ipv6 = {"local", "local", "local", "anycast"};
+    return std::string("route add ") + dice_.pick(family_ == Family::ipv4 ? ipv4 : ipv6) + " " +
+           draw_block() + " dev " + (dice_.chance(60) ? "lo" : dice_.pick(cards()).name) +
+           " table " + dice_.pick(tables);
+  }
+
   void draw_route() {
+    if (dice_.chance(4)) return add(draw_own_route());
     static constexpr std::array kinds = {"throw", "throw", "blackhole", "unreachable", "prohibit"};
     const bool refuses = dice_.chance(28);
     const bool second = plan_.odd && dice_.chance(15);
@@ -198,18 +208,19 @@ class Draw {
   void draw_rule() {
     std::string rule = "rule add";
     draw_selectors(rule);
-    const std::uint32_t priority = 1 + dice_.below(40);
+    // Some behind that of the main table.
+    const std::uint32_t priority = dice_.chance(8) ? 32766 + dice_.below(3) : 1 + dice_.below(40);
     rule += " pref " + text(priority);
     const std::uint32_t kind = dice_.below(100);
     if (kind < 15) {
-      rule += " goto " + text(priority + 1 + dice_.below(15));
+      rule += " goto " + text(dice_.chance(5) ? 32766 : priority + 1 + dice_.below(15));
     } else if (kind < 20) {
       rule += " nop";
     } else if (kind < 30) {
       static constexpr std::array refusals = {" unreachable", " blackhole", " prohibit"};
       rule += dice_.pick(refusals);
     } else {
-      rule += std::string(" lookup ") + dice_.pick(tables);
+      rule += std::string(" lookup ") + (dice_.chance(5) ? "local" : dice_.pick(tables));
       if (dice_.chance(25))
         rule += " suppress_prefixlength " + text(dice_.chance(60) ? 0 : draw_length());
       if (dice_.chance(15)) rule += " suppress_ifgroup " + text(dice_.below(3));
@@ -253,8 +264,11 @@ Plan draw_plan(Dice& dice, bool all_users) {
   plan.odd = dice.chance(15);
   for (const Family family : {Family::ipv4, Family::ipv6})
     Draw(dice, family, all_users, plan).run();
-  if (dice.chance(10)) {
-    plan.steps.push_back({Family::ipv4, "link set " + dice.pick(cards()).name + " down"});
+  // The steps of IPv6 are taken last; a link that loses its other end only keeps its routes.
+  if (dice.chance(12)) {
+    const Family when = dice.chance(30) ? Family::ipv4 : Family::ipv6;
+    const std::string end = dice.chance(30) ? "far-wan0" : dice.pick(cards()).name;
+    plan.steps.push_back({when, "link set " + end + " down"});
   }
   return plan;
 }
