@@ -58,8 +58,8 @@ struct Place {
     const std::chrono::duration<double, std::micro> took =
         std::chrono::steady_clock::now() - before;
     looks.push_back(took.count());
-    label =
-        std::string(name(network.ipv4.verdict)) + (snapshot->too_many_excluded ? " too many" : "");
+    label = std::string(name(network.ipv4.verdict)) + " " +
+            std::to_string(network.ipv4.excluded.size()) + " excluded";
   }
 
   /// Of all but the first look, which has nothing to go by.
