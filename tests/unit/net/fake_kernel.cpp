@@ -44,9 +44,9 @@ Routing routing_of(const FakeKernel& kernel) {
   for (const NexthopSpec& spec : kernel.nexthops) {
     nexthops[spec.id] = read_back<netlink::NexthopMessage>(netlink::read_nexthop, spec);
   }
+  RouteCollector routes(routing, links);
   for (const RouteSpec& route : kernel.routes) {
-    add_route(routing, links, read_back<netlink::RouteMessage>(netlink::read_route, route),
-              nexthops);
+    routes.add(read_back<netlink::RouteMessage>(netlink::read_route, route), nexthops);
   }
   settle(routing);
   return routing;
