@@ -106,7 +106,7 @@ export class Lab {
     await until(`${this.name} up`, async () => {
       const seen = await this.seen();
       return same(seen, this.scenario.seen) && same(await this.web(), web_of(this.scenario)) && this.all_running();
-    }, 15000);
+    }, 40000);
     return Date.now() - begin;
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lab itself: every scenario is what it says, two at a time; its wire watch counts; and nothing is left on the
-// machine, even after a kill.
+// network_test.mjs [SCENARIO...]: the lab itself. Every scenario is what it says, two at a time; its wire watch counts;
+// and nothing is left on the machine, even after a kill.
 import {execFile, spawn} from 'node:child_process';
 import {existsSync, readdirSync, readFileSync, statSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
@@ -61,7 +61,8 @@ async function check_kill() {
 let failure;
 try {
   const before = machine();
-  const names = Object.keys(scenarios);
+  const chosen = process.argv.slice(2);
+  const names = chosen.length ? chosen : Object.keys(scenarios);
   for (let i = 0; i < names.length; i += 2) {
     await Promise.all(names.slice(i, i + 2).map((name) => check_scenario(name, scenarios[name])));
   }
