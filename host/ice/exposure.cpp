@@ -78,7 +78,7 @@ Exposure plain(const LocalAddress& local, const Network& network) {
 
 // rtc_base/network.cc and IpcNetworkManager leave these out; Firefox's nICEr does not.
 bool chromium_ignores(const LocalAddress& local) {
-  return local.mac_based || local.link.contains("vmnet") || local.link.contains("vnic");
+  return local.mac_based || local.on_loopback || local.link.contains("vmnet") || local.link.contains("vnic");
 }
 
 // With permission a browser lists every link and asks STUN from each address. Policy IPsec selects
@@ -144,8 +144,10 @@ void add_towards_page(std::vector<Exposure>& found, const Network& network, Perm
       }
       if (permission == Permission::none) continue;
       for (const LocalAddress& local : network.addresses) {
-        if (local.link != page.link || local.ip.family != family) continue;
-        if (is_default_here && local.ip != state.source) continue;
+        // Libreswan keeps the address that its packets leave from on lo.
+        const bool is_source = is_default_here && local.ip == state.source;
+        const bool is_here = local.link == page.link || (is_source && local.on_loopback);
+        if (!is_here || local.ip.family != family || (is_default_here && !is_source)) continue;
         found.push_back(plain(local, network));
         // Who is in a mesh knows the addresses in it.
         found.back().http_shows_too = local.role == Role::mesh;
@@ -158,8 +160,26 @@ void add_towards_page(std::vector<Exposure>& found, const Network& network, Perm
   }
 }
 
-void add_chromium(std::vector<Exposure>& found, Level level, const Network& network,
+// Firefox asks for its default address by UDP, and sends nothing else.
+Network as_datagrams_go(Network network) {
+  for (FamilyState* state : {&network.ipv4, &network.ipv6}) {
+    if (state->datagrams_link.empty()) continue;
+    state->verdict = Verdict::direct;
+    state->link = state->datagrams_link;
+    state->source = state->datagrams_source;
+    state->excluded_routes = false;
+  }
+  return network;
+}
+
+void add_chromium(std::vector<Exposure>& found, Level level, Network network,
                   Permission permission) {
+  if (level >= Level::force_proxy) {
+    // Without UDP it does not matter where that goes.
+    for (FamilyState* state : {&network.ipv4, &network.ipv6}) {
+      if (!state->datagrams_link.empty()) state->excluded_routes = !state->excluded.empty();
+    }
+  }
   if (level == Level::unrestricted && permission == Permission::granted) {
     return add_everything(found, BrowserFamily::chromium, network);
   }
@@ -199,7 +219,7 @@ std::vector<Exposure> exposure(BrowserFamily family, Level level, const Network&
   if (family == BrowserFamily::chromium) {
     add_chromium(found, level, network, permission);
   } else {
-    add_firefox(found, level, network, permission);
+    add_firefox(found, level, as_datagrams_go(network), permission);
   }
   std::ranges::sort(found);
   const auto repeats = std::ranges::unique(found);

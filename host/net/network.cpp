@@ -155,6 +155,8 @@ class Classifier {
     } else if (leaves) {
       const Fate* fate = main_fate(reading, [](std::uint16_t it) { return it >= outside; });
       state.datagrams_link = fate && !fate->links.empty() ? name_of(fate->links.front()) : "?";
+      const Answer& usual = snapshot_.defaults[index_of(reading.part->family)];
+      if (name_of(usual.link) == state.datagrams_link) state.datagrams_source = usual.source;
       state.excluded_routes = true;
     } else {
       add_excluded(reading, state);
@@ -247,11 +249,13 @@ class Classifier {
   }
 
   void add_addresses(const Link& link, std::vector<LocalAddress>& addresses) const {
-    if (!link.up || !link.running || link.link_class == LinkClass::loopback) return;
+    if (!link.up || !link.running) return;
+    const bool on_loopback = link.link_class == LinkClass::loopback;
     for (const Address& address : link.addresses) {
-      if (address.deprecated) continue;
+      if (address.deprecated || is_loopback(address.ip)) continue;
       if (address.ip.family == Family::ipv6 && is_link_local(address.ip)) continue;
-      addresses.push_back({address.ip, link.name, headings_.role(link.index), address.mac_based});
+      addresses.push_back({address.ip, link.name, headings_.role(link.index), address.mac_based,
+                           on_loopback});
     }
   }
 

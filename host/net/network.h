@@ -152,6 +152,7 @@ struct FamilyState {
   std::vector<Prefix> excluded;     ///< the shortest true list of the destinations that do
   std::string excluded_link;        ///< over which link, empty when there are several
   std::string datagrams_link;       ///< set when UDP leaves the tunnel that carries the web
+  std::optional<Ip> datagrams_source;  ///< the address it leaves from
   bool unknown_ways = false;        ///< some of it cannot be told, and counts as outside
   std::optional<Prefix> disputed;   ///< where the kernel answered otherwise than was computed
   std::vector<Prefix> neighbours;   ///< public blocks that are reached on a link, beside the tunnel
@@ -178,12 +179,14 @@ struct Tunnel {
 };
 
 /// An address that a browser would list once it may enumerate links: on a link that is up and
-/// running, not loopback, not IPv6 link-local, not deprecated.
+/// running, not loopback, not IPv6 link-local, not deprecated. Firefox lists those on lo, too, that
+/// are none of loopback.
 struct LocalAddress {
   Ip ip;
   std::string link;
   Role role = Role::uplink;
   bool mac_based = false;
+  bool on_loopback = false;  ///< on lo, but for others to reach
 
   auto operator<=>(const LocalAddress&) const = default;
 };
