@@ -122,10 +122,8 @@ Fate fate_of(const RouteMessage& route, const std::vector<Link>& links,
   if (fate.links.empty()) return fate;
   fate.by_protocol = by_protocol(route.protocol);
   fate.told_host = fate.by_protocol && route.destination.length == bits(route.destination.base.family);
-  if (fate.course == Course::onward) {
-    fate.table = route.table;
-    fate.source = route.source;
-  }
+  fate.source = route.source;
+  if (fate.course == Course::onward) fate.table = route.table;
   fate.group = group;
   return fate;
 }
