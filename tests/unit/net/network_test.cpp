@@ -12,16 +12,11 @@ namespace icelock::net {
 namespace {
 
 using test::AddressSpec;
+using test::block;
 using test::describe;
 using test::FakeKernel;
 using test::RouteSpec;
 using test::RuleSpec;
-
-Prefix block(const std::string& text) {
-  const std::size_t slash = text.find('/');
-  return {parse_ip(text.substr(0, slash)).value(),
-          static_cast<std::uint8_t>(std::stoi(text.substr(slash + 1)))};
-}
 
 constexpr std::uint16_t no_hardware = 0xFFFE;
 constexpr std::uint16_t ppp_hardware = 512;
