@@ -75,22 +75,31 @@ int common_length(const Position& a, const Position& b) {
   return a.low == b.low ? 128 : 64 + std::countl_zero(a.low ^ b.low);
 }
 
-/// Covers first..last by blocks inside low..high.
-void cover_run(std::vector<Prefix>& blocks, Family family, Position first, const Position& last,
-               const Position& low, const Position& high) {
+/// Covers what has the value 1 of the spans from `at` to `end` by blocks inside low..high.
+void cover_run(std::vector<Prefix>& blocks, Family family, const Spans& spans, std::size_t at,
+               std::size_t end, const Position& low, const Position& high) {
   const int longest = bits(family);
+  Position first = spans[at].first;
   while (true) {
     int length = 0;
     while (length < longest && (first_of(first, length) < low || last_of(first, length) > high)) {
       ++length;
     }
-    const Position end = std::min(last, last_of(first, length));
-    // No wider than what is in it.
-    length = std::max(length, std::min(longest, common_length(first, end)));
-    blocks.push_back({ip_at(family, first_of(first, length)), static_cast<std::uint8_t>(length)});
     const Position done = last_of(first, length);
-    if (done >= last) return;
-    first = after(done);
+    for (std::size_t next = at; next <= end && spans[next].first <= done; ++next) {
+      if (spans[next].value == 1) at = next;
+    }
+    const Position last = std::min(done, last_of(spans, at));
+    // No wider than what is in it.
+    length = std::max(length, std::min(longest, common_length(first, last)));
+    blocks.push_back({ip_at(family, first_of(first, length)), static_cast<std::uint8_t>(length)});
+    if (last_of(spans, at) > done) {
+      first = after(done);
+      continue;
+    }
+    for (++at; at <= end && spans[at].value != 1;) ++at;
+    if (at > end) return;
+    first = spans[at].first;
   }
 }
 
@@ -202,7 +211,7 @@ std::vector<Prefix> cover(const Spans& spans, Family family) {
       if (spans[next].value == 1) end = next;
     }
     const Position low = i > 0 && spans[i - 1].value == 2 ? spans[i - 1].first : spans[i].first;
-    cover_run(blocks, family, spans[i].first, last_of(spans, end), low, last_of(spans, next - 1));
+    cover_run(blocks, family, spans, i, end, low, last_of(spans, next - 1));
     i = next;
   }
   return blocks;

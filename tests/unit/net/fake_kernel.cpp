@@ -29,29 +29,6 @@ Value read_back(netlink::Read (*read)(const nlmsghdr&, Value&), const Spec& spec
   return value;
 }
 
-Routing routing_of(const FakeKernel& kernel) {
-  Routing routing;
-  std::vector<Link> links;
-  for (const LinkSpec& link : kernel.links) {
-    links.push_back(read_back<Link>(netlink::read_link, link));
-  }
-  std::ranges::sort(links, {}, &Link::index);
-  for (const RuleSpec& rule : kernel.rules) {
-    routing.rules.push_back(read_back<Rule>(netlink::read_rule, rule));
-  }
-  std::ranges::stable_sort(routing.rules, {}, &Rule::priority);
-  Nexthops nexthops;
-  for (const NexthopSpec& spec : kernel.nexthops) {
-    nexthops[spec.id] = read_back<netlink::NexthopMessage>(netlink::read_nexthop, spec);
-  }
-  RouteCollector routes(routing, links);
-  for (const RouteSpec& route : kernel.routes) {
-    routes.add(read_back<netlink::RouteMessage>(netlink::read_route, route), nexthops);
-  }
-  settle(routing);
-  return routing;
-}
-
 class FakeWire final : public netlink::Wire {
  public:
   explicit FakeWire(FakeKernel& kernel) : kernel_(kernel) {}
@@ -87,6 +64,29 @@ FakeKernel::FakeKernel() {
   addresses.push_back({.link = 1, .ip = "::1", .prefix = 128, .scope = 254});
 }
 
+Routing FakeKernel::routing() const {
+  Routing result;
+  std::vector<Link> known;
+  for (const LinkSpec& link : links) {
+    known.push_back(read_back<Link>(netlink::read_link, link));
+  }
+  std::ranges::sort(known, {}, &Link::index);
+  for (const RuleSpec& rule : rules) {
+    result.rules.push_back(read_back<Rule>(netlink::read_rule, rule));
+  }
+  std::ranges::stable_sort(result.rules, {}, &Rule::priority);
+  Nexthops objects;
+  for (const NexthopSpec& spec : nexthops) {
+    objects[spec.id] = read_back<netlink::NexthopMessage>(netlink::read_nexthop, spec);
+  }
+  RouteCollector collector(result, known);
+  for (const RouteSpec& route : routes) {
+    collector.add(read_back<netlink::RouteMessage>(netlink::read_route, route), objects);
+  }
+  collector.finish();
+  return result;
+}
+
 std::unique_ptr<netlink::Wire> FakeKernel::wire() {
   ++wires_opened;
   return std::make_unique<FakeWire>(*this);
@@ -106,14 +106,14 @@ Network FakeKernel::network(std::uint32_t uid) {
 
 std::vector<Bytes> FakeKernel::reply(std::span<const std::byte> request) {
   std::vector<Bytes> datagrams;
-  std::optional<Routing> routing;  // as it is while these are answered
+  std::optional<Routing> known;  // as it is while these are answered
   const auto* message = reinterpret_cast<const nlmsghdr*>(request.data());
   auto left = static_cast<int>(request.size());
   for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
     if ((message->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
       for (Bytes& datagram : list(*message)) datagrams.push_back(std::move(datagram));
     } else {
-      datagrams.push_back(numbered(answer(*message, routing), message->nlmsg_seq));
+      datagrams.push_back(numbered(answer(*message, known), message->nlmsg_seq));
     }
   }
   return datagrams;
@@ -152,7 +152,7 @@ std::vector<Bytes> FakeKernel::list(const nlmsghdr& request) {
   return datagrams;
 }
 
-Bytes FakeKernel::answer(const nlmsghdr& request, std::optional<Routing>& routing) const {
+Bytes FakeKernel::answer(const nlmsghdr& request, std::optional<Routing>& known) const {
   const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&request));
   const Family family = info->rtm_family == AF_INET ? Family::ipv4 : Family::ipv6;
   auto asked = Attributes<RTA_DPORT + 1>::after<rtmsg>(request);
@@ -179,9 +179,9 @@ Bytes FakeKernel::answer(const nlmsghdr& request, std::optional<Routing>& routin
     packets.traffic[axis] = {values[axis], values[axis]};
   packets.mark = asked.u32(RTA_MARK).value_or(0);
   packets.from = asked.ip(RTA_SRC, family);
-  if (!routing) routing = routing_of(*this);
-  const auto ways = ways_of(*routing, packets);
-  const Fate& fate = routing->fates[value_at(*ways->front().to, position(*destination))];
+  if (!known) known = routing();
+  const auto ways = ways_of(*known, packets);
+  const Fate& fate = known->fates[value_at(*ways->front().to, position(*destination))];
   switch (fate.course) {
     case Course::no_route:
       return error_message(ENETUNREACH);

@@ -45,6 +45,8 @@ class FakeKernel {
   void add(RuleSpec rule) { rules.push_back(std::move(rule)); }
   void add(RouteSpec route) { routes.push_back(std::move(route)); }
 
+  /// As the program reads it.
+  Routing routing() const;
   /// Must not outlive the kernel.
   std::unique_ptr<netlink::Wire> wire();
   Result<Snapshot> snapshot(std::uint32_t uid = 1000);
@@ -55,7 +57,7 @@ class FakeKernel {
 
  private:
   std::vector<Bytes> list(const nlmsghdr& request);
-  Bytes answer(const nlmsghdr& request, std::optional<Routing>& routing) const;
+  Bytes answer(const nlmsghdr& request, std::optional<Routing>& known) const;
   Bytes answer_over(const Ip& destination, const Fate& fate) const;
 };
 

@@ -75,6 +75,12 @@ void put_gateway(Builder& builder, Family family, const std::string& text) {
 
 }  // namespace
 
+Prefix block(const std::string& text) {
+  const std::size_t slash = text.find('/');
+  return {ip_of(text.substr(0, slash)),
+          static_cast<std::uint8_t>(std::stoi(text.substr(slash + 1)))};
+}
+
 Bytes message(const LinkSpec& link) {
   Builder builder(RTM_NEWLINK);
   auto& info = builder.put<ifinfomsg>();

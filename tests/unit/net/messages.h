@@ -94,6 +94,9 @@ struct NexthopSpec {
   std::vector<std::uint32_t> group{};
 };
 
+/// "45.0.0.0/8"
+Prefix block(const std::string& text);
+
 Bytes message(const LinkSpec& link);
 Bytes message(const AddressSpec& address);
 Bytes message(const RuleSpec& rule);

@@ -12,16 +12,11 @@ namespace icelock::net {
 namespace {
 
 using test::AddressSpec;
+using test::block;
 using test::describe;
 using test::FakeKernel;
 using test::RouteSpec;
 using test::RuleSpec;
-
-Prefix block(const std::string& text) {
-  const std::size_t slash = text.find('/');
-  return {parse_ip(text.substr(0, slash)).value(),
-          static_cast<std::uint8_t>(std::stoi(text.substr(slash + 1)))};
-}
 
 constexpr std::uint16_t no_hardware = 0xFFFE;
 constexpr std::uint16_t ppp_hardware = 512;
@@ -637,6 +632,53 @@ TEST(Marks, OutOfATunnelAreNamedUnlessTheyAreItsOwn) {
   kernel.add(RuleSpec{.priority = 80, .table = 254, .fwmark = 9});
   EXPECT_EQ(describe(kernel.network()),
             "ipv4 tunnel wg0 (marked beside) | ipv6 direct enp3s0 | wg0 wireguard full none");
+}
+
+// connect(2) looks again with the source that it chose; a socket that is bound to nothing does not.
+TEST(SecondLook, IsForTheWebOnly) {
+  Marked kernel;
+  kernel.add(RuleSpec{.priority = 90, .table = 51820, .from = "192.168.77.0/24"});
+  EXPECT_EQ(
+      describe(kernel.network()),
+      "ipv4 tunnel wg0 (datagrams over enp3s0) | ipv6 direct enp3s0 | wg0 wireguard full none");
+  kernel.rules.back().from = "10.9.0.2/32";
+  EXPECT_EQ(describe(kernel.network()),
+            "ipv4 direct enp3s0 | ipv6 direct enp3s0 | wg0 wireguard split none")
+      << "for what answers inside the tunnel";
+}
+
+// Rented servers: the router is told by a host route, and is nobody's VPN server.
+TEST(Collect, ARouterWithARouteOfItsOwnIsANeighbour) {
+  FullTunnel kernel;
+  kernel.add(RouteSpec{.destination = "45.9.9.1/32", .link = 2});
+  kernel.add(RouteSpec{.destination = "44.2.2.2/32", .link = 2, .gateway = "45.9.9.1"});
+  EXPECT_EQ(describe(kernel.network()),
+            "ipv4 tunnel tun0 | ipv6 direct enp3s0 | tun0 tun full none");
+}
+
+// RFC 7084, L-3: a home's own block by way of its own router.
+TEST(Collect, TheHomesOwnBlockIsOfNeighbours) {
+  Laptop kernel;
+  kernel.add_tunnel(6, "wg0", "wireguard", no_hardware, "2a0e:99::2");
+  kernel.add(RouteSpec{.destination = "2000::/3", .link = 6});
+  kernel.add(RouteSpec{
+      .destination = "2a0e:77::/56", .link = 2, .gateway = "fe80::1", .protocol = RTPROT_RA});
+  EXPECT_EQ(describe(kernel.network()),
+            "ipv4 direct enp3s0 | ipv6 tunnel wg0 (neighbours 2a0e:77::/56 over enp3s0) | wg0 "
+            "wireguard none full");
+  kernel.routes.back().destination = "2a0e:77::/47";
+  EXPECT_TRUE(kernel.network().ipv6.excluded_routes) << "no home has so much";
+  kernel.routes.back() = {
+      .destination = "2a0e:78::/56", .link = 2, .gateway = "fe80::1", .protocol = RTPROT_RA};
+  EXPECT_TRUE(kernel.network().ipv6.excluded_routes) << "somebody else's";
+}
+
+TEST(Users, OfDirectoriesCountWhereRulesNameThem) {
+  Marked kernel;
+  kernel.add(RuleSpec{.priority = 90, .table = 51820, .uids = {{100000, 100010}}});
+  EXPECT_EQ(kernel.network(0).ipv4.verdict, Verdict::partial);
+  kernel.rules.back().uids = {{101, 120}};
+  EXPECT_EQ(kernel.network(0).ipv4.verdict, Verdict::direct) << "those of services";
 }
 
 // RFC 6877: what a CLAT takes goes on as IPv6.
