@@ -220,5 +220,88 @@ TEST(Decide, ABrokenSettingsFileIsNamed) {
   EXPECT_THAT(decision.reasons.front().text, HasSubstr("flor"));
 }
 
+// Who accepts it has calls again: what a page over IPv6 learns, its server knows.
+TEST(Decide, AnAcceptedIspV6BringsCallsBack) {
+  Settings settings;
+  settings.protection.accept_isp_v6 = true;
+  const Decision decision = decided(vpn_ipv4_only(), settings);
+  EXPECT_EQ(decision.chromium, default_route_only);
+  EXPECT_EQ(decision.firefox, default_route_only);
+  EXPECT_THAT(codes(decision), ElementsAre("ipv6_outside_tunnel", "isp_v6_accepted"));
+  // Nothing else is accepted with it.
+  net::Network excluded = with_excluded_route(vpn_ipv4_only());
+  EXPECT_EQ(decided(excluded, settings).chromium, force_proxy);
+  EXPECT_EQ(decided(excluded, settings).firefox, force_proxy);
+  net::Network ipv4_outside = vpn_both_families();
+  ipv4_outside.ipv4 = family(net::Verdict::direct, "enp3s0", "192.168.77.10");
+  EXPECT_EQ(decided(ipv4_outside, settings).chromium, force_proxy);
+  for (const auto& network : {no_vpn(), vpn_both_families(), policy_ipsec(), kill_switch()}) {
+    EXPECT_EQ(decided(network, settings), decided(network));
+  }
+}
+
+TEST(Decide, AMarkIntoATunnelHidesWhatIsBesideIt) {
+  net::Network network = split_tunnel();
+  network.ipv4.marked_into = "tun0";
+  const Decision decision = decided(network);
+  EXPECT_EQ(decision.chromium, default_route_only);
+  EXPECT_EQ(decision.firefox, default_route_only);
+  EXPECT_THAT(codes(decision), ElementsAre("marked_into_tunnel"));
+  Settings settings;
+  settings.floor = force_proxy;
+  EXPECT_EQ(decided(network, settings).chromium, force_proxy);
+}
+
+TEST(Decide, AMarkOutOfATunnelChangesNoLevel) {
+  net::Network network = vpn_both_families();
+  network.ipv4.marked_beside = true;
+  EXPECT_EQ(decided(network).chromium, decided(vpn_both_families()).chromium);
+  EXPECT_EQ(decided(network).firefox, decided(vpn_both_families()).firefox);
+  network.ipv4.neighbours = {{ip("45.0.0.0"), 24}};
+  EXPECT_EQ(decided(network).chromium, decided(vpn_both_families()).chromium);
+}
+
+Decision decided_by_user(const net::Network& network, const net::Network& by_user) {
+  Memory memory;
+  return decide(network, {}, memory, start, &by_user);
+}
+
+TEST(Decide, AUsersWordForALinkTightens) {
+  const Decision decision = decided_by_user(no_vpn(), vpn_both_families());
+  EXPECT_EQ(decision.chromium, default_route_only);
+  EXPECT_EQ(decision.firefox, default_route_only);
+  EXPECT_THAT(codes(decision), ElementsAre("full_tunnel", "links_named"));
+}
+
+TEST(Decide, AUsersWordForALinkLoosensNothing) {
+  for (const auto& network :
+       {vpn_both_families(), vpn_ipv4_only(), policy_ipsec(), kill_switch()}) {
+    EXPECT_EQ(decided_by_user(network, no_vpn()), decided(network));
+  }
+  EXPECT_EQ(decided_by_user(no_vpn(), no_vpn()), decided(no_vpn()));
+  // Stricter for one browser and looser for another: the stricter for each.
+  net::Network lan_only = vpn_ipv4_only();
+  const Decision both = decided_by_user(vpn_both_families(), lan_only);
+  EXPECT_EQ(both.chromium, force_proxy);
+  EXPECT_EQ(both.firefox, force_proxy);
+}
+
+// A VPN that only a user's word makes one is held after its drop like any other.
+TEST(Decide, AUsersWordIsHeldToo) {
+  Memory memory;
+  const net::Network by_user = vpn_both_families();
+  decide(no_vpn(), {}, memory, start, &by_user);
+  const Decision dropped = decide(no_vpn(), {}, memory, start + 1s);
+  EXPECT_EQ(dropped.held, 60s);
+  EXPECT_EQ(dropped.chromium, force_proxy);
+}
+
+TEST(Decide, AFailedProbeHearsNoUser) {
+  Memory memory;
+  const net::Network by_user = no_vpn();
+  const Result<net::Network> failed = fail(Code::probe_failed, "no answer");
+  EXPECT_EQ(decide(failed, {}, memory, start, &by_user).chromium, force_proxy);
+}
+
 }  // namespace
 }  // namespace icelock::guard

@@ -154,5 +154,22 @@ TEST(Guard, AFailedProbeLocksAndANewOneLoosensLate) {
   EXPECT_EQ(guard.state().decision.chromium, unrestricted);
 }
 
+TEST(Guard, HearsTheUsersWordForALink) {
+  Guard guard(no_hold());
+  guard.look(no_vpn(), false, start, vpn_both_families());
+  EXPECT_EQ(guard.state().decision.chromium, default_route_only);
+  EXPECT_EQ(guard.state().network, no_vpn()) << "what is shown is what is";
+  // It counts with new settings as well, and until it is taken back.
+  Settings locked = no_hold();
+  locked.mode = Mode::locked;
+  guard.set(locked, true, start + 1s);
+  guard.set(no_hold(), true, start + 2s);
+  EXPECT_EQ(guard.state().decision.chromium, default_route_only);
+  guard.look(no_vpn(), true, start + 3s);
+  EXPECT_EQ(guard.state().decision.chromium, default_route_only) << "loosened late";
+  guard.look(no_vpn(), false, start + 3s + Guard::quiet);
+  EXPECT_EQ(guard.state().decision.chromium, unrestricted);
+}
+
 }  // namespace
 }  // namespace icelock::guard

@@ -216,5 +216,85 @@ TEST_F(SettingsFiles, ABrokenFileIsNotOverwritten) {
   EXPECT_EQ(read_file(paths_.user), "{ my notes");
 }
 
+bool accepts(const SettingsPaths& paths) {
+  return load_settings(paths)->protection.accept_isp_v6;
+}
+
+TEST_F(SettingsFiles, WhoMaySwitchTheLockOffMayAcceptAnAddress) {
+  user(R"({"accept":["isp_v6"]})");
+  EXPECT_TRUE(accepts(paths_));
+  for (const char* text :
+       {R"({"floor":"default_route_only"})", R"({"mode":"auto"})", R"({"mode":"open"})",
+        R"({"modes":["auto","locked"]})", R"({"accept":[]})"}) {
+    admin(text);
+    EXPECT_FALSE(accepts(paths_)) << text;
+    EXPECT_FALSE(may_accept(*load_settings(paths_))) << text;
+  }
+  for (const char* text : {R"({"modes":["auto","open"]})", R"({"hold_seconds":5})"}) {
+    admin(text);
+    EXPECT_TRUE(accepts(paths_)) << text;
+    EXPECT_TRUE(may_accept(*load_settings(paths_))) << text;
+  }
+}
+
+TEST_F(SettingsFiles, AnAdminMayAcceptAnAddressWhateverElseHolds) {
+  admin(R"({"accept":["isp_v6"],"floor":"default_route_only","mode":"auto"})");
+  EXPECT_TRUE(accepts(paths_));
+  user(R"({"accept":[]})");
+  EXPECT_TRUE(accepts(paths_)) << "it is the admin's to say";
+  EXPECT_FALSE(may_accept(*load_settings(paths_)));
+  user("{");
+  EXPECT_TRUE(load_or_keep(paths_, Settings{}).protection.accept_isp_v6);
+}
+
+// Also when the user's file breaks later: what it accepted before does not stay.
+TEST_F(SettingsFiles, ABrokenFileAcceptsNothing) {
+  user(R"({"accept":["isp_v6"]})");
+  const Settings last = *load_settings(paths_);
+  ASSERT_TRUE(last.protection.accept_isp_v6);
+  user("{");
+  EXPECT_FALSE(load_or_keep(paths_, last).protection.accept_isp_v6);
+}
+
+TEST_F(SettingsFiles, RolesOfLinksAreTheAdminsAndTheUsers) {
+  user(R"({"links":{"wg*":"uplink","tun0":"vpn"}})");
+  admin(R"({"links":{"wg0":"mesh","he-ipv6":"uplink","br0":"virtual"}})");
+  const auto settings = load_settings(paths_);
+  ASSERT_TRUE(settings);
+  using net::NamedRole;
+  using net::Role;
+  EXPECT_THAT(settings->links,
+              testing::ElementsAre(NamedRole{"wg0", Role::mesh}, NamedRole{"he-ipv6", Role::uplink},
+                                   NamedRole{"br0", Role::virtual_link}));
+  EXPECT_THAT(settings->own_links,
+              testing::ElementsAre(NamedRole{"wg*", Role::uplink}, NamedRole{"tun0", Role::vpn}));
+  const auto all = settings->all_links();
+  ASSERT_EQ(all.size(), 5U);
+  EXPECT_EQ(all.back(), settings->links.back()) << "the admin's word counts last";
+  EXPECT_EQ(all.front(), settings->own_links.front());
+}
+
+TEST_F(SettingsFiles, ABrokenUsersFileLeavesTheAdminsLinks) {
+  admin(R"({"links":{"wg0":"mesh"}})");
+  user("{");
+  EXPECT_EQ(load_or_keep(paths_, Settings{}).links.size(), 1U);
+  EXPECT_EQ(load_or_keep(paths_, std::nullopt).links.size(), 1U);
+}
+
+TEST_F(SettingsFiles, RolesAndAcceptedAddressesAreRefusedWhenWrong) {
+  for (const char* text :
+       {R"({"links":{"wg0":"tunnel"}})", R"({"links":{"wg0":"clat"}})", R"({"links":{"":"vpn"}})",
+        R"({"links":{"w*g":"vpn"}})", R"({"links":{"sixteen-letters-":"vpn"}})",
+        R"({"links":["wg0"]})", R"({"accept":["isp_v4"]})", R"({"accept":"isp_v6"})",
+        R"({"accept":["isp_v6","isp_v6"]})"}) {
+    user(text);
+    EXPECT_FALSE(load_settings(paths_)) << text;
+    user("{}");
+    admin(text);
+    EXPECT_FALSE(load_settings(paths_)) << text;
+    admin("{}");
+  }
+}
+
 }  // namespace
 }  // namespace icelock::guard

@@ -114,6 +114,44 @@ TEST(Exposure, ChromiumLeavesMacBasedAndHypervisorLinksOut) {
   EXPECT_EQ(shown(firefox, unrestricted, network, granted), (Set{"lan", "isp_v4", "isp_v6"}));
 }
 
+TEST(Exposure, AnAddressIsWhatItsLinkIsFor) {
+  using enum net::Role;
+  const net::Network network = vpn_both_families();
+  const auto class_on = [&](const char* address, net::Role role) {
+    return std::string(name(class_of(local(address, "link0", role), network)));
+  };
+  for (const net::Role role : {uplink, clat, sink, virtual_link}) {
+    EXPECT_EQ(class_on("45.1.1.1", role), "isp_v4") << net::name(role);
+    EXPECT_EQ(class_on("2a0e:45::1", role), "isp_v6") << net::name(role);
+    EXPECT_EQ(class_on("10.1.1.1", role), "lan") << net::name(role);
+    EXPECT_EQ(class_on("192.0.2.1", role), "lan") << "documentation is nobody's public address";
+  }
+  EXPECT_EQ(class_on("45.1.1.1", vpn), "tunnel");
+  EXPECT_EQ(class_on("10.1.1.1", vpn), "tunnel");
+  EXPECT_EQ(class_on("45.1.1.1", mesh), "lan") << "a mesh numbers its hosts as it likes";
+}
+
+TEST(Exposure, AMeshShowsItselfToItsOwnPages) {
+  net::Network network = no_vpn_ipv4_only();
+  network.addresses.push_back(local("100.64.1.2", "tailscale0", net::Role::mesh));
+  EXPECT_EQ(shown(firefox, default_route_only, network, granted), (Set{"lan", "lan*", "isp_v4"}));
+  EXPECT_EQ(shown(firefox, default_route_only, network, none), Set{"isp_v4"});
+}
+
+// Beside a VPN for IPv4 only a page that came over IPv6 gets the card's addresses.
+TEST(Exposure, TellsWhatOnlyAPageOverIspV6Learns) {
+  std::set<std::string> with;
+  for (const Exposure& found : exposure(firefox, default_route_only, vpn_ipv4_only(), granted)) {
+    if (found.with_isp_v6) with.insert(found.address);
+  }
+  EXPECT_EQ(with, (std::set<std::string>{"192.168.77.10", "2a0e:77:0:1::10"}));
+  for (const auto& network : {no_vpn(), vpn_both_families(), policy_ipsec()}) {
+    for (const Exposure& found : exposure(firefox, default_route_only, network, granted)) {
+      EXPECT_FALSE(found.with_isp_v6);
+    }
+  }
+}
+
 TEST(Exposure, AddressesAreNamedWhereTheyAreKnown) {
   const auto found = exposure(chromium, default_route_only, vpn_ipv4_only(), none);
   ASSERT_EQ(found.size(), 2U);
