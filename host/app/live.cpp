@@ -110,8 +110,8 @@ bool Live::handle() {
 bool Live::reload_settings(bool chosen) {
   last_reload_ = guard::Clock::now();
   auto settings = guard::load_or_keep(paths_, state().settings);
-  const bool renames = settings.links != state().settings.links ||
-                       settings.own_links != state().settings.own_links;
+  const bool renames =
+      settings.links != state().settings.links || settings.own_links != state().settings.own_links;
   const bool changed = guard_.set(std::move(settings), chosen, last_reload_);
   return renames ? look(false) || changed : changed;
 }

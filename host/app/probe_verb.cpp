@@ -71,8 +71,8 @@ void print_probe(std::ostream& out, const Json& probe, bool asked_stun) {
   for (const Json& link : probe["links"]) {
     const std::string kind = link["kind"];
     out << link["link"].get<std::string>() << "  " << link["role"].get<std::string>() << ", "
-        << link["class"].get<std::string>() << (kind.empty() ? "" : " (" + kind + ")") << (link["running"] ? "" : ", not running")
-        << '\n';
+        << link["class"].get<std::string>() << (kind.empty() ? "" : " (" + kind + ")")
+        << (link["running"] ? "" : ", not running") << '\n';
     for (const Json& address : link["addresses"]) {
       out << "  " << address["address"].get<std::string>() << '/' << address["prefix"] << '\n';
       if (address.contains("candidates")) print_candidates(out, address["candidates"]);

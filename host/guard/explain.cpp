@@ -48,9 +48,8 @@ const std::vector<CallService>& call_services() {
     std::vector<CallService> result;
     const auto list = nlohmann::json::parse(call_sites);
     for (const auto& row : list.at("services")) {
-      CallService service{row.at("name").get<std::string>(),
-                          row.at("patterns").front().get<std::string>(),
-                          {}};
+      CallService service{
+          row.at("name").get<std::string>(), row.at("patterns").front().get<std::string>(), {}};
       const auto blocks = row.value("blocks", nlohmann::json::array());
       for (const auto& text : blocks) {
         if (const auto block = parse_prefix(text.get<std::string>())) {
@@ -147,7 +146,8 @@ class Explanation {
     if (!in_vpn(family.verdict)) return;
     if (!family.datagrams_link.empty()) {
       say("udp_outside_tunnel",
-          "VPN " + tunnel_name() + " carries web traffic, but other UDP traffic leaves it aside, over " +
+          "VPN " + tunnel_name() +
+              " carries web traffic, but other UDP traffic leaves it aside, over " +
               family.datagrams_link + "; WebRTC uses UDP.",
           {{"tunnel", tunnel_name()}, {"link", family.datagrams_link}});
     }
@@ -202,8 +202,8 @@ class Explanation {
     const std::string tunnel = tunnel_name();
     const std::string list = in_words(family.excluded, family.excluded_link);
     say("excluded_routes",
-        "VPN " + tunnel + " is up, but these public " + word + " addresses leave it aside: " + list +
-            ".",
+        "VPN " + tunnel + " is up, but these public " + word +
+            " addresses leave it aside: " + list + ".",
         {{"tunnel", tunnel}, {"example", list}});
     const CallService* service = owner_of(family.excluded);
     if (!service || settings_.floor > Level::default_route_only) return;

@@ -35,8 +35,8 @@ bool Guard::ripe(Clock::time_point now) const {
 }
 
 bool Guard::update(bool may_loosen, Clock::time_point now) {
-  Decision next = decide(seen_, state_.settings, memory_, now,
-                         seen_by_user_ ? &*seen_by_user_ : nullptr);
+  Decision next =
+      decide(seen_, state_.settings, memory_, now, seen_by_user_ ? &*seen_by_user_ : nullptr);
   const Decision& current = state_.decision;
   const bool looser = next.chromium < current.chromium || next.firefox < current.firefox;
   if (!looser) {

@@ -23,8 +23,8 @@ enum class Mode { automatic, locked, open };
 
 /// What is protected besides what a VPN is there to hide, or in spite of that is not.
 struct Protection {
-  bool lan = false;     ///< this machine's own addresses, also while no VPN is up
-  bool tunnel = false;  ///< this machine's address inside a VPN
+  bool lan = false;            ///< this machine's own addresses, also while no VPN is up
+  bool tunnel = false;         ///< this machine's address inside a VPN
   bool accept_isp_v6 = false;  ///< the provider's IPv6 address is meant to be seen
 
   bool operator==(const Protection&) const = default;

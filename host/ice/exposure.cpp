@@ -78,7 +78,8 @@ Exposure plain(const LocalAddress& local, const Network& network) {
 
 // rtc_base/network.cc and IpcNetworkManager leave these out; Firefox's nICEr does not.
 bool chromium_ignores(const LocalAddress& local) {
-  return local.mac_based || local.on_loopback || local.link.contains("vmnet") || local.link.contains("vnic");
+  return local.mac_based || local.on_loopback || local.link.contains("vmnet") ||
+         local.link.contains("vnic");
 }
 
 // With permission a browser lists every link and asks STUN from each address. Policy IPsec selects

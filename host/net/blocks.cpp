@@ -29,11 +29,10 @@ struct Row {
 // "globally reachable: false" or "N/A"; multicast by RFC 5771 and RFC 4291. Blocks for protocols
 // (192.0.0.0/24, 2001::/23) are out as a whole: their few reachable parts are anycast services.
 constexpr Row ipv4_rows[] = {
-    {"0.0.0.0", 0, 1},     {"0.0.0.0", 8, 0},       {"10.0.0.0", 8, 0},    {"100.64.0.0", 10, 0},
-    {"127.0.0.0", 8, 0},   {"169.254.0.0", 16, 0},  {"172.16.0.0", 12, 0}, {"192.0.0.0", 24, 0},
-      {"192.0.2.0", 24, 0},  {"192.88.99.0", 24, 0},
-    {"192.168.0.0", 16, 0}, {"198.18.0.0", 15, 0},  {"198.51.100.0", 24, 0},
-    {"203.0.113.0", 24, 0}, {"224.0.0.0", 3, 0},
+    {"0.0.0.0", 0, 1},       {"0.0.0.0", 8, 0},      {"10.0.0.0", 8, 0},     {"100.64.0.0", 10, 0},
+    {"127.0.0.0", 8, 0},     {"169.254.0.0", 16, 0}, {"172.16.0.0", 12, 0},  {"192.0.0.0", 24, 0},
+    {"192.0.2.0", 24, 0},    {"192.88.99.0", 24, 0}, {"192.168.0.0", 16, 0}, {"198.18.0.0", 15, 0},
+    {"198.51.100.0", 24, 0}, {"203.0.113.0", 24, 0}, {"224.0.0.0", 3, 0},
 };
 constexpr Row ipv6_rows[] = {{"2000::", 3, 1},
                              {"2001::", 23, 0},
@@ -45,8 +44,9 @@ Spans spans_of(std::span<const Row> rows) {
   Spans result{{{}, 0}};
   for (const Row& row : rows) {
     const Prefix block{parse_ip(row.base).value_or(Ip{}), row.length};
-    result = combine(result, block_spans(block),
-                     [&](std::uint16_t old, std::uint16_t in) { return in != 0 ? row.value : old; });
+    result = combine(result, block_spans(block), [&](std::uint16_t old, std::uint16_t in) {
+      return in != 0 ? row.value : old;
+    });
   }
   return result;
 }

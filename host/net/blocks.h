@@ -104,14 +104,14 @@ Spans block_spans(const Prefix& block);
 std::uint16_t value_at(const Spans& spans, const Position& at);
 /// Where span `at` ends.
 Position last_of(const Spans& spans, std::size_t at);
-/// How much of the family's public space has each value below `values`, as a share of it; for IPv6 of
-/// 2000::/3.
+/// How much of the family's public space has each value below `values`, as a share of it; for IPv6
+/// of 2000::/3.
 std::vector<double> shares(const Spans& spans, Family family, std::size_t values);
 
 /// What the public internet routes: 1 for public, 0 for the rest, 2 for the block of NAT64 that
-/// stands for public IPv4 (64:ff9b::/96, RFC 6052). Public is what IANA's special-purpose registries
-/// (RFC 6890 and its updates) and those of multicast do not take out; of IPv6 only 2000::/3 is
-/// assigned as global unicast.
+/// stands for public IPv4 (64:ff9b::/96, RFC 6052). Public is what IANA's special-purpose
+/// registries (RFC 6890 and its updates) and those of multicast do not take out; of IPv6 only
+/// 2000::/3 is assigned as global unicast.
 const Spans& public_space(Family family);
 inline constexpr std::uint16_t not_public = 0;
 inline constexpr std::uint16_t is_public_space = 1;

@@ -121,7 +121,8 @@ Fate fate_of(const RouteMessage& route, const std::vector<Link>& links,
   if (over.contains(0)) fate = {.course = Course::refused};  // a nexthop object that swallows
   if (fate.links.empty()) return fate;
   fate.by_protocol = by_protocol(route.protocol);
-  fate.told_host = fate.by_protocol && route.destination.length == bits(route.destination.base.family);
+  fate.told_host =
+      fate.by_protocol && route.destination.length == bits(route.destination.base.family);
   fate.source = route.source;
   if (fate.course == Course::onward) fate.table = route.table;
   fate.group = group;
@@ -165,13 +166,12 @@ class Parts {
 
   void add(Part::Use use, const Traffic& traffic, std::uint32_t mark = 0) {
     const Packets packets{family_, traffic, mark, std::nullopt};
-    const auto ways = routing_.incomplete[index_of(family_)] ? std::nullopt
-                                                              : ways_of(routing_, packets);
+    const auto ways =
+        routing_.incomplete[index_of(family_)] ? std::nullopt : ways_of(routing_, packets);
     if (!ways) return add_unknown(use, packets);
     for (const Way& way : *ways) {
       // As SnapshotTaker::check() asks: connect(2), not sendto(2).
-      const bool twice =
-          traffic[protocol].first == tcp && looks_twice(routing_.rules, family_);
+      const bool twice = traffic[protocol].first == tcp && looks_twice(routing_.rules, family_);
       if (!twice) {
         add(use, packets, way);
         continue;
@@ -192,7 +192,8 @@ class Parts {
 
   void add(Part::Use use, const Packets& packets, const Way& way) {
     for (Part& part : parts_) {
-      const bool same = part.use == use && part.mark == packets.mark && part.to == SharedSpans(way.to);
+      const bool same =
+          part.use == use && part.mark == packets.mark && part.to == SharedSpans(way.to);
       if (!same && parts_.size() <= most_parts) continue;
       if (!same) part.to = Spans{{{}, 1}};
       return;
@@ -205,10 +206,10 @@ class Parts {
   }
 
   void add_checks(Part& part, const Packets& packets, const Way& way) const {
-    const Spans seen = combine(part.to, public_space(family_),
-                               [](std::uint16_t fate, std::uint16_t space) {
-                                 return space == is_public_space ? fate : std::uint16_t{0};
-                               });
+    const Spans seen =
+        combine(part.to, public_space(family_), [](std::uint16_t fate, std::uint16_t space) {
+          return space == is_public_space ? fate : std::uint16_t{0};
+        });
     std::map<std::uint16_t, std::vector<std::size_t>> places;
     for (std::size_t i = 0; i < seen.size(); ++i) {
       if (seen[i].value != 0) places[seen[i].value].push_back(i);
@@ -319,8 +320,8 @@ void RouteCollector::note_host(const RouteMessage& route, const Fate& fate,
   }
   for (const Hop& hop : hops) {
     const Link* link = find(links_, hop.link);
-    const bool far = hop.gateway || is_public(host) ||
-                     (link && link->link_class == LinkClass::physical);
+    const bool far =
+        hop.gateway || is_public(host) || (link && link->link_class == LinkClass::physical);
     LinkUse& use = routing_.uses[hop.link];
     if (far) use.hosts.push_back(host);
     use.onward = use.onward || (fate.course == Course::onward && is_public(host));

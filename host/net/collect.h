@@ -51,7 +51,8 @@ std::vector<Range> users_of(std::uint32_t uid, const std::vector<Rule>& rules);
 std::vector<Part> parts_of(Routing& routing, const std::vector<Link>& links, Family family,
                            const std::vector<Range>& users);
 
-/// Whether connect(2) may lead elsewhere than sendto(2): it looks again with the source that it chose.
+/// Whether connect(2) may lead elsewhere than sendto(2): it looks again with the source that it
+/// chose.
 bool looks_twice(const std::vector<Rule>& rules, Family family);
 
 }  // namespace icelock::net

@@ -83,9 +83,9 @@ Role Headings::role(int link) const {
   return found == roles_.end() ? Role::uplink : found->second;
 }
 
-// strongSwan's route is "default ... src <virtual address>/32" in a table of its own, libreswan's are
-// half-default ones in the main table, from an address on lo. A host-prefix address alone proves
-// nothing: DHCPv6 and some clouds give one, and machines that speak a routing protocol.
+// strongSwan's route is "default ... src <virtual address>/32" in a table of its own, libreswan's
+// are half-default ones in the main table, from an address on lo. A host-prefix address alone
+// proves nothing: DHCPv6 and some clouds give one, and machines that speak a routing protocol.
 bool Headings::is_ipsec(const Fate& fate, const Link& out) const {
   if (!fate.source || fate.by_protocol) return false;
   const bool has_other = std::ranges::any_of(out.addresses, [&](const Address& address) {
@@ -165,9 +165,8 @@ Heading Headings::of(const Answer& answer, const Fate& computed) const {
 // What a CLAT takes goes on as IPv6, to the network's NAT64.
 Heading Headings::of_clat() const {
   const Fate* fate = nat64_fate();
-  const bool is_loop = fate && std::ranges::any_of(fate->links, [&](int link) {
-                         return role(link) == Role::clat;
-                       });
+  const bool is_loop =
+      fate && std::ranges::any_of(fate->links, [&](int link) { return role(link) == Role::clat; });
   return !fate || is_loop ? outside : of(*fate);
 }
 

@@ -37,8 +37,8 @@ class Headings {
   Heading of(const Fate& fate) const;
   /// Of what the kernel answered where `computed` was expected.
   Heading of(const Answer& answer, const Fate& computed) const;
-  /// Whether this part of public_space() is public here: that of NAT64 is where there is evidence of
-  /// one, a CLAT, a route for it, or no IPv4 by an uplink. A default route is none.
+  /// Whether this part of public_space() is public here: that of NAT64 is where there is evidence
+  /// of one, a CLAT, a route for it, or no IPv4 by an uplink. A default route is none.
   bool counts(std::uint16_t space) const;
   /// How many VPNs may have a host route to their server in this family: all but those whose table
   /// is reached by `not fwmark`, for they mark their packets instead.

@@ -115,9 +115,11 @@ Request route_question(const Question& question) {
   }
   mnl_attr_put_u32(request.header(), RTA_UID, traffic[user].first);
   if (question.mark != 0) mnl_attr_put_u32(request.header(), RTA_MARK, question.mark);
-  mnl_attr_put_u8(request.header(), RTA_IP_PROTO, static_cast<std::uint8_t>(traffic[protocol].first));
+  mnl_attr_put_u8(request.header(), RTA_IP_PROTO,
+                  static_cast<std::uint8_t>(traffic[protocol].first));
   const auto put_port = [&](std::uint16_t type, std::uint32_t port) {
-    if (port != 0) mnl_attr_put_u16(request.header(), type, htons(static_cast<std::uint16_t>(port)));
+    if (port != 0)
+      mnl_attr_put_u16(request.header(), type, htons(static_cast<std::uint16_t>(port)));
   };
   put_port(RTA_SPORT, traffic[source_port].first);
   put_port(RTA_DPORT, traffic[destination_port].first);
@@ -195,13 +197,32 @@ Read read_address(const nlmsghdr& message, AddressMessage& address) {
 
 namespace {
 
-// What a rule can have that is no selector: FRA_FLOW names a realm, FRA_PROTOCOL who wrote the rule.
-constexpr std::uint16_t known_to_rules[] = {
-    FRA_DST,          FRA_SRC,        FRA_IIFNAME,  FRA_GOTO,       FRA_PRIORITY,
-    FRA_FWMARK,       FRA_FLOW,       FRA_TUN_ID,   FRA_SUPPRESS_IFGROUP,
-    FRA_SUPPRESS_PREFIXLEN, FRA_TABLE, FRA_FWMASK,  FRA_OIFNAME,    FRA_PAD,
-    FRA_L3MDEV,       FRA_UID_RANGE,  FRA_PROTOCOL, FRA_IP_PROTO,   FRA_SPORT_RANGE,
-    FRA_DPORT_RANGE,  fra_dscp,       fra_source_port_mask, fra_destination_port_mask, fra_dscp_mask};
+// What a rule can have that is no selector: FRA_FLOW names a realm, FRA_PROTOCOL who wrote the
+// rule.
+constexpr std::uint16_t known_to_rules[] = {FRA_DST,
+                                            FRA_SRC,
+                                            FRA_IIFNAME,
+                                            FRA_GOTO,
+                                            FRA_PRIORITY,
+                                            FRA_FWMARK,
+                                            FRA_FLOW,
+                                            FRA_TUN_ID,
+                                            FRA_SUPPRESS_IFGROUP,
+                                            FRA_SUPPRESS_PREFIXLEN,
+                                            FRA_TABLE,
+                                            FRA_FWMASK,
+                                            FRA_OIFNAME,
+                                            FRA_PAD,
+                                            FRA_L3MDEV,
+                                            FRA_UID_RANGE,
+                                            FRA_PROTOCOL,
+                                            FRA_IP_PROTO,
+                                            FRA_SPORT_RANGE,
+                                            FRA_DPORT_RANGE,
+                                            fra_dscp,
+                                            fra_source_port_mask,
+                                            fra_destination_port_mask,
+                                            fra_dscp_mask};
 
 Action action_of(std::uint8_t action) {
   switch (action) {
@@ -282,9 +303,8 @@ Read read_rule(const nlmsghdr& message, Rule& rule) {
                     attributes.u8(FRA_L3MDEV).value_or(0) != 0 || attributes.has(FRA_TUN_ID);
   rule.suppress_length = static_cast<int>(attributes.u32(FRA_SUPPRESS_PREFIXLEN).value_or(~0U));
   rule.suppress_group = static_cast<int>(attributes.u32(FRA_SUPPRESS_IFGROUP).value_or(~0U));
-  rule.unknown_selector =
-      attributes.beyond() || (info->flags & FIB_RULE_FIND_SADDR) != 0 ||
-      !attributes.only(known_to_rules) || has_masks(attributes);
+  rule.unknown_selector = attributes.beyond() || (info->flags & FIB_RULE_FIND_SADDR) != 0 ||
+                          !attributes.only(known_to_rules) || has_masks(attributes);
   const bool bad_length = info->dst_len > bits(*family) || info->src_len > bits(*family);
   return attributes.bad() || bad_length ? Read::malformed : Read::ok;
 }
@@ -302,8 +322,8 @@ bool read_hops(const nlattr* list, Family family, std::vector<Hop>& hops) {
     const std::size_t length = hop->rtnh_len;
     if (length < sizeof(rtnexthop) || length > left) return false;
     Attributes<RTA_VIA + 1> attributes(bytes + sizeof(rtnexthop), length - sizeof(rtnexthop));
-    hops.push_back({hop->rtnh_ifindex, attributes.gateway(family),
-                    (hop->rtnh_flags & dead_flags) != 0});
+    hops.push_back(
+        {hop->rtnh_ifindex, attributes.gateway(family), (hop->rtnh_flags & dead_flags) != 0});
     if (attributes.bad()) return false;
     const std::size_t step = MNL_ALIGN(length);
     if (step >= left) return true;
@@ -322,7 +342,8 @@ Read read_route(const nlmsghdr& message, RouteMessage& route) {
   const auto family = family_of(info->rtm_family);
   if (!family) return Read::ignored;
   auto attributes = Attributes<RTA_NH_ID + 1>::after<rtmsg>(message);
-  route.destination = {attributes.ip(RTA_DST, *family).value_or(Ip{*family, {}}), info->rtm_dst_len};
+  route.destination = {attributes.ip(RTA_DST, *family).value_or(Ip{*family, {}}),
+                       info->rtm_dst_len};
   route.type = info->rtm_type;
   route.protocol = info->rtm_protocol;
   route.tos = info->rtm_tos;
@@ -406,9 +427,9 @@ Outcome outcome_of(const nlmsghdr& error) {
 Answer read_answer(const nlmsghdr& message, const Ip& destination) {
   if (message.nlmsg_type == NLMSG_ERROR) return {.outcome = outcome_of(message)};
   RouteMessage route;
-  const bool fits = read_route(message, route) == Read::ok &&
-                    route.destination == Prefix{destination, static_cast<std::uint8_t>(
-                                                                 bits(destination.family))};
+  const bool fits =
+      read_route(message, route) == Read::ok &&
+      route.destination == Prefix{destination, static_cast<std::uint8_t>(bits(destination.family))};
   if (!fits) return {};
   // An address that is this machine's own leads nowhere else.
   if (route.type == RTN_LOCAL || route.type == RTN_BROADCAST || route.type == RTN_MULTICAST ||

@@ -212,7 +212,9 @@ class Classifier {
     for (std::size_t fate = 0; fate < reading.to.size(); ++fate) {
       if (!is_inside(reading.to[fate])) continue;
       for (const int link : snapshot_.fates[fate].links) {
-        inside.by_link[link] += reading.shares[fate];
+        const bool through_clat = headings_.role(link) == Role::clat;
+        inside.by_link[through_clat ? headings_.nat64_fate()->links.front() : link] +=
+            reading.shares[fate];
       }
       inside.all += reading.shares[fate];
     }
@@ -254,8 +256,8 @@ class Classifier {
     for (const Address& address : link.addresses) {
       if (address.deprecated || is_loopback(address.ip)) continue;
       if (address.ip.family == Family::ipv6 && is_link_local(address.ip)) continue;
-      addresses.push_back({address.ip, link.name, headings_.role(link.index), address.mac_based,
-                           on_loopback});
+      addresses.push_back(
+          {address.ip, link.name, headings_.role(link.index), address.mac_based, on_loopback});
     }
   }
 

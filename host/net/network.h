@@ -46,11 +46,11 @@ enum class LinkClass : std::uint8_t {
 
 /// What a link is for (net/roles.h).
 enum class Role : std::uint8_t {
-  uplink,   ///< a way to the provider, or none at all: what is on it is the person's own
-  vpn,      ///< hides the machine behind another end
-  mesh,     ///< leads to some hosts or private networks only
-  clat,     ///< turns IPv4 into IPv6 for a network that has nothing else (RFC 6877)
-  sink,     ///< swallows
+  uplink,        ///< a way to the provider, or none at all: what is on it is the person's own
+  vpn,           ///< hides the machine behind another end
+  mesh,          ///< leads to some hosts or private networks only
+  clat,          ///< turns IPv4 into IPv6 for a network that has nothing else (RFC 6877)
+  sink,          ///< swallows
   virtual_link,  ///< leads to containers and virtual machines of this machine
 };
 
@@ -128,8 +128,8 @@ struct Snapshot {
   std::vector<Fate> fates;
   std::map<int, LinkUse> uses;
   std::vector<Part> parts;
-  /// By family: which way WebRTC's own question for the default local address goes (rtc_base/network.cc
-  /// connects to 8.8.8.8:53 and 2001:4860:4860::8888).
+  /// By family: which way WebRTC's own question for the default local address goes
+  /// (rtc_base/network.cc connects to 8.8.8.8:53 and 2001:4860:4860::8888).
   std::array<Answer, 2> defaults{};
 
   auto operator<=>(const Snapshot&) const = default;
@@ -149,15 +149,16 @@ struct FamilyState {
   std::optional<Ip> source;  ///< the address the kernel would send from
   /// Beside a tunnel: some of what WebRTC could send leaves it aside.
   bool excluded_routes = false;
-  std::vector<Prefix> excluded;     ///< the shortest true list of the destinations that do
-  std::string excluded_link;        ///< over which link, empty when there are several
-  std::string datagrams_link;       ///< set when UDP leaves the tunnel that carries the web
+  std::vector<Prefix> excluded;        ///< the shortest true list of the destinations that do
+  std::string excluded_link;           ///< over which link, empty when there are several
+  std::string datagrams_link;          ///< set when UDP leaves the tunnel that carries the web
   std::optional<Ip> datagrams_source;  ///< the address it leaves from
-  bool unknown_ways = false;        ///< some of it cannot be told, and counts as outside
-  std::optional<Prefix> disputed;   ///< where the kernel answered otherwise than was computed
-  std::vector<Prefix> neighbours;   ///< public blocks that are reached on a link, beside the tunnel
+  bool unknown_ways = false;           ///< some of it cannot be told, and counts as outside
+  std::optional<Prefix> disputed;      ///< where the kernel answered otherwise than was computed
+  std::vector<Prefix> neighbours;  ///< public blocks that are reached on a link, beside the tunnel
   std::string neighbours_link;
-  std::string marked_into;  ///< the VPN into which a firewall mark leads while the rest goes beside it
+  std::string
+      marked_into;  ///< the VPN into which a firewall mark leads while the rest goes beside it
   bool marked_beside = false;  ///< a mark, not the VPN's own, leads out beside it
   /// What a STUN server saw, once one was asked (ice/outside.h): of a socket that is bound to no
   /// address, and of one bound to an address that is not the tunnel's. classify() asks nobody.
@@ -210,22 +211,22 @@ struct NamedRole {
 };
 
 /// Pure. The web's traffic gives a family its verdict. Inside a VPN for at least a sixteenth of the
-/// public destinations and outside for none: tunnel, or ipsec; what is refused or has no route is no
-/// leak. With up to a quarter outside: tunnel with excluded routes; with more, or when some of the
-/// web's ports or users go inside and some outside: partial. Less inside is a split tunnel, and the
-/// verdict direct. What cannot be told counts as outside, and where the kernel answers otherwise
-/// than was computed, the worse of the two.
+/// public destinations and outside for none: tunnel, or ipsec; what is refused or has no route is
+/// no leak. With up to a quarter outside: tunnel with excluded routes; with more, or when some of
+/// the web's ports or users go inside and some outside: partial. Less inside is a split tunnel, and
+/// the verdict direct. What cannot be told counts as outside, and where the kernel answers
+/// otherwise than was computed, the worse of the two.
 ///
-/// A full tunnel with one public route aside leaks: Chromium at every level below force_proxy answers
-/// a STUN server on that route from the ISP's address. But most VPNs need a host route to their own
-/// server, and nothing that can be read without privileges tells the two apart. So single hosts in
-/// one block (/24, /64) are taken for one VPN's servers, of as many such blocks as there are VPNs that
-/// do not mark their packets instead. A page would have to run its STUN server on that very address
-/// to use it.
+/// A full tunnel with one public route aside leaks: Chromium at every level below force_proxy
+/// answers a STUN server on that route from the ISP's address. But most VPNs need a host route to
+/// their own server, and nothing that can be read without privileges tells the two apart. So single
+/// hosts in one block (/24, /64) are taken for one VPN's servers, of as many such blocks as there
+/// are VPNs that do not mark their packets instead. A page would have to run its STUN server on
+/// that very address to use it.
 ///
-/// Policy IPsec is told by its effect: a route whose source is a host-prefix address that is not the
-/// link's main one, and that no protocol wrote. A site-to-site policy without such an address cannot
-/// be seen without privileges.
+/// Policy IPsec is told by its effect: a route whose source is a host-prefix address that is not
+/// the link's main one, and that no protocol wrote. A site-to-site policy without such an address
+/// cannot be seen without privileges.
 Network classify(const Snapshot& snapshot, const std::vector<NamedRole>& named = {});
 
 std::string_view name(Verdict verdict);

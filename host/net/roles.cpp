@@ -42,10 +42,10 @@ struct EvidenceRow {
   std::string_view kind;
   Evidence evidence;
 };
-constexpr EvidenceRow evidence_rows[] = {{"sit", Evidence::access},   {"ip6tnl", Evidence::access},
-                                 {"ipip", Evidence::carrier}, {"gre", Evidence::carrier},
-                                 {"ip6gre", Evidence::carrier}, {"ppp", Evidence::dial},
-                                 {"", Evidence::dial}};
+constexpr EvidenceRow evidence_rows[] = {
+    {"sit", Evidence::access},  {"ip6tnl", Evidence::access},  {"ipip", Evidence::carrier},
+    {"gre", Evidence::carrier}, {"ip6gre", Evidence::carrier}, {"ppp", Evidence::dial},
+    {"", Evidence::dial}};
 
 Evidence evidence_for(const Link& link) {
   const auto row = std::ranges::find(evidence_rows, link.kind, &EvidenceRow::kind);
@@ -172,7 +172,8 @@ class Judge {
       }
     }
     const auto others = std::ranges::count_if(snapshot_.links, [&](const Link& other) {
-      return other.link_class == tunnel && evidence_for(other) == Evidence::vpn && use(other).onward;
+      return other.link_class == tunnel && evidence_for(other) == Evidence::vpn &&
+             use(other).onward;
     });
     if (far_ends.size() <= static_cast<std::size_t>(others)) return false;
     return !(is_provider && any_global(link, is_public_address));
@@ -191,8 +192,8 @@ class Judge {
   /// who has no half-default routes, whose metric is larger.
   std::tuple<bool, bool, bool, std::uint32_t, bool> depth(const Link& link) const {
     const LinkUse& used = use(link);
-    return {!used.hosts.empty(), used.main[0] || used.main[1],
-            !used.half[0] && !used.half[1], std::max(used.metric[0], used.metric[1]), link.tap};
+    return {!used.hosts.empty(), used.main[0] || used.main[1], !used.half[0] && !used.half[1],
+            std::max(used.metric[0], used.metric[1]), link.tap};
   }
 
   // Only tunnels lead out.
@@ -207,8 +208,8 @@ class Judge {
     const auto as_low = [&](const Link* link) { return depth(*link) == depth(*lowest); };
     if (std::ranges::count_if(ways, as_low) > 1) return;
     // A VPN outlives its uplink for a while; a container has never had another link.
-    const bool is_plain = any_global(*lowest, is_public_address) &&
-                          (use(*lowest).whole[0] || use(*lowest).whole[1]);
+    const bool is_plain =
+        any_global(*lowest, is_public_address) && (use(*lowest).whole[0] || use(*lowest).whole[1]);
     if (ways.size() > 1 || is_plain || !has_idle_card()) roles_[lowest->index] = Role::uplink;
   }
 

@@ -39,7 +39,8 @@ bool is_tap(const LinkNature& nature);
 ///   host route leads to the far end over another link, or half-default routes override another's
 ///   default. A public address on it and a private far end is access too (L2TP).
 /// - tun with an address of 192.0.0.0/29 (RFC 7335): CLAT.
-/// - tun, wireguard and their kin: a VPN when they lead to public addresses, else a mesh. A tap: the
+/// - tun, wireguard and their kin: a VPN when they lead to public addresses, else a mesh. A tap:
+/// the
 ///   same with a router behind it, else a virtual link.
 /// - When only tunnels lead out, the lowest of them is the uplink: the one that carries the others'
 ///   host routes, or whose default they override.

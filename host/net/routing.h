@@ -88,10 +88,11 @@ struct Fate {
   Course course = Course::undecided;
   std::vector<int> links{};  ///< more than one: the kernel may take any; sorted
   std::optional<Ip> source{};
-  /// Such a route was written by a program of a routing protocol, DHCP or the kernel itself, and not
-  /// for a tunnel.
+  /// Such a route was written by a program of a routing protocol, DHCP or the kernel itself, and
+  /// not for a tunnel.
   bool by_protocol = false;
-  bool for_some = false;   ///< for some packets only; the others follow a wider block or the next rule
+  bool for_some =
+      false;  ///< for some packets only; the others follow a wider block or the next rule
   bool told_host = false;  ///< a route to one host, and a protocol told of it
   std::uint32_t table = 0;
   int group = 0;  ///< of the link that suppress_group is compared with
@@ -110,30 +111,30 @@ struct Entry {
   auto operator<=>(const Entry&) const = default;
 };
 
-/// After settle(): in the order of the addresses, wider blocks first, one for each block. Grows without
-/// being copied.
+/// After settle(): in the order of the addresses, wider blocks first, one for each block. Grows
+/// without being copied.
 using Table = std::deque<Entry>;
 
 /// What uses a link as a way, for telling what it is for (net/roles.h).
 struct LinkUse {
-  bool onward = false;                     ///< some route leads to public addresses beyond it
-  std::array<bool, 2> whole{};             ///< by family: a default route
-  std::array<bool, 2> half{};              ///< by family: routes shorter than /5 that override one
-  std::array<std::uint32_t, 2> metric{};   ///< of the best default
-  std::array<bool, 2> main{};              ///< the default or half default stands in the main table
-  bool told = false;                       ///< DHCP told of public blocks beyond it
-  std::vector<Ip> hosts;                   ///< single hosts beyond, that no protocol told of
+  bool onward = false;                    ///< some route leads to public addresses beyond it
+  std::array<bool, 2> whole{};            ///< by family: a default route
+  std::array<bool, 2> half{};             ///< by family: routes shorter than /5 that override one
+  std::array<std::uint32_t, 2> metric{};  ///< of the best default
+  std::array<bool, 2> main{};             ///< the default or half default stands in the main table
+  bool told = false;                      ///< DHCP told of public blocks beyond it
+  std::vector<Ip> hosts;                  ///< single hosts beyond, that no protocol told of
 
   auto operator<=>(const LinkUse&) const = default;
 };
 
 struct Routing {
-  std::vector<Rule> rules;                                 ///< in the order in which they are tried
-  std::array<std::map<std::uint32_t, Table>, 2> tables;    ///< by family, by number
+  std::vector<Rule> rules;                               ///< in the order in which they are tried
+  std::array<std::map<std::uint32_t, Table>, 2> tables;  ///< by family, by number
   /// The first is "undecided", the second "unknown".
   std::vector<Fate> fates{Fate{}, Fate{.course = Course::unknown}};
-  std::map<int, LinkUse> uses;                             ///< by link
-  std::array<bool, 2> incomplete{};                        ///< by family: more routes than are read
+  std::map<int, LinkUse> uses;       ///< by link
+  std::array<bool, 2> incomplete{};  ///< by family: more routes than are read
 
   auto operator<=>(const Routing&) const = default;
 };
@@ -142,8 +143,8 @@ struct Routing {
 std::uint16_t fate_index(Routing& routing, const Fate& fate);
 /// What holds when the kernel may take either.
 std::uint16_t either(Routing& routing, std::uint16_t first, std::uint16_t second);
-/// To be called once all routes are in their tables. Of routes to one block the least metric counts;
-/// where several are as good, the kernel may take any.
+/// To be called once all routes are in their tables. Of routes to one block the least metric
+/// counts; where several are as good, the kernel may take any.
 void settle(Routing& routing);
 
 constexpr std::size_t index_of(Family family) {

@@ -38,8 +38,8 @@ bool knows_every_link(const Snapshot& snapshot) {
       if (check.answer.outcome == Outcome::unicast && !is_known(check.answer.link)) return false;
     }
   }
-  return std::ranges::all_of(snapshot.fates,
-                             [&](const Fate& fate) { return std::ranges::all_of(fate.links, is_known); });
+  return std::ranges::all_of(
+      snapshot.fates, [&](const Fate& fate) { return std::ranges::all_of(fate.links, is_known); });
 }
 
 /// What WebRTC asks for to find the default local address.

@@ -26,8 +26,8 @@ class SnapshotTaker {
 
   /// `open` is called for each wire that is needed, and again after an error. `uid` is this
   /// process's own; for root the ways are those of all people, since nobody browses as root. With
-  /// `routes_changed`, the ways are kept as long as nothing that they follow from changed: on a router
-  /// with 100,000 routes the kernel needs 30 ms to list them.
+  /// `routes_changed`, the ways are kept as long as nothing that they follow from changed: on a
+  /// router with 100,000 routes the kernel needs 30 ms to list them.
   SnapshotTaker(OpenWire open, std::uint32_t uid, RoutesChanged routes_changed = {})
       : open_(std::move(open)), uid_(uid), routes_changed_(std::move(routes_changed)) {}
 

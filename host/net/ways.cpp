@@ -37,7 +37,8 @@ bool may_select(const Rule& rule, const Packets& packets) {
 }
 
 /// The part of `box` that the rule's ranges hold for, and the rest as boxes.
-std::optional<Traffic> split(const Traffic& box, const Traffic& ranges, std::vector<Traffic>& rest) {
+std::optional<Traffic> split(const Traffic& box, const Traffic& ranges,
+                             std::vector<Traffic>& rest) {
   if (!meet(box, ranges)) return std::nullopt;
   Traffic in = box;
   for (std::size_t axis = 0; axis < axes; ++axis) {
@@ -216,10 +217,9 @@ class Walk {
         return old == undecided ? now : old;
       };
       if (extent == Extent::all) return combine(before, *found, fill);
-      const Spans here = combine(*found, extent_spans(rule, extent),
-                                 [](std::uint16_t fate, std::uint16_t in) {
-                                   return in != 0 ? fate : undecided;
-                                 });
+      const Spans here =
+          combine(*found, extent_spans(rule, extent),
+                  [](std::uint16_t fate, std::uint16_t in) { return in != 0 ? fate : undecided; });
       return combine(before, here, fill);
     });
   }

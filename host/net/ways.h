@@ -29,8 +29,8 @@ struct Packets {
   Family family = Family::ipv4;
   Traffic traffic{};
   std::uint32_t mark = 0;
-  /// What the socket is bound to, or what the kernel chose at a first look (connect(2) on IPv4 looks
-  /// twice: ip_route_connect()). None: no address yet.
+  /// What the socket is bound to, or what the kernel chose at a first look (connect(2) on IPv4
+  /// looks twice: ip_route_connect()). None: no address yet.
   std::optional<Ip> from;
 };
 

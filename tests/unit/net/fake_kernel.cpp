@@ -174,7 +174,7 @@ Bytes FakeKernel::answer(const nlmsghdr& request, std::optional<Routing>& known)
   };
   const std::array<std::uint32_t, axes> values = {
       asked.u8(RTA_IP_PROTO).value_or(0), port(RTA_SPORT), port(RTA_DPORT),
-      asked.u32(RTA_UID).value_or(0), info->rtm_tos / 4U};
+      asked.u32(RTA_UID).value_or(0), swap_dscp(info->rtm_tos / 4U)};
   for (std::size_t axis = 0; axis < axes; ++axis)
     packets.traffic[axis] = {values[axis], values[axis]};
   packets.mark = asked.u32(RTA_MARK).value_or(0);

@@ -696,7 +696,7 @@ TEST(Clat, IsNoVpnAndGoesWhereNat64Goes) {
       "none full");
   kernel.add(RouteSpec{.destination = "64:ff9b::/96", .link = 6});
   EXPECT_EQ(describe(kernel.network()),
-            "ipv4 tunnel wg0 | ipv6 tunnel wg0 | wg0 wireguard none full");
+            "ipv4 tunnel wg0 | ipv6 tunnel wg0 | wg0 wireguard full full");
 }
 
 TEST(Nat64, CountsOnlyWhereThereIsEvidence) {

@@ -171,7 +171,7 @@ TEST(Answer, OfAnotherRouteTypeLeadsNowhere) {
   EXPECT_EQ(outcome(RTN_LOCAL), Outcome::refused);
   EXPECT_EQ(outcome(RTN_BROADCAST), Outcome::refused) << "to all on a link of this machine";
   EXPECT_EQ(outcome(RTN_MULTICAST), Outcome::refused);
-  EXPECT_EQ(outcome(RTN_ANYCAST), Outcome::failed);
+  EXPECT_EQ(outcome(RTN_ANYCAST), Outcome::refused) << "an own address of a machine that forwards";
   EXPECT_EQ(outcome(RTN_THROW), Outcome::failed);
 }
 
