@@ -87,7 +87,7 @@ class CheckTest(Case):
         self.raise_tunnel()
         self.script(act="tell", plain=[shown(CARD6, "srflx"), shown(TUNNEL4, "srflx"),
                                        shown("0b2c-11.local")],
-                    granted=[shown(CARD4), shown(TUNNEL4), shown("203.0.113.9", "srflx"),
+                    granted=[shown(CARD4), shown(TUNNEL4), shown("203.0.114.9", "srflx"),
                              shown("127.0.0.1"), shown("198.51.100.1", "relay")])
         code, report = self.check()
         self.assertEqual(code, 3)
@@ -102,7 +102,7 @@ class CheckTest(Case):
             ("egress", "", "none", False, "tun0"),       # this machine cannot know its outside
             ("lan", CARD4, "granted", True, "card0"),
             ("tunnel", TUNNEL4, "granted", False, "tun0"),
-            ("isp_v4", "203.0.113.9", "granted", True, ""),  # nobody knows it: never harmless
+            ("isp_v4", "203.0.114.9", "granted", True, ""),  # nobody knows it: never harmless
         })
         self.assertEqual(browser["shown"][0]["sources"], EVERYWHERE)
         self.assertIn("icelock apply --yes --browser chromium --level force_proxy", browser["advice"][0])
