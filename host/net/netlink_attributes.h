@@ -3,6 +3,7 @@
 
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +16,13 @@
 #include "net/ip.h"
 
 namespace icelock::net::netlink {
+
+/// None for the families that are not of interest here.
+inline std::optional<Family> family_of(std::uint8_t family) {
+  if (family == AF_INET) return Family::ipv4;
+  if (family == AF_INET6) return Family::ipv6;
+  return std::nullopt;
+}
 
 /// The attributes of one message or nest, by type below `size`. Points into the message. A getter
 /// of an attribute that is there with a wrong length returns "none" and marks the whole set bad.

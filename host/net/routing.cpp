@@ -8,7 +8,6 @@ namespace icelock::net {
 namespace {
 
 constexpr std::size_t most_fates = 4096;
-constexpr std::uint16_t unknown = 1;
 
 /// That of a route for some packets only, or of a wider block.
 std::uint16_t for_some(Routing& routing, std::uint16_t number) {
@@ -50,7 +49,7 @@ std::uint16_t either(Routing& routing, std::uint16_t first, std::uint16_t second
   const auto has_links = [](const Fate& one) {
     return one.course == Course::onward || one.course == Course::neighbours;
   };
-  if (!has_links(fate) || !has_links(other)) return unknown;
+  if (!has_links(fate) || !has_links(other)) return unknown_fate;
   fate.course = std::max(fate.course, other.course);
   fate.links.insert(fate.links.end(), other.links.begin(), other.links.end());
   std::ranges::sort(fate.links);
@@ -66,7 +65,7 @@ std::uint16_t either(Routing& routing, std::uint16_t first, std::uint16_t second
 std::uint16_t fate_index(Routing& routing, const Fate& fate) {
   const auto found = std::ranges::find(routing.fates, fate);
   if (found == routing.fates.end()) {
-    if (routing.fates.size() >= most_fates) return unknown;
+    if (routing.fates.size() >= most_fates) return unknown_fate;
     routing.fates.push_back(fate);
     return static_cast<std::uint16_t>(routing.fates.size() - 1);
   }

@@ -100,6 +100,10 @@ struct Fate {
   auto operator<=>(const Fate&) const = default;
 };
 
+/// Where these two stand in Routing::fates.
+inline constexpr std::uint16_t undecided_fate = 0;
+inline constexpr std::uint16_t unknown_fate = 1;
+
 /// A route of one table, as small as may be: a machine can have very many.
 struct Entry {
   Position base;

@@ -11,8 +11,7 @@ namespace icelock::net {
 namespace {
 
 constexpr std::size_t most_boxes = 4096;
-constexpr std::uint16_t undecided = 0;
-constexpr std::uint16_t unknown = 1;
+
 /// From here on: undecided, and passed over until the rule of that index (goto).
 constexpr std::uint16_t waiting = 0x8000;
 
@@ -62,21 +61,21 @@ std::uint16_t answer_of(const Rule& rule, const Routing& routing, const Entry& e
   const Fate& fate = routing.fates[entry.fate];
   // A route that refuses is an answer at once, and one that cannot be told may refuse.
   if (fate.course < Course::local || fate.course == Course::unknown) return entry.fate;
-  if (entry.length <= rule.suppress_length) return undecided;
+  if (entry.length <= rule.suppress_length) return undecided_fate;
   if (rule.suppress_group < 0) return entry.fate;
-  if (fate.group == any_group) return unknown;
-  return fate.group == rule.suppress_group ? undecided : entry.fate;
+  if (fate.group == any_group) return unknown_fate;
+  return fate.group == rule.suppress_group ? undecided_fate : entry.fate;
 }
 
 /// The table's routes as a map: of the blocks around an address the longest counts.
 Spans table_spans(const Routing& routing, const Table& table, const Rule& rule) {
-  Spans spans{{{}, undecided}};
+  Spans spans{{{}, undecided_fate}};
   std::vector<std::pair<Position, std::uint16_t>> open;  // the blocks around, with their ends
   const auto close = [&] {
     const Position end = open.back().first;
     open.pop_back();
     if (end == last_position) return;
-    append(spans, after(end), open.empty() ? undecided : open.back().second);
+    append(spans, after(end), open.empty() ? undecided_fate : open.back().second);
   };
   for (const Entry& entry : table) {
     while (!open.empty() && open.back().first < entry.base) close();
@@ -96,7 +95,7 @@ class Walk {
     }
     refused_ = fate_index(routing, {.course = Course::refused});
     no_route_ = fate_index(routing, {.course = Course::no_route});
-    boxes_.push_back({packets.traffic, std::make_shared<Spans>(Spans{{{}, undecided}})});
+    boxes_.push_back({packets.traffic, std::make_shared<Spans>(Spans{{{}, undecided_fate}})});
   }
 
   bool run() {
@@ -118,7 +117,7 @@ class Walk {
       SpansPtr& end = ended[box.to];
       if (!end) {
         end = std::make_shared<Spans>(map(*box.to, [&](std::uint16_t fate) {
-          return fate == undecided || fate >= waiting ? no_route_ : fate;
+          return fate == undecided_fate || fate >= waiting ? no_route_ : fate;
         }));
       }
       ways.push_back({box.traffic, end});
@@ -132,7 +131,7 @@ class Walk {
       SpansPtr& awake = done_[{box.to, Extent::none}];
       if (!awake) {
         awake = std::make_shared<Spans>(map(*box.to, [&](std::uint16_t fate) {
-          return fate == (waiting | rule) ? undecided : fate;
+          return fate == (waiting | rule) ? undecided_fate : fate;
         }));
       }
       box.to = awake;
@@ -168,7 +167,7 @@ class Walk {
   void apply(std::size_t at, std::size_t number, Extent extent) {
     const Rule& rule = *rules_[number];
     if (rule.unknown_selector && rule.action != Action::pass) {
-      return decide(at, rule, extent, unknown);
+      return decide(at, rule, extent, unknown_fate);
     }
     switch (rule.action) {
       case Action::pass:
@@ -176,7 +175,7 @@ class Walk {
       case Action::refuse:
         return decide(at, rule, extent, refused_);
       case Action::unknown:
-        return decide(at, rule, extent, unknown);
+        return decide(at, rule, extent, unknown_fate);
       case Action::go_to:
         return jump(at, number, extent);
       case Action::look_up:
@@ -204,7 +203,7 @@ class Walk {
   void decide(std::size_t at, const Rule& rule, Extent extent, std::uint16_t fate) {
     replace(at, extent, [&](const Spans& before) {
       return combine(before, extent_spans(rule, extent), [&](std::uint16_t old, std::uint16_t in) {
-        return old == undecided && in != 0 ? fate : old;
+        return old == undecided_fate && in != 0 ? fate : old;
       });
     });
   }
@@ -214,12 +213,12 @@ class Walk {
     if (!found) return;
     replace(at, extent, [&](const Spans& before) {
       const auto fill = [](std::uint16_t old, std::uint16_t now) {
-        return old == undecided ? now : old;
+        return old == undecided_fate ? now : old;
       };
       if (extent == Extent::all) return combine(before, *found, fill);
-      const Spans here =
-          combine(*found, extent_spans(rule, extent),
-                  [](std::uint16_t fate, std::uint16_t in) { return in != 0 ? fate : undecided; });
+      const Spans here = combine(
+          *found, extent_spans(rule, extent),
+          [](std::uint16_t fate, std::uint16_t in) { return in != 0 ? fate : undecided_fate; });
       return combine(before, here, fill);
     });
   }

@@ -20,7 +20,7 @@ APART = [("ice/exposure*", "ice/gather*"), ("ice/judge*", "ice/gather*")]
 
 # Headers of each library, and the files that may include them.
 LIBRARIES = [
-    (["nlohmann/*"], ["policy/*", "guard/settings*", "ipc/*", "app/*"]),
+    (["nlohmann/*"], ["policy/*", "guard/settings*", "guard/explain*", "ipc/*", "app/*"]),
     (["valijson/*"], ["guard/settings_file.cpp"]),
     (["httplib.h"], ["ipc/*", "app/check_page.cpp"]),
     (["nice/*", "stun/*", "glib*", "gio/*", "gobject/*"], ["ice/gather*", "ice/responder*"]),
