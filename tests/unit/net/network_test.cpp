@@ -290,6 +290,17 @@ TEST(Excluded, NeighboursAreNamedAndLeakNothing) {
   EXPECT_TRUE(kernel.network().ipv4.excluded_routes) << "nobody of this block is known to be near";
 }
 
+// Whoever gives out addresses could name half of the internet a neighbour.
+TEST(Excluded, ABlockOnALinkIsNoneOfNeighboursWhenItIsTooLarge) {
+  FullTunnel kernel;
+  kernel.addresses.push_back({.link = 2, .ip = "45.0.0.9", .prefix = 8});
+  kernel.add(RouteSpec{.destination = "45.0.0.0/8", .link = 2, .protocol = RTPROT_KERNEL});
+  EXPECT_FALSE(kernel.network().ipv4.excluded_routes);
+  kernel.addresses.back().prefix = 7;
+  kernel.routes.back().destination = "44.0.0.0/7";
+  EXPECT_EQ(kernel.network().ipv4.excluded, std::vector{block("44.0.0.0/7")});
+}
+
 TEST(Excluded, ABlockWithAPrivateBaseCounts) {
   FullTunnel kernel;
   kernel.add_beside("10.0.0.0/7");

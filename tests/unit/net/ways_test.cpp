@@ -216,6 +216,7 @@ TEST(Suppress, ByLengthAndByGroup) {
   EXPECT_EQ(way(kernel, {.to = "45.0.0.1"}), "tun0");
   // A route that refuses is an answer at once (fib_rules_lookup).
   kernel.routes[4] = {.destination = "45.0.0.0/24", .type = RTN_PROHIBIT};
+  kernel.rules[kernel.rules.size() - 2].suppress_prefix = 24;
   EXPECT_EQ(way(kernel, {.to = "45.0.0.1"}), "refused");
 }
 
