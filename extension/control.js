@@ -85,6 +85,7 @@ export function createControl(ext) {
 
   lock.onChange(() => ready.then(check));
   onSettings(ext, () => ready.then(follow));
+  ext.tabs.onCreated.addListener(({id}) => ready.then(() => exceptions.tabMade(id)));
   ext.tabs.onRemoved.addListener((tab) => ready.then(() => exceptions.tabGone(tab)));
   ext.tabs.onReplaced?.addListener((tab, before) => ready.then(() => exceptions.tabIsNow(tab, before)));
   ext.alarms.onAlarm.addListener(({name}) => ready.then(() => ring(name)));

@@ -11,9 +11,11 @@ import {floorOf, siteWay} from './state.js';
 export const alarmName = 'exceptions';
 const minute = 60_000;
 
-/** Milliseconds. `lease` is what the service is asked for while a call lasts, `renew` how often. */
+/** Milliseconds. `lease` is what the service is asked for while a call lasts, `renew` how often. `read` is
+ * how long a browser may still give a new tab what is over: Chromium reads a changed policy file at once or,
+ * where it missed the change, after 5 s (components/policy/core/common/async_policy_loader.cc). */
 export const times = {call: 240 * minute, hour: 60 * minute, serviceCall: 720 * minute, lease: 15 * minute,
-  renew: 5 * minute, tick: minute};
+  renew: 5 * minute, tick: minute, read: 6000};
 const most = {exceptions: 8, kept: 8, tabs: 200};
 
 /** @typedef {import('./state.js').Known} Known */
@@ -44,6 +46,7 @@ export function createExceptions(ext, known, request, changed) {
     if (Array.isArray(session.exceptions)) known.exceptions = session.exceptions.filter(isException);
     known.kept = Object.fromEntries(
       Object.entries(session.kept ?? {}).filter(([, tabs]) => Array.isArray(tabs)));
+    known.keptUntil = Number.isFinite(session.keptUntil) ? session.keptUntil : 0;
     held = new Set((known.state?.sites?.list ?? []).map(({pattern}) => pattern));
     const mine = new Set(leases());
     forgotten = (Array.isArray(local.leases) ? local.leases : [])
@@ -67,8 +70,8 @@ export function createExceptions(ext, known, request, changed) {
   const leases = () => known.exceptions.filter(({kind}) => kind === 'service').map(({pattern}) => pattern);
 
   function store() {
-    const {exceptions, kept} = known;
-    ext.storage.session.set({exceptions, kept}).catch(() => {});
+    const {exceptions, kept, keptUntil} = known;
+    ext.storage.session.set({exceptions, kept, keptUntil}).catch(() => {});
     ext.storage.local.set({leases: [...leases(), ...forgotten]}).catch(() => {});
     if (exceptions.length === 0) return void ext.alarms.clear(alarmName);
     const browser = exceptions.filter(({kind}) => kind === 'browser');
@@ -165,6 +168,16 @@ export function createExceptions(ext, known, request, changed) {
     store();
   }
 
+  /** A tab that may still have been given what is over.
+   * @param {number | undefined} tab */
+  function tabMade(tab) {
+    if (tab === undefined || Date.now() >= known.keptUntil) return;
+    known.kept = Object.fromEntries(
+      Object.entries(known.kept).map(([pattern, tabs]) => [pattern, [...tabs, tab]]));
+    store();
+    changed();
+  }
+
   /** @param {number} tab */
   async function tabGone(tab) {
     const keeping = Object.entries(known.kept).map(([pattern, tabs]) =>
@@ -195,14 +208,15 @@ export function createExceptions(ext, known, request, changed) {
     if (forgotten.length > 0) await giveBack();
   }
 
-  /** @param {string[]} patterns */
+  /** @param {string[]} patterns that are over */
   async function noteTabs(patterns) {
     const tabs = (await ext.tabs.query({}).catch(() => [])).map(({id}) => id ?? -1).slice(0, most.tabs);
     const kept = {...known.kept, ...Object.fromEntries(patterns.map((pattern) => [pattern, tabs]))};
     known.kept = Object.fromEntries(Object.entries(kept).slice(-most.kept));
+    known.keptUntil = Date.now() + times.read;
     store();
     changed();
   }
 
-  return {load, allow, end, fit, tick, tabGone, tabIsNow, stateCame};
+  return {load, allow, end, fit, tick, tabMade, tabGone, tabIsNow, stateCame};
 }

@@ -62,8 +62,10 @@ export function createSite(ext, {byId, write, post}) {
     const kept = Object.entries(now.kept).some(([pattern, tabs]) =>
       tabs.includes(over.id) && matches(pattern, over.url));
     if (kept) {
+      const wait = now.keptUntil - Date.now();
+      if (wait > 0) ticking = setTimeout(draw, wait);
       const reopen = {text: word('site_reopen'), message: {reopen: over.id}};
-      return {says: word('site_kept'), is: '', buttons: [reopen]};
+      return {says: word('site_kept'), is: '', buttons: wait > 0 ? [] : [reopen]};
     }
     const says = {works: 'site_calls_work', floor: 'site_floor', held: 'site_held'}[String(now.way)];
     if (says) return {says: word(says), is: '', buttons: []};

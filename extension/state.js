@@ -36,6 +36,7 @@ import {isLooser, levels, stricter} from './handling.js';
  * @property {boolean} closing whether the last window may be closing, with what the next session begins
  * @property {Exception[]} exceptions
  * @property {Record<string, number[]>} kept the tabs that keep an exception which is over, by its pattern
+ * @property {number} keptUntil when a new tab is without them for certain, ms of the epoch
  * @property {{id: number, title: string, count: number}[]} stale tabs with connections from before the lock
  * @property {boolean} privateToo whether private windows obey: Chromium's only where the extension is allowed
  * @property {import('./lock.js').Reading | null} reading what the browser last said is in force
@@ -45,7 +46,7 @@ import {isLooser, levels, stricter} from './handling.js';
 export const initial = (family) => ({
   family, host: 'connecting', detail: '', spoken: false, serial: 0, state: null, at: 0,
   wish: 'force_proxy', hand: 'locked', settings: {floor: null, mode: null}, proxy: 'none', closing: false,
-  exceptions: [], kept: {}, stale: [], privateToo: true, reading: null, refusal: null});
+  exceptions: [], kept: {}, keptUntil: 0, stale: [], privateToo: true, reading: null, refusal: null});
 
 /** @type {Record<Hand, Level>} */
 const handLevels = {open: 'unrestricted', route: 'default_route_only', locked: 'force_proxy'};

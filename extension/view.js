@@ -156,7 +156,7 @@ function exceptionsOf({exceptions, state, host, at}) {
 
 /** @param {Known} known @param {number} now ms of the epoch */
 export function view(known, now) {
-  const {host, state, kept, stale} = known;
+  const {host, state, kept, keptUntil, stale} = known;
   const all = facts(known);
   const icon = iconOf(all);
   const minutes = all.excepted ? Math.max(1, Math.ceil((all.excepted.until - now) / 60_000)) : 0;
@@ -170,7 +170,7 @@ export function view(known, now) {
     hostHelp: host === 'absent' || host === 'older' || host === 'unusable',
     ...modesOf(known),
     site: {way: siteWay(known), family: known.family, hostOld: host === 'connected' && !state?.sites,
-      exceptions: exceptionsOf(known), kept},
+      exceptions: exceptionsOf(known), kept, keptUntil},
     stale,
   };
 }

@@ -69,11 +69,11 @@ async function shows(what, page, icon, words, deadline_ms = 30000) {
   await popup.close();
 }
 
-async function press(popup, text) {
-  await popup.evaluate((wanted) => {
-    [...document.querySelectorAll('button')].find(({textContent}) => textContent === wanted).click();
-  }, text);
-}
+const press = (popup, text) => until(`the button ${text}`, () => popup.evaluate((wanted) => {
+  const button = [...document.querySelectorAll('button')].find(({textContent}) => textContent === wanted);
+  button?.click();
+  return button !== undefined;
+}, text), 20000);
 
 /// Whether a page learnt no address at all.
 const nothing = (seen) => Object.keys(seen).length === 0;
@@ -106,6 +106,12 @@ async function one_site(page) {
   popup = await clickIcon(alice.browser.browser, page);
   await press(popup, 'End now');
   await until('the end', async () => /this tab keeps it/.test(await words_of(popup)), 30000);
+  const early = await open(pages.plain);
+  const over_early = await clickIcon(alice.browser.browser, early);
+  await until('a tab of that moment to count as one that keeps it', async () =>
+    /this tab keeps it/.test(await words_of(over_early)), 20000);
+  await early.close();
+  popup = await clickIcon(alice.browser.browser, page);
   await press(popup, 'Reopen in a new tab');
   await until('the old tab to be closed', () => page.isClosed(), 20000);
   const anew = await until('the new tab', async () =>

@@ -234,6 +234,14 @@ test('tabs that were open when an exception ended keep it until they are closed'
   browser.port.say({v: 1, event: 'state', serial: 2, state: host.state});
   await flush();
   assert.deepEqual(popup.sent.at(-1).site.kept, {[pattern]: [4, 5]});
+  // A browser that has not read the changed policy yet gives it to a new tab.
+  browser.tabs.onCreated.fire({id: 6, windowId: 1});
+  await flush();
+  assert.deepEqual(popup.sent.at(-1).site.kept, {[pattern]: [4, 5, 6]});
+  assert.ok(popup.sent.at(-1).site.keptUntil > Date.now() + 5000);
+  browser.tabs.onRemoved.fire(6, {isWindowClosing: false, windowId: 1});
+  await clock.pass(6000);
+  browser.tabs.onCreated.fire({id: 7, windowId: 1});
   popup.onMessage.fire({reopen: 4});
   await flush();
   assert.deepEqual(browser.tabs.asked, [['create', tabs[4]], ['remove', 4]]);
