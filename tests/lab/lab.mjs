@@ -103,10 +103,13 @@ export class Lab {
   async tunnel_up() {
     const begin = Date.now();
     await this.tunnels.up();
+    let found;
     await until(`${this.name} up`, async () => {
-      const seen = await this.seen();
-      return same(seen, this.scenario.seen) && same(await this.web(), web_of(this.scenario)) && this.all_running();
-    }, 40000);
+      found = {seen: await this.seen(), web: await this.web(), running: this.all_running()};
+      return same(found.seen, this.scenario.seen) && same(found.web, web_of(this.scenario)) && found.running;
+    }, 40000).catch((error) => {
+      throw new Error(`${error.message}: ${JSON.stringify(found)}\n${this.tunnels.said()}`);
+    });
     return Date.now() - begin;
   }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tunnels: each a pair of a server, started with the lab, and a client that comes up and drops. One file each.
+import {readFileSync} from 'node:fs';
+
 import {sh, stop} from './machine.mjs';
 import {Clat} from './tunnels/clat.mjs';
 import {OpenConnect} from './tunnels/openconnect.mjs';
@@ -34,6 +36,12 @@ export class Tunnels {
   async drop() {
     for (const tunnel of [...this.all].reverse()) await tunnel.drop();
     for (const [host, command] of this.scenario.down ?? []) sh(host, command);
+  }
+
+  /// The end of what the programs at both ends said, for a tunnel that did not come up.
+  said() {
+    return this.all.flatMap(({client, server}) => [client, server]).filter((child) => child?.log)
+        .map(({log}) => `${log}:\n${readFileSync(log, 'utf8').slice(-1500)}`).join('\n');
   }
 
   async stop() {
