@@ -2,7 +2,8 @@
 // all.mjs [--quick] [--matrix | --auto | --peers]... [--lanes N] [--keep] [SCENARIO...]: runs the matrix, mode auto and
 // the peers over the scenarios, some labs side by side, and writes the report.
 //
-//   --quick   one scenario of each kind, the matrix only, without the level that repeats force_proxy
+//   --quick   one scenario of each kind, the browsers in turn; the matrix only, without the level that repeats
+//             force_proxy
 //   --lanes   labs at the same time (2, with --quick 3; they mostly wait)
 //   --keep    earlier parts stay in the report
 import {spawn} from 'node:child_process';
@@ -45,8 +46,9 @@ function jobs() {
     'auto.mjs': (name) => (everything || values.auto) && scenarios[name].kind !== 'none' && name !== 'docker',
     'peers.mjs': () => everything || values.peers,
   };
+  const read_by = (i) => (values.quick ? [browsers[i % browsers.length]] : browsers);
   return Object.entries(parts).flatMap(([part, wanted]) => chosen().filter(wanted)
-      .flatMap((name) => browsers.map((browser) => [part, name, browser])));
+      .flatMap((name, i) => read_by(i).map((browser) => [part, name, browser])));
 }
 
 const env = {...process.env, ICELOCK_LAB_QUICK: values.quick ? '1' : '',
