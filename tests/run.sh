@@ -88,7 +88,7 @@ fi
 # What has run whole under a sanitizer by now is not built and run once more.
 dev_targets=(all)
 if [ "$with_sanitizers" = yes ] && [ "${#ctest_options[@]}" -eq 0 ]; then
-  dev_targets=(icelock icelock-host icelockd installed_files store_tool netlink_fuzz_replay)
+  dev_targets=(icelock icelock-host icelockd installed_files store_tool)
   under_asan='host|net|ice|daemon|predict|check|store\.(read|disk|not)|policy\.[^m]|export\.formats'
   ctest_options=(-E "^unit\.|^process\.($under_asan)|_NOT_BUILT\$")
 fi

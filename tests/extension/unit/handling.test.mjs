@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
 import {handlings, isLevel, isLooser, levelOf, levels, reachable} from '../../../extension/handling.js';
 
@@ -12,6 +13,17 @@ test('every level has a handling in every family, and reads back as what it reac
       const back = levelOf(family, handlings[family][level]);
       assert.equal(back, family === 'chromium' && level === 'disabled' ? 'force_proxy' : level);
       assert.equal(reachable(family, level), back);
+    }
+  }
+});
+
+test('the levels are called what the table that the policies are written from calls them', () => {
+  const table = JSON.parse(readFileSync(new URL('../../../policies/handling.json', import.meta.url), 'utf8')).levels;
+  assert.deepEqual(Object.keys(table), levels);
+  for (const family of families) {
+    for (const level of levels) {
+      const {policy, ...others} = handlings[family][level];
+      assert.deepEqual(table[level][family].api, {webRTCIPHandlingPolicy: policy, ...others}, `${family} ${level}`);
     }
   }
 });
