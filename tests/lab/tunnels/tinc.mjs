@@ -6,15 +6,17 @@ import {run_folder, sh, start, stop, until} from '../machine.mjs';
 const addresses = {server: '10.5.0.1', client: '10.5.0.2'};
 const folder = (name) => `${run_folder}/tinc-${name}`;
 
-/// A mesh of two: nothing but its own subnet goes through it.
+/// A mesh of two: its own subnet, and one behind the other node.
 export class Tinc {
   constructor() {
     for (const [name, address] of Object.entries(addresses)) {
       mkdirSync(`${folder(name)}/hosts`, {recursive: true});
       writeFileSync(`${folder(name)}/tinc.conf`, `Name = ${name}\nInterface = tinc0\nAddressFamily = ipv4\n`);
-      writeFileSync(`${folder(name)}/hosts/${name}`, `Subnet = ${address}/32\n`);
+      const behind = name === 'server' ? 'Subnet = 10.50.0.0/16\n' : '';
+      writeFileSync(`${folder(name)}/hosts/${name}`, `Subnet = ${address}/32\n${behind}`);
       writeFileSync(`${folder(name)}/tinc-up`,
-                    `#!/bin/sh\nip address add ${address}/24 dev tinc0\nip link set tinc0 up\n`, {mode: 0o755});
+                    `#!/bin/sh\nip address add ${address}/24 dev tinc0\nip link set tinc0 up\n` +
+                    (name === 'client' ? 'ip route add 10.50.0.0/16 dev tinc0\n' : ''), {mode: 0o755});
       sh('client', ['tincd', '-c', folder(name), '-K2048']);
     }
     appendFileSync(`${folder('client')}/tinc.conf`, 'ConnectTo = server\n');
