@@ -30,7 +30,7 @@ enum class Code {
   io,               ///< the system refused a read or write
   probe_failed,     ///< the network could not be read
   timeout,          ///< a deadline passed
-  busy,             ///< another icelock is at work on the same thing
+  busy,             ///< another icelock is at work on the same thing, or too much is asked at once
   internal          ///< a defect in icelock
 };
 
