@@ -4,6 +4,7 @@
 import glob
 import json
 import os
+import re
 import struct
 import subprocess
 import time
@@ -293,15 +294,23 @@ class Process(unittest.TestCase):
         for heavy in ("libnice", "libglib", "libssl", "libcrypto", "httplib"):
             self.assertNotIn(heavy, output)
 
-    def test_the_code_list_in_the_docs_is_the_one_in_use(self):
+    def test_it_knows_the_operations_that_the_document_lists_for_it_and_no_other(self):
         with open(os.path.join(SOURCE, "docs/protocol.md"), encoding="utf-8") as file:
-            documented = file.read()
-        with open(os.path.join(SOURCE, "host/app/host.cpp"), encoding="utf-8") as file:
-            operations = [line.split('"')[1] for line in file.read().split("Operation{")[1:]
-                          if line.startswith('"')]
-        self.assertGreater(len(operations), 4)
-        for operation in operations:
-            self.assertIn(f"| `{operation}` |", documented)
+            own, services = file.read().split("## Operations")[1].split("## The service's doors")
+        names, of_the_service = (
+            {name for line in part.splitlines() if line.startswith("| `")
+             for name in re.findall(r"`(\w+)`", line.split(" | ")[0])} for part in (own, services.split("\n## ")[0]))
+        self.assertGreater(len(names), 7)
+        self.assertGreater(len(of_the_service - names), 4)
+        with Host() as host:
+            for name in sorted(names | of_the_service):
+                host.write(frame({"v": 1, "id": name, "op": name}))
+            known = {}
+            while len(known) < len(names | of_the_service):
+                answer = host.read()
+                if "id" in answer:
+                    known[answer["id"]] = answer.get("code") != "unknown_op"
+        self.assertEqual({name for name, is_known in known.items() if is_known}, names)
 
 
 if __name__ == "__main__":
