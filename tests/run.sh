@@ -31,10 +31,19 @@ HELP
   shift
 done
 
-say 'Checking this system'
+# Each stage with the time that the one before it took.
+stage='' began=0
+stage() {
+  local now=$SECONDS
+  if [ -n "$stage" ]; then printf '%s took %d min %02d s\n' "$stage" $(((now - began) / 60)) $(((now - began) % 60)); fi
+  stage=$1 began=$now
+  if [ -n "$1" ]; then say "$1"; fi
+}
+
+stage 'Checking this system'
 require_supported_system
 
-say 'Installing what the tests need'
+stage 'Installing what the tests need'
 keep_services_off "${test_services[@]}"
 install_packages "${build_packages[@]}" "${test_packages[@]}" "${check_packages[@]}" "${package_packages[@]}"
 install_node
@@ -76,10 +85,11 @@ declare -A targets=(
 )
 if [ "$with_sanitizers" = yes ]; then
   for preset in asan tsan; do
-    say "Building and testing under sanitizers ($preset)"
+    stage "Building under sanitizers ($preset)"
     cmake --preset "$preset" >/dev/null
     # shellcheck disable=SC2086  # words to be split, here and below
     cmake --build --preset "$preset" --target ${targets[$preset]} -- --quiet
+    stage "Testing under sanitizers ($preset)"
     # shellcheck disable=SC2086
     ICELOCK_MACHINES=12 ICELOCK_PACKETS=20000 run_ctest "$preset" --test-dir "build/$preset" ${sanitized[$preset]}
   done
@@ -92,10 +102,13 @@ if [ "$with_sanitizers" = yes ] && [ "${#ctest_options[@]}" -eq 0 ]; then
   under_asan='host|net|ice|daemon|predict|check|store\.(read|disk|not)|policy\.[^m]|export\.formats'
   ctest_options=(-E "^unit\.|^process\.($under_asan)|_NOT_BUILT\$")
 fi
-say 'Building and running the tests (dev)'
+stage 'Building (dev)'
 cmake --preset dev >/dev/null
 cmake --build --preset dev --target "${dev_targets[@]}" -- --quiet
+stage 'Testing (dev)'
 run_ctest dev --test-dir build/dev "${ctest_options[@]}"
+stage ''
+printf 'Everything took %d min %02d s\n' $((SECONDS / 60)) $((SECONDS % 60))
 if [ "$(id -u)" -ne 0 ]; then as_root chown -R "$(id -u):$(id -g)" build; fi
 if [ "${#troubles[@]}" -gt 0 ]; then
   printf '\nFAILED in %s\n' "${troubles[@]}"
