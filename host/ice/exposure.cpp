@@ -161,7 +161,7 @@ void add_towards_page(std::vector<Exposure>& found, const Network& network, Perm
   }
 }
 
-// Firefox asks for its default address by UDP, and sends nothing else.
+// Firefox asks for its default address by UDP, and sends nothing else from it.
 Network as_datagrams_go(Network network) {
   for (FamilyState* state : {&network.ipv4, &network.ipv6}) {
     if (state->datagrams_link.empty()) continue;
@@ -197,10 +197,16 @@ void add_chromium(std::vector<Exposure>& found, Level level, Network network,
 void add_firefox(std::vector<Exposure>& found, Level level, const Network& network,
                  Permission permission) {
   if (level >= Level::force_proxy) return;  // proxy_only: nothing is gathered without a proxy
-  if (level == Level::unrestricted && permission == Permission::granted) {
-    return add_everything(found, BrowserFamily::firefox, network);
+  const Network by_udp = as_datagrams_go(network);
+  if (level != Level::unrestricted || permission == Permission::none) {
+    return add_towards_page(found, by_udp, permission);
   }
-  add_towards_page(found, network, permission);
+  add_everything(found, BrowserFamily::firefox, by_udp);
+  // TURN over TCP, from the tunnel's own address too, goes as the web does.
+  for (const FamilyState* state : {&network.ipv4, &network.ipv6}) {
+    if (state->datagrams_link.empty() || !carried_by_vpn(state->verdict)) continue;
+    found.push_back(outside(ExposureClass::egress, *state, Channel::wire));
+  }
 }
 
 }  // namespace
@@ -220,7 +226,7 @@ std::vector<Exposure> exposure(BrowserFamily family, Level level, const Network&
   if (family == BrowserFamily::chromium) {
     add_chromium(found, level, network, permission);
   } else {
-    add_firefox(found, level, as_datagrams_go(network), permission);
+    add_firefox(found, level, network, permission);
   }
   std::ranges::sort(found);
   const auto repeats = std::ranges::unique(found);

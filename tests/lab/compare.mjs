@@ -26,10 +26,13 @@ const theirs = (names, scenario) =>
 
 const family_of = ({class: kind, address}) => (kind === 'isp_v6' || address.includes(':') ? 'ipv6' : 'ipv4');
 
-/// Servers see what a request was sent from: a listed card's address only when the family's traffic leaves by it.
-function is_sent(exposure, network) {
+/// Servers see what a request was sent from: a listed card's address only when the family's traffic, or its datagrams
+/// alone, leave by it.
+function is_sent(exposure, network, scenario) {
   if (!(exposure.class in public_side)) return false;
-  return !exposure.address || exposure.channel === 'wire' || exposure.link === network[family_of(exposure)].link;
+  if (!exposure.address || exposure.channel === 'wire') return true;
+  const family = family_of(exposure);
+  return exposure.link === network[family].link || name_for(exposure, scenario) === scenario.seen[family];
 }
 
 function diff(predicted, seen) {
@@ -44,7 +47,7 @@ export function compare(exposures, network, reading, scenario) {
   const names = (some) => [...new Set(some.map((exposure) => name_for(exposure, scenario)))].sort();
   return {
     script: diff(names(all.filter(({channel}) => channel === 'script')), theirs(Object.keys(reading.script), scenario)),
-    wire: diff(names(all.filter((exposure) => is_sent(exposure, network))), theirs(Object.keys(reading.wire), scenario)),
+    wire: diff(names(all.filter((exposure) => is_sent(exposure, network, scenario))), theirs(Object.keys(reading.wire), scenario)),
   };
 }
 

@@ -68,6 +68,24 @@ TEST(Exposure, FirefoxWithoutPermissionShowsTheSideTowardsThePage) {
   }
 }
 
+// A rule sends all UDP past the tunnel (tests/lab/scenarios/udp_beside.mjs, measured on Firefox ESR
+// 153).
+TEST(Exposure, FirefoxWhoseDatagramsGoBesideTheTunnel) {
+  net::Network network = vpn_both_families();
+  network.ipv4.datagrams_link = network.ipv6.datagrams_link = "enp3s0";
+  network.ipv4.datagrams_source = ip("192.168.77.10");
+  network.ipv6.datagrams_source = ip("2a0e:77:0:1::10");
+  for (const Level level : {unrestricted, default_route_only}) {
+    EXPECT_EQ(shown(firefox, level, network, none), (Set{"isp_v4", "isp_v6"}));
+  }
+  // With permission TURN over TCP is asked from the tunnel's own address, too.
+  EXPECT_EQ(shown(firefox, unrestricted, network, granted),
+            (Set{"lan", "tunnel", "isp_v4", "isp_v6", "egress~"}));
+  EXPECT_EQ(shown(firefox, default_route_only, network, granted),
+            (Set{"lan", "tunnel", "isp_v4", "isp_v6"}));
+  EXPECT_EQ(shown(firefox, force_proxy, network, granted), Set{});
+}
+
 TEST(Exposure, FirefoxWithPermission) {
   EXPECT_EQ(shown(firefox, unrestricted, vpn_both_families(), granted),
             (Set{"lan", "tunnel", "egress", "isp_v6"}));
