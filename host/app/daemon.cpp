@@ -54,7 +54,8 @@ Result<void> Daemon::open_doors(Fd frames, Fd http) {
   auto server = ipc::FrameServer::open(
       std::move(frames),
       {.request = [this](ipc::FrameServer::Client client, const ipc::Peer& peer,
-                         std::string_view payload) { serve(client, peer, payload); },
+                         std::string_view payload,
+                         std::stop_token left) { serve(client, peer, payload, std::move(left)); },
        .gone =
            [this](ipc::FrameServer::Client client) {
              const auto found = known_.find(client);
@@ -67,11 +68,12 @@ Result<void> Daemon::open_doors(Fd frames, Fd http) {
   if (!server) return std::unexpected(server.error());
   frames_ = std::make_unique<ipc::FrameServer>(std::move(*server));
   const auto handler = [this](const ipc::Peer& peer, const ipc::Operation& operation,
-                              const Json& body) {
-    const auto answer =
-        mailbox_.ask([this, row = &operation, call = Call{peer, std::nullopt, body}](
-                         const Mailbox::Answer& done) { run_operation(*row, call, done); },
-                     answer_limit);
+                              const Json& body, const ipc::HttpServer::Left& left) {
+    const auto answer = mailbox_.ask(
+        [this, row = &operation, peer, body](const Mailbox::Answer& done, std::stop_token gone) {
+          run_operation(*row, {peer, std::nullopt, body, std::move(gone)}, done);
+        },
+        answer_limit, left);
     if (!answer) {
       return ipc::HttpServer::Reply{.status = info(answer.error().code).http_status,
                                     .body = ipc::failure(nullptr, answer.error()),
@@ -154,15 +156,15 @@ std::string Daemon::summary() const {
   return text;
 }
 
-void Daemon::serve(ipc::FrameServer::Client client, const ipc::Peer& peer,
-                   std::string_view payload) {
+void Daemon::serve(ipc::FrameServer::Client client, const ipc::Peer& peer, std::string_view payload,
+                   std::stop_token left) {
   auto request = ipc::parse_request(payload);
   if (!request) {
     refused(peer, request.error().error);
-    return frames_->send(client, ipc::failure(request.error().id, request.error().error));
+    return frames_->answer(client, ipc::failure(request.error().id, request.error().error));
   }
   const Done done = [this, client, id = request->id](const Result<Json>& result) {
-    frames_->send(client, result ? ipc::success(id, *result) : ipc::failure(id, result.error()));
+    frames_->answer(client, result ? ipc::success(id, *result) : ipc::failure(id, result.error()));
   };
   const ipc::Operation* operation = ipc::find_operation(request->op);
   if (operation == nullptr) {
@@ -170,7 +172,7 @@ void Daemon::serve(ipc::FrameServer::Client client, const ipc::Peer& peer,
     refused(peer, error);
     return done(std::unexpected(error));
   }
-  run_operation(*operation, {peer, client, std::move(request->body)}, done);
+  run_operation(*operation, {peer, client, std::move(request->body), std::move(left)}, done);
 }
 
 void Daemon::run_operation(const ipc::Operation& operation, const Call& call, const Done& done) {
@@ -209,7 +211,12 @@ void Daemon::refused(const ipc::Peer& peer, const Error& error) {
   log_refusal(peer, error);
 }
 
-void Daemon::log_refusal(const ipc::Peer& peer, const Error& error) const {
+void Daemon::log_refusal(const ipc::Peer& peer, const Error& error) {
+  const auto left_out = refusal_log_.count(guard::Clock::now());
+  if (!left_out) return;
+  if (*left_out > 0) {
+    options_.log(std::to_string(*left_out) + " refusals more are not listed here", false);
+  }
   options_.log("refused " + describe(peer) + ": " + to_string(error) + " [" +
                    std::string(info(error.code).name) + "]",
                false);
@@ -243,7 +250,7 @@ void Daemon::push_state() {
     if (payload.empty()) payload = ipc::push("state", state_for(known.peer));
     messages.emplace_back(client, &payload);
   }
-  for (const auto& [client, payload] : messages) frames_->send(client, *payload);
+  for (const auto& [client, payload] : messages) frames_->push(client, *payload);
 }
 
 std::vector<Report> Daemon::reports_for(const ipc::Peer& peer) const {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "app/policy_keeper.h"
 #include "app/policy_work.h"
 #include "app/presence.h"
+#include "app/refusal_log.h"
 #include "app/site_book.h"
 #include "app/worker.h"
 #include "ipc/frame_server.h"
@@ -61,6 +63,7 @@ class Daemon {
     ipc::Peer peer;
     std::optional<ipc::FrameServer::Client> client;
     ipc::Json body;
+    std::stop_token left;  ///< nobody would hear the answer: what has not begun is not done
   };
   using Done = std::function<void(const Result<ipc::Json>&)>;
   /// What a policy job works from, on the worker's thread.
@@ -86,6 +89,10 @@ class Daemon {
     ipc::Json state;
     guard::Clock::time_point made;
   };
+  /// A look at the disk that answers all who ask meanwhile: anybody may.
+  struct Look {
+    std::vector<std::pair<std::stop_token, Done>> waiting;
+  };
   struct Known {
     ipc::Peer peer;
     bool subscribed = false;
@@ -95,10 +102,11 @@ class Daemon {
   explicit Daemon(Options options, Live live);
   Result<void> open_doors(Fd frames, Fd http);
 
-  void serve(ipc::FrameServer::Client client, const ipc::Peer& peer, std::string_view payload);
+  void serve(ipc::FrameServer::Client client, const ipc::Peer& peer, std::string_view payload,
+             std::stop_token left);
   void run_operation(const ipc::Operation& operation, const Call& call, const Done& done);
   void refused(const ipc::Peer& peer, const Error& error);
-  void log_refusal(const ipc::Peer& peer, const Error& error) const;  ///< from any thread
+  void log_refusal(const ipc::Peer& peer, const Error& error);  ///< from any thread
   void state_changed();
   void push_state();
   const ipc::Json& state_for(const ipc::Peer& peer);
@@ -124,6 +132,8 @@ class Daemon {
   void do_plan(const Call& call, const Done& done);
   void do_apply(const Call& call, const Done& done);
   void do_revert(const Call& call, const Done& done);
+  void look(Look& look, const Call& call, const Done& done,
+            std::function<Result<ipc::Json>()> read);
   void in_background(const Call& call, const Done& done, PolicyJob job);
   bool refuse_when_managed(const Call& call, const Done& done) const;
 
@@ -134,9 +144,11 @@ class Daemon {
   std::map<ipc::FrameServer::Client, Known> known_;
   std::map<uid_t, Told> told_;  ///< what each user was told last; cleared by every change
   std::unique_ptr<ipc::FrameServer> frames_;
-  std::vector<Done> audits_;                       ///< who waits for the one that is under way
+  Look audit_;
+  Look history_;
   std::map<std::string, std::uint64_t> counters_;  ///< requests, by operation
   std::map<std::string, std::uint64_t> refusals_;  ///< on the frames door, by code
+  RefusalLog refusal_log_;
   Worker worker_;
   PolicyKeeper keeper_;
   Mailbox mailbox_;

@@ -155,25 +155,32 @@ void Daemon::do_metrics(const Call&, const Done& done) {
   done(Json{{"text", out.text()}});
 }
 
-// Anybody may ask, so one look at the disk answers all who ask meanwhile.
-void Daemon::do_audit(const Call&, const Done& done) {
-  audits_.push_back(done);
-  if (audits_.size() > 1) return;
-  worker_.post([this, root = options_.root, manages = keeper_.manages(),
-                state = machine_state()]() -> Worker::Finish {
-    return [this, answer = audited(root, manages, state.decision, state.settings)] {
-      for (const Done& waiting : std::exchange(audits_, {})) waiting(answer);
+void Daemon::look(Look& look, const Call& call, const Done& done,
+                  std::function<Result<Json>()> read) {
+  look.waiting.emplace_back(call.left, done);
+  if (look.waiting.size() > 1) return;
+  worker_.post([this, &look, read = std::move(read)]() -> Worker::Finish {
+    return [this, &look, found = std::make_shared<const Result<Json>>(read())] {
+      for (auto& [left, answer] : std::exchange(look.waiting, {})) {
+        if (left.stop_requested()) continue;
+        worker_.later([found, answer = std::move(answer)] { answer(*found); });
+      }
     };
   });
 }
 
-void Daemon::do_history(const Call&, const Done& done) {
-  worker_.post([done, root = options_.root]() -> Worker::Finish {
-    auto history = policy::read_history(root);
-    return [done, history = std::move(history)] {
-      if (!history) return done(std::unexpected(history.error()));
-      done(history_json(*history));
-    };
+void Daemon::do_audit(const Call& call, const Done& done) {
+  look(audit_, call, done,
+       [root = options_.root, manages = keeper_.manages(), state = machine_state()] {
+         return audited(root, manages, state.decision, state.settings);
+       });
+}
+
+void Daemon::do_history(const Call& call, const Done& done) {
+  look(history_, call, done, [root = options_.root]() -> Result<Json> {
+    const auto history = policy::read_history(root);
+    if (!history) return std::unexpected(history.error());
+    return history_json(*history);
   });
 }
 
@@ -295,7 +302,8 @@ void Daemon::in_background(const Call& call, const Done& done, PolicyJob job) {
                           .manages = keeper_.manages(),
                           .decision = live_.state().decision,
                           .sites = machine_state().settings.sites};
-  worker_.post([order, job = std::move(job), done]() -> Worker::Finish {
+  worker_.post([order, job = std::move(job), done, left = call.left]() -> Worker::Finish {
+    if (left.stop_requested()) return {};
     auto outcome = job(order);
     return [outcome = std::move(outcome), done] {
       if (!outcome) return done(std::unexpected(outcome.error()));

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -19,16 +20,19 @@ namespace icelock::app {
 class Mailbox {
  public:
   using Answer = std::function<void(const Result<ipc::Json>&)>;
-  /// Runs on the owner's thread; calls its argument once, then or later, on that thread.
-  using Question = std::function<void(const Answer&)>;
+  /// Runs on the owner's thread; calls its first argument once, then or later, on that thread.
+  /// `given_up`: nobody waits for the answer any more.
+  using Question = std::function<void(const Answer&, std::stop_token given_up)>;
 
   Mailbox();
 
-  /// Any thread but the owner's: blocks until the answer is there. Errors: what the question
-  /// answers; timeout; unavailable after close().
-  Result<ipc::Json> ask(Question question, std::chrono::milliseconds limit);
+  /// Any thread but the owner's: blocks until the answer is there. A question that was not read
+  /// until `limit`, or when `left` says so, never will be. Errors: what the question answers;
+  /// timeout; unavailable after close().
+  Result<ipc::Json> ask(Question question, std::chrono::milliseconds limit,
+                        const std::function<bool()>& left);
 
-  /// The owner's: readable when serve() has something to do.
+  /// The owner's: readable when serve() has something to do. It reads one question.
   int fd() const { return fd_.get(); }
   void serve();
   /// Everybody who waits, and all who ask from now on, are told that it is too late.
@@ -37,6 +41,7 @@ class Mailbox {
  private:
   struct Letter {
     Question question;
+    std::stop_source given_up;
     std::optional<Result<ipc::Json>> answer;
   };
 

@@ -7,7 +7,9 @@
 
 namespace icelock::app {
 
-Worker::Worker() : done_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this] { run(); }) {}
+Worker::Worker()
+    : done_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE)),
+      thread_([this] { run(); }) {}
 
 Worker::~Worker() {
   {
@@ -36,26 +38,29 @@ void Worker::run() {
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    Finish finish = job();
-    {
-      const std::scoped_lock lock(mutex_);
-      done_.push_back(std::move(finish));
-    }
-    ::eventfd_write(done_fd_.get(), 1);
+    later(job());
   }
 }
 
-void Worker::run_finished() {
-  eventfd_t count = 0;
-  ::eventfd_read(done_fd_.get(), &count);
-  std::deque<Finish> done;
+void Worker::later(Finish finish) {
+  if (!finish) return;
   {
     const std::scoped_lock lock(mutex_);
-    done.swap(done_);
+    done_.push_back(std::move(finish));
   }
-  for (const Finish& finish : done) {
-    if (finish) finish();
+  ::eventfd_write(done_fd_.get(), 1);
+}
+
+void Worker::run_finished() {
+  eventfd_t one = 0;
+  if (::eventfd_read(done_fd_.get(), &one) != 0) return;
+  Finish finish;
+  {
+    const std::scoped_lock lock(mutex_);
+    finish = std::move(done_.front());
+    done_.pop_front();
   }
+  finish();
 }
 
 }  // namespace icelock::app

@@ -26,8 +26,11 @@ class Worker {
 
   /// `urgent`: before all that wait.
   void post(Job job, bool urgent = false);
+  /// Runs `finish` on the owner's thread, in one of the next turns.
+  void later(Finish finish);
 
-  /// Readable when run_finished() has something to do.
+  /// Readable when run_finished() has something to do: what one job returned, so that the owner
+  /// looks at the network between two of them.
   int fd() const { return done_fd_.get(); }
   void run_finished();
 

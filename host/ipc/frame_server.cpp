@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <set>
 #include <utility>
 
 #include "ipc/message.h"
@@ -18,9 +19,9 @@ namespace {
 constexpr std::uint64_t the_listener = 0;  // clients count from 1
 constexpr uid_t nobody_known = static_cast<uid_t>(-1);
 
-bool watch(const Fd& epoll, int operation, int fd, std::uint64_t id, bool for_writing) {
+bool control(const Fd& epoll, int operation, int fd, std::uint64_t id, std::uint32_t events) {
   epoll_event event{};
-  event.events = for_writing ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  event.events = events;
   event.data.u64 = id;
   return ::epoll_ctl(epoll.get(), operation, fd, &event) == 0;
 }
@@ -40,17 +41,22 @@ Result<FrameServer> FrameServer::open(Fd listening, Events events, Limits limits
     return fail_errno(errno, "cannot use the socket");
   }
   Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll || !watch(epoll, EPOLL_CTL_ADD, listening.get(), the_listener, false)) {
+  if (!epoll || !control(epoll, EPOLL_CTL_ADD, listening.get(), the_listener, EPOLLIN)) {
     return fail_errno(errno, "cannot watch the socket");
   }
   return FrameServer(std::move(listening), std::move(epoll), std::move(events), limits);
 }
 
+FrameServer::User& FrameServer::user(const Peer& peer) {
+  return users_[peer.uid.value_or(nobody_known)];
+}
+
 int FrameServer::timeout(Clock::time_point now) const {
   std::optional<Clock::time_point> next;
   for (const auto& [client, connection] : connections_) {
-    if (connection.more) return 0;
-    for (const auto& deadline : {connection.read_by, connection.write_by}) {
+    if (connection.queued && may_be_served(connection)) return 0;
+    const auto read_by = connection.queued ? std::nullopt : connection.read_by;
+    for (const auto& deadline : {read_by, connection.write_by}) {
       if (deadline && (!next || *deadline < *next)) next = deadline;
     }
   }
@@ -60,9 +66,6 @@ int FrameServer::timeout(Clock::time_point now) const {
 }
 
 void FrameServer::handle(Clock::time_point now) {
-  for (auto& [client, connection] : connections_) {
-    if (connection.more && !connection.doomed) serve_frames(connection);
-  }
   std::array<epoll_event, 64> ready{};
   const int count = ::epoll_wait(epoll_.get(), ready.data(), ready.size(), 0);
   for (std::size_t i = 0; i < static_cast<std::size_t>(std::max(count, 0)); ++i) {
@@ -72,13 +75,16 @@ void FrameServer::handle(Clock::time_point now) {
     }
     const auto found = connections_.find(ready[i].data.u64);
     if (found == connections_.end() || found->second.doomed) continue;
-    if ((ready[i].events & EPOLLOUT) != 0) flush(found->second);
-    if (!found->second.more && (ready[i].events & ~static_cast<unsigned>(EPOLLOUT)) != 0) {
-      read_from(found->second);
-    }
+    Connection& connection = found->second;
+    if ((ready[i].events & EPOLLOUT) != 0) flush(connection);
+    // Who hung up hears no answer: what it asked for and left is not done.
+    if ((ready[i].events & (EPOLLHUP | EPOLLERR)) != 0) connection.doomed = true;
+    if ((ready[i].events & EPOLLIN) != 0 && !connection.doomed) read_from(connection);
+    watch(connection);
   }
+  serve_users();
   for (auto& [client, connection] : connections_) {
-    if (connection.read_by && *connection.read_by <= now) {
+    if (connection.read_by && !connection.queued && *connection.read_by <= now) {
       doom(connection, {Code::timeout, "stopped in the middle of a frame", ""});
     }
     if (connection.write_by && *connection.write_by <= now) {
@@ -90,9 +96,9 @@ void FrameServer::handle(Clock::time_point now) {
 
 bool FrameServer::admit(const Peer& peer) {
   if (peer.uid == uid_t{0}) return connections_.size() < 2 * limits_.clients;
-  const auto theirs = of_user_.find(peer.uid.value_or(nobody_known));
+  const auto theirs = users_.find(peer.uid.value_or(nobody_known));
   return connections_.size() < limits_.clients &&
-         (theirs == of_user_.end() || theirs->second < limits_.clients_of_one_user);
+         (theirs == users_.end() || theirs->second.clients < limits_.clients_of_one_user);
 }
 
 void FrameServer::accept_all() {
@@ -101,7 +107,7 @@ void FrameServer::accept_all() {
     Fd socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket) return;
     const Peer peer = peer_of(socket.get());
-    if (!admit(peer) || !watch(epoll_, EPOLL_CTL_ADD, socket.get(), last_client_ + 1, false)) {
+    if (!admit(peer) || !control(epoll_, EPOLL_CTL_ADD, socket.get(), last_client_ + 1, EPOLLIN)) {
       const Error error{Code::busy, "too many connections", ""};
       if (const auto frame = encode_frame(failure(nullptr, error))) {
         [[maybe_unused]] const auto sent =
@@ -110,15 +116,12 @@ void FrameServer::accept_all() {
       events_.refused(peer, error);
       continue;
     }
-    ++of_user_[peer.uid.value_or(nobody_known)];
-    ++last_client_;
-    connections_[last_client_] = {.client = last_client_,
-                                  .socket = std::move(socket),
-                                  .peer = peer,
-                                  .decoder = FrameDecoder(),
-                                  .unsent = {},
-                                  .read_by = {},
-                                  .write_by = {}};
+    ++user(peer).clients;
+    Connection& connection = connections_[++last_client_];
+    connection.client = last_client_;
+    connection.socket = std::move(socket);
+    connection.peer = peer;
+    connection.watched = EPOLLIN;
   }
 }
 
@@ -131,50 +134,88 @@ void FrameServer::read_from(Connection& connection) {
     return;
   }
   connection.decoder.feed({buffer.data(), static_cast<std::size_t>(n)});
-  serve_frames(connection);
+  enqueue(connection);
 }
 
-void FrameServer::serve_frames(Connection& connection) {
-  connection.more = false;
-  for (int frame = 0; !connection.doomed; ++frame) {
-    // The rest stays where it is, and so does what the client sends meanwhile: in its own buffers.
-    if (frame == limits_.frames_a_turn) {
-      connection.more = true;
-      return;
-    }
-    const auto payload = connection.decoder.next();
-    if (!payload) {
-      send(connection.client, failure(nullptr, payload.error()));
-      return doom(connection, payload.error());
-    }
-    const std::optional<std::string>& whole = *payload;
-    if (!whole) break;
-    connection.read_by.reset();
-    events_.request(connection.client, connection.peer, *whole);
-  }
-  if (connection.decoder.at_boundary()) {
-    connection.read_by.reset();
-  } else if (!connection.read_by) {
-    connection.read_by = Clock::now() + limits_.read_deadline;
-  }
+void FrameServer::enqueue(Connection& connection) {
+  if (std::exchange(connection.queued, true)) return;
+  queue_.push_back(connection.client);
 }
 
-void FrameServer::send(Client client, std::string_view payload) {
+bool FrameServer::may_be_served(const Connection& connection) const {
+  const auto theirs = users_.find(connection.peer.uid.value_or(nobody_known));
+  return connection.request == Request::none &&
+         theirs->second.requests < limits_.requests_of_one_user;
+}
+
+// One request of each user, and then the owner looks at the network again: who asks much, or over
+// many connections, waits for nobody but themselves.
+void FrameServer::serve_users() {
+  const auto until = Clock::now() + limits_.turn;
+  std::set<uid_t> served;
+  std::deque<Client> passed_over;
+  for (auto left = queue_.size(); left > 0 && Clock::now() < until; --left) {
+    const Client client = queue_.front();
+    queue_.pop_front();
+    const auto found = connections_.find(client);
+    if (found == connections_.end() || found->second.doomed) continue;
+    Connection& connection = found->second;
+    const uid_t uid = connection.peer.uid.value_or(nobody_known);
+    if (served.contains(uid) || !may_be_served(connection)) {
+      passed_over.push_back(client);
+      continue;
+    }
+    connection.queued = false;
+    if (serve_frame(connection)) served.insert(uid);
+    watch(connection);
+  }
+  queue_.insert(queue_.begin(), passed_over.begin(), passed_over.end());
+}
+
+bool FrameServer::serve_frame(Connection& connection) {
+  const auto payload = connection.decoder.next();
+  if (!payload) {
+    send(connection, failure(nullptr, payload.error()));
+    doom(connection, payload.error());
+    return false;
+  }
+  const std::optional<std::string>& whole = *payload;
+  if (!whole) {
+    if (!connection.decoder.at_boundary() && !connection.read_by) {
+      connection.read_by = Clock::now() + limits_.read_deadline;
+    }
+    return false;
+  }
+  connection.read_by.reset();
+  connection.request = Request::asked;
+  ++user(connection.peer).requests;
+  events_.request(connection.client, connection.peer, *whole, connection.left.get_token());
+  return true;
+}
+
+void FrameServer::answer(Client client, std::string_view payload) {
   const auto found = connections_.find(client);
   if (found == connections_.end() || found->second.doomed) return;
-  Connection& connection = found->second;
+  found->second.request = Request::answered;
+  send(found->second, payload);
+}
+
+void FrameServer::push(Client client, std::string_view payload) {
+  const auto found = connections_.find(client);
+  if (found == connections_.end() || found->second.doomed) return;
+  if (!found->second.unsent.empty()) {
+    found->second.push = payload;
+  } else {
+    send(found->second, payload);
+  }
+}
+
+void FrameServer::send(Connection& connection, std::string_view payload) {
   auto frame = encode_frame(payload);
   if (!frame) frame = encode_frame(failure(nullptr, frame.error()));
-  const bool waiting = !connection.unsent.empty();
   connection.unsent += *frame;
-  if (connection.unsent.size() > limits_.unsent_bytes) {
-    return doom(connection, {Code::too_large, "does not read what it is sent", ""});
-  }
-  if (waiting) return;
   flush(connection);
-  if (connection.unsent.empty() || connection.doomed) return;
-  connection.write_by = Clock::now() + limits_.write_deadline;
-  watch(epoll_, EPOLL_CTL_MOD, connection.socket.get(), client, true);
+  watch(connection);
 }
 
 void FrameServer::flush(Connection& connection) {
@@ -191,9 +232,29 @@ void FrameServer::flush(Connection& connection) {
     rest.remove_prefix(static_cast<std::size_t>(n));
   }
   connection.unsent.erase(0, connection.unsent.size() - rest.size());
-  if (!connection.unsent.empty() || !connection.write_by) return;
+  if (!connection.unsent.empty()) {
+    if (!connection.write_by) connection.write_by = Clock::now() + limits_.write_deadline;
+    return;
+  }
   connection.write_by.reset();
-  watch(epoll_, EPOLL_CTL_MOD, connection.socket.get(), connection.client, false);
+  connection.unsent.shrink_to_fit();
+  if (connection.request == Request::answered) {
+    connection.request = Request::none;
+    --user(connection.peer).requests;
+    if (!connection.decoder.at_boundary()) enqueue(connection);
+  }
+  if (!connection.push.empty()) send(connection, std::exchange(connection.push, {}));
+}
+
+// Nothing is read while a request waits or is under way: what the client sends meanwhile stays in
+// its own buffers.
+void FrameServer::watch(Connection& connection) {
+  std::uint32_t events = 0;
+  if (connection.request == Request::none && !connection.queued) events |= EPOLLIN;
+  if (!connection.unsent.empty()) events |= EPOLLOUT;
+  if (events == connection.watched) return;
+  connection.watched = events;
+  control(epoll_, EPOLL_CTL_MOD, connection.socket.get(), connection.client, events);
 }
 
 void FrameServer::doom(Connection& connection, const Error& reason) {
@@ -205,12 +266,15 @@ void FrameServer::doom(Connection& connection, const Error& reason) {
 void FrameServer::bury() {
   std::vector<Client> gone;
   for (auto entry = connections_.begin(); entry != connections_.end();) {
-    if (!entry->second.doomed) {
+    Connection& connection = entry->second;
+    if (!connection.doomed) {
       ++entry;
       continue;
     }
-    const uid_t uid = entry->second.peer.uid.value_or(nobody_known);
-    if (--of_user_[uid] == 0) of_user_.erase(uid);
+    connection.left.request_stop();
+    User& theirs = user(connection.peer);
+    if (connection.request != Request::none) --theirs.requests;
+    if (--theirs.clients == 0) users_.erase(connection.peer.uid.value_or(nobody_known));
     gone.push_back(entry->first);
     entry = connections_.erase(entry);
   }

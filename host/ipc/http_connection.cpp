@@ -132,6 +132,11 @@ HttpConnection::Wake HttpConnection::wait_for(int bell, std::chrono::millisecond
   return wanted[0].revents != 0 || wanted[1].revents != 0 ? Wake::gone : Wake::rung;
 }
 
+bool HttpConnection::left() const {
+  pollfd peer{socket_.get(), 0, 0};
+  return ::poll(&peer, 1, 0) > 0;
+}
+
 void HttpConnection::drain() {
   if (timed_out_ || broken_) return;  // it had its time
   ::shutdown(socket_.get(), SHUT_WR);

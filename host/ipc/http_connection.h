@@ -45,6 +45,9 @@ class HttpConnection : public httplib::Stream {
   /// everything stops. A client that only ended its own sending is still there.
   Wake wait_for(int bell, std::chrono::milliseconds patience);
 
+  /// Whether the client closed its side, now.
+  bool left() const;
+
   /// Throws away what the client still sends, for a short while: a socket that is closed over
   /// unread bytes resets the connection, and the client may lose the refusal (RFC 9112
   /// section 9.6).

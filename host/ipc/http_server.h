@@ -57,10 +57,12 @@ class HttpServer {
     std::string body;
     std::string content_type = "application/json";
   };
+  /// Whether the client hung up, so that nobody would hear the answer.
+  using Left = std::function<bool()>;
   /// Called on the server's threads, several at once. May block; must return in bounded time, also
   /// while the server is being destroyed. What it throws is answered with `internal`.
-  using Handler =
-      std::function<Reply(const Peer& peer, const Operation& operation, const Json& arguments)>;
+  using Handler = std::function<Reply(const Peer& peer, const Operation& operation,
+                                      const Json& arguments, const Left& left)>;
   /// For the daemon's log. Called on any of the server's threads; must not throw. A client can
   /// cause as many calls as it likes.
   using Refused = std::function<void(const Peer& peer, const Error& error)>;

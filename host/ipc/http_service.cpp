@@ -152,16 +152,17 @@ void HttpService::answer(const Operation& operation, const httplib::Request& req
   const auto arguments = arguments_of(request);
   if (!arguments) return refuse(response, arguments.error());
   if (operation.name == "subscribe") return begin_events(response);
-  const auto reply = ask(serving->peer(), operation, *arguments);
+  const auto reply = ask(*serving, operation, *arguments);
   serving->begin_answer();
   response.status = reply.status;
   response.set_content(reply.body, reply.content_type);
 }
 
-HttpService::Reply HttpService::ask(const Peer& peer, const Operation& operation,
+HttpService::Reply HttpService::ask(const HttpConnection& connection, const Operation& operation,
                                     const Json& arguments) const {
+  const Peer& peer = connection.peer();
   try {
-    return handler_(peer, operation, arguments);
+    return handler_(peer, operation, arguments, [&connection] { return connection.left(); });
   } catch (...) {
     const Error error{Code::internal, "the request could not be served", ""};
     refused_(peer, error);
@@ -174,7 +175,7 @@ void HttpService::begin_events(httplib::Response& response) {
   // The place first: what changes after the first answer rings its bell.
   auto place = streams_.open(connection.peer());
   if (!place) return refuse(response, place.error());
-  const auto first = ask(connection.peer(), *find_operation("status"), Json::object());
+  const auto first = ask(connection, *find_operation("status"), Json::object());
   connection.begin_answer();
   response.status = first.status;
   if (first.status != 200) return response.set_content(first.body, first.content_type);
@@ -198,7 +199,7 @@ bool HttpService::send_events(HttpConnection& connection, Place& place, std::str
       text = ":\n\n";
     } else {
       place.silence();
-      const auto reply = ask(connection.peer(), status, Json::object());
+      const auto reply = ask(connection, status, Json::object());
       if (reply.status != 200) return false;
       text = event_text("state", reply.body);
     }

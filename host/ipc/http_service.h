@@ -39,7 +39,8 @@ class HttpService : private httplib::Server {
   void begin_events(httplib::Response& response);
   bool send_events(HttpConnection& connection, Place& place, std::string text,
                    const httplib::DataSink& sink) const;
-  Reply ask(const Peer& peer, const Operation& operation, const Json& arguments) const;
+  Reply ask(const HttpConnection& connection, const Operation& operation,
+            const Json& arguments) const;
   void refuse(httplib::Response& response, const Error& error) const;
   void explain(httplib::Response& response) const;
 

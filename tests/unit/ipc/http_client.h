@@ -160,9 +160,8 @@ class ServerTest : public ::testing::Test {
   void start(const HttpLimits& limits = {}) {
     auto started = HttpServer::start(
         listen_on(name),
-        [this](const Peer& peer, const Operation& operation, const Json& arguments) {
-          return handle(peer, operation, arguments);
-        },
+        [this](const Peer& peer, const Operation& operation, const Json& arguments,
+               const HttpServer::Left&) { return handle(peer, operation, arguments); },
         [this](const Peer& peer, const Error& error) {
           const std::lock_guard lock(mutex);
           EXPECT_EQ(peer.pid, ::getpid());

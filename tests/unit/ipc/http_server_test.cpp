@@ -250,7 +250,9 @@ TEST(HttpServerStart, OtherSocketsAreRefused) {
   const auto code_for = [](Fd socket) {
     const auto started = HttpServer::start(
         std::move(socket),
-        [](const Peer&, const Operation&, const Json&) { return HttpServer::Reply{}; },
+        [](const Peer&, const Operation&, const Json&, const HttpServer::Left&) {
+          return HttpServer::Reply{};
+        },
         [](const Peer&, const Error&) {});
     return started ? std::optional<Code>() : started.error().code;
   };
@@ -269,7 +271,9 @@ TEST(HttpServerStart, TheSocketOutlivesTheServer) {
     // As systemd keeps its own descriptor of the socket that it hands over.
     const auto server = HttpServer::start(
         Fd(::dup(listening.get())),
-        [](const Peer&, const Operation&, const Json&) { return HttpServer::Reply{200, "{}"}; },
+        [](const Peer&, const Operation&, const Json&, const HttpServer::Left&) {
+          return HttpServer::Reply{200, "{}"};
+        },
         [](const Peer&, const Error&) {});
     ASSERT_TRUE(server);
     Client client(name);
