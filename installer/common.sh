@@ -8,9 +8,11 @@ die() {
   exit 1
 }
 
-# What building icelock needs, what its tests need besides, and the checks' own tools.
+# What building icelock needs, what its tests need besides, and the checks' own tools. `A|B` is B where there is no A:
+# Debian 12's plain Boost (1.74) is too old, and later systems no longer have 1.81.
 build_packages=(g++ cmake ninja-build ccache pkg-config ca-certificates
-  nlohmann-json3-dev libcpp-httplib-dev libnice-dev libboost1.81-dev libmnl-dev libcli11-dev libvalijson-dev libsystemd-dev)
+  nlohmann-json3-dev libcpp-httplib-dev libnice-dev 'libboost1.81-dev|libboost-dev'
+  libmnl-dev libcli11-dev libvalijson-dev libsystemd-dev)
 test_packages=(chromium chromium-l10n firefox-esr coturn openvpn wireguard-go wireguard-tools strongswan-charon
   strongswan-swanctl libcharon-extra-plugins openconnect vpnc-scripts ocserv softether-vpnclient softether-vpnserver
   softether-vpncmd tinc tayga socat redsocks network-manager network-manager-openvpn tinyproxy-bin microsocks nftables iproute2 curl
@@ -61,15 +63,25 @@ keep_services_off() {
   done
 }
 
+# The first of A|B that is installed or that apt knows; the last when it knows none.
+one_of() {
+  local package
+  for package in ${1//|/ }; do
+    if installed "$package" || [ -n "$(apt-cache --quiet=0 madison "$package" 2>/dev/null)" ]; then break; fi
+  done
+  echo "$package"
+}
+
 install_packages() {
   local missing=() package
-  for package in "$@"; do installed "$package" || missing+=("$package"); done
+  for package in "$@"; do installed "$(one_of "$package")" || missing+=("$package"); done
   if [ ${#missing[@]} -eq 0 ]; then
     echo "all $# packages are there"
     return
   fi
-  echo "installing: ${missing[*]}"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  for package in "${!missing[@]}"; do missing[package]=$(one_of "${missing[package]}"); done
+  echo "installing: ${missing[*]}"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
     -o DPkg::Lock::Timeout=300 "${missing[@]}" >/dev/null || die "apt could not install: ${missing[*]}"
 }

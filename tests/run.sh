@@ -62,7 +62,6 @@ run_ctest() {
   # Some of the programs they need are where a user's own search path does not lead.
   as_root env PATH="$PATH:/usr/sbin:/sbin" ICELOCK_REQUIRE="${ICELOCK_REQUIRE:-}" \
     ICELOCK_MACHINES="${ICELOCK_MACHINES:-60}" ICELOCK_PACKETS="${ICELOCK_PACKETS:-200000}" \
-    TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp" \
     ctest --output-on-failure --no-tests=error -j2 "$@" | tee "$log" ||
     troubles+=("$stage: $(grep -E '\(Failed\)|\(Timeout\)|\(SEGFAULT\)|\(Subprocess' "$log" |
       tr -s ' ' | paste -sd ';' || true)")

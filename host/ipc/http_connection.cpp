@@ -84,24 +84,25 @@ Result<std::optional<HttpHead>> HttpConnection::receive_head() {
   if (!parsed) return std::unexpected(parsed.error());
   // What came after the head is the body's beginning, and nothing when it has none: there is one
   // request per connection.
-  const auto early = std::min(head.size() - end, parsed->content_length);
-  input_ = parsed->text();
-  input_ += std::string_view(head).substr(end, early);
-  body_left_ = parsed->content_length - early;
+  early_ = head.substr(end, parsed->content_length);
   return parsed;
 }
 
-ssize_t HttpConnection::read(char* bytes, size_t size) {
-  if (given_ < input_.size()) {
-    const auto count = std::min(size, input_.size() - given_);
-    input_.copy(bytes, count, given_);
-    given_ += count;
-    return static_cast<ssize_t>(count);
+Result<std::string> HttpConnection::receive_body(const HttpHead& head) {
+  std::string body = std::move(early_);
+  std::size_t got = body.size();
+  if (head.expects_continue && got < head.content_length) {
+    if (!send("HTTP/1.1 100 Continue\r\n\r\n")) return fail(Code::timeout, "nobody reads");
+    begin_answer();
   }
-  if (body_left_ == 0) return 0;
-  const ssize_t count = receive(bytes, std::min(size, body_left_));
-  if (count > 0) body_left_ -= static_cast<std::size_t>(count);
-  return count;
+  body.resize(head.content_length);
+  while (got < body.size()) {
+    const ssize_t count = receive(body.data() + got, body.size() - got);
+    if (timed_out_) return fail(Code::timeout, "the request did not come in time");
+    if (count <= 0) return fail(Code::bad_request, "the request ends in its body");
+    got += static_cast<std::size_t>(count);
+  }
+  return body;
 }
 
 bool HttpConnection::send(std::string_view bytes) {
@@ -118,10 +119,6 @@ bool HttpConnection::send(std::string_view bytes) {
     }
   }
   return !broken_;
-}
-
-ssize_t HttpConnection::write(const char* bytes, size_t size) {
-  return send({bytes, size}) ? static_cast<ssize_t>(size) : -1;
 }
 
 HttpConnection::Wake HttpConnection::wait_for(int bell, std::chrono::milliseconds patience) {
@@ -144,16 +141,6 @@ void HttpConnection::drain() {
   std::array<char, portion> ignored;
   while (receive(ignored.data(), ignored.size()) > 0) {
   }
-}
-
-void HttpConnection::get_remote_ip_and_port(std::string& ip, int& port) const {
-  ip = describe(peer_);
-  port = 0;
-}
-
-void HttpConnection::get_local_ip_and_port(std::string& ip, int& port) const {
-  ip.clear();
-  port = 0;
 }
 
 }  // namespace icelock::ipc

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <httplib.h>
-
 #include <chrono>
 #include <optional>
 #include <string>
@@ -14,25 +12,23 @@
 
 namespace icelock::ipc {
 
-/// One connection of the HTTP door, and the only one that touches its socket: cpp-httplib reads and
-/// writes through it. cpp-httplib's own timeouts are per read, which a client that sends one byte a
-/// second never meets; here a request and an answer each have one absolute deadline. For one
-/// thread. Never throws but for want of memory.
-class HttpConnection : public httplib::Stream {
+/// One connection of the HTTP door, and the only one that touches its socket. A request and an
+/// answer each have one absolute deadline, which a client that sends one byte a second meets, too.
+/// For one thread. Never throws but for want of memory.
+class HttpConnection {
  public:
   /// `stop`: becomes readable, and stays so, when every wait is to end at once; borrowed.
   HttpConnection(Fd socket, Peer peer, int stop, const HttpLimits& limits);
 
   const Peer& peer() const { return peer_; }
 
-  /// Reads as far as the empty line; after that, read() gives HttpHead::text() and then the body's
-  /// bytes. None: the client went away without a word, or everything stops. Errors: those of
-  /// parse_http_head, too_large above limits.head, timeout, bad_request when the input ends early.
+  /// Reads as far as the empty line. None: the client went away without a word, or everything
+  /// stops. Errors: those of parse_http_head, too_large above limits.head, timeout, bad_request
+  /// when the input ends early.
   Result<std::optional<HttpHead>> receive_head();
-
-  bool timed_out() const { return timed_out_; }
-  /// Bytes of the body that are still in the socket.
-  std::size_t body_left() const { return body_left_; }
+  /// Reads the body of that head, and asks for it where the client waits to be asked (RFC 9110
+  /// section 10.1.1). Errors: timeout; bad_request when the input ends early.
+  Result<std::string> receive_body(const HttpHead& head);
 
   /// The next write begins an answer, or an event, with a deadline of its own.
   void begin_answer() { write_until_.reset(); }
@@ -53,15 +49,6 @@ class HttpConnection : public httplib::Stream {
   /// section 9.6).
   void drain();
 
-  bool is_readable() const override { return body_left_ > 0; }
-  bool is_writable() const override { return !broken_; }
-  ssize_t read(char* bytes, size_t size) override;
-  ssize_t write(const char* bytes, size_t size) override;
-  void get_remote_ip_and_port(std::string& ip, int& port) const override;
-  void get_local_ip_and_port(std::string& ip, int& port) const override;
-  /// None: the library would only use it to refuse descriptors above FD_SETSIZE.
-  socket_t socket() const override { return INVALID_SOCKET; }
-
  private:
   using Clock = std::chrono::steady_clock;
 
@@ -74,9 +61,7 @@ class HttpConnection : public httplib::Stream {
   const HttpLimits& limits_;
   Clock::time_point read_until_;
   std::optional<Clock::time_point> write_until_;
-  std::string input_;  ///< what read() gives before it asks the socket
-  std::size_t given_ = 0;
-  std::size_t body_left_ = 0;
+  std::string early_;  ///< what came of the body with the head
   bool timed_out_ = false;
   bool broken_ = false;
 };

@@ -2,6 +2,7 @@
 #include "ipc/http_head.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 
@@ -65,9 +66,11 @@ class Fields {
     return take(line.substr(0, colon), trimmed(line.substr(colon + 1)));
   }
 
-  Result<HttpHead> head(std::string_view request_line) const {
+  Result<HttpHead> head(HttpHead begun) const {
     if (!host_) return fail(Code::not_permitted, "missing", "Host");
-    return HttpHead{std::string(request_line), length_.value_or(0), expects_continue_};
+    begun.content_length = length_.value_or(0);
+    begun.expects_continue = expects_continue_;
+    return begun;
   }
 
  private:
@@ -108,13 +111,28 @@ std::optional<std::string_view> next_line(std::string_view& rest) {
   return line;
 }
 
-}  // namespace
+constexpr std::array<std::string_view, 9> methods = {
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
-std::string HttpHead::text() const {
-  std::string text = request_line + "\r\nContent-Length: " + std::to_string(content_length);
-  if (expects_continue && content_length > 0) text += "\r\nExpect: 100-continue";
-  return text + "\r\n\r\n";
+// RFC 9112 section 3: method, target and version, with single spaces between them.
+Result<HttpHead> parse_request_line(std::string_view line) {
+  if (line.size() > longest_request_line) {
+    return fail(Code::too_large, "a request line may have 2048 bytes");
+  }
+  const auto first = line.find(' ');
+  const auto last = line.rfind(' ');
+  const auto method = line.substr(0, first);
+  const auto version = line.substr(std::min(last, line.size() - 1) + 1);
+  if (std::ranges::find(methods, method) == methods.end() ||
+      (version != "HTTP/1.1" && version != "HTTP/1.0") || last <= first + 1) {
+    return fail(Code::bad_request, "not understood as HTTP/1.1");
+  }
+  const auto target = line.substr(first + 1, last - first - 1);
+  if (target.contains(' ')) return fail(Code::bad_request, "not understood as HTTP/1.1");
+  return HttpHead{.method = std::string(method), .target = std::string(target)};
 }
+
+}  // namespace
 
 Result<HttpHead> parse_http_head(std::string_view head, std::size_t most_body) {
   auto rest = head;
@@ -122,9 +140,8 @@ Result<HttpHead> parse_http_head(std::string_view head, std::size_t most_body) {
   if (!request_line || request_line->empty() || std::ranges::any_of(*request_line, is_control)) {
     return fail(Code::bad_request, "no request line");
   }
-  if (request_line->size() > longest_request_line) {
-    return fail(Code::too_large, "a request line may have 2048 bytes");
-  }
+  auto begun = parse_request_line(*request_line);
+  if (!begun) return begun;
   Fields fields(most_body);
   for (;;) {
     const auto line = next_line(rest);
@@ -136,7 +153,7 @@ Result<HttpHead> parse_http_head(std::string_view head, std::size_t most_body) {
     if (const auto taken = fields.take(*line); !taken) return std::unexpected(taken.error());
   }
   if (!rest.empty()) return fail(Code::bad_request, "more after the header");
-  return fields.head(*request_line);
+  return fields.head(*std::move(begun));
 }
 
 }  // namespace icelock::ipc

@@ -9,23 +9,20 @@
 
 namespace icelock::ipc {
 
-/// What icelock takes from an HTTP request before its body.
+/// What icelock takes from an HTTP request before its body. No client of icelock needs more
+/// (ranges, compression, forms), so nothing else has an effect.
 struct HttpHead {
-  std::string request_line;  ///< not looked at, but free of control characters
+  std::string method;  ///< one that RFC 9110 section 9 or RFC 5789 defines
+  std::string target;  ///< as it was sent, nothing decoded
   std::size_t content_length = 0;
   bool expects_continue = false;
-
-  /// The same request with nothing in it but this: what the HTTP library is given to read. It
-  /// would otherwise act on fields that no client of icelock needs (ranges, compression, forms) and
-  /// pass silently over lines that it cannot read.
-  std::string text() const;
 };
 
 /// Reads request line and fields, up to and with the empty line, as RFC 9112 section 2 to 6 has
 /// them, but strictly: nothing is repaired. Pure; never throws but for want of memory. Errors:
-/// - bad_request: a line that is none, a bare CR or LF, a folded line, a repeated or wrong
-///   Content-Length, any Transfer-Encoding (section 6.1 lets a server insist on a length) or
-///   Content-Encoding.
+/// - bad_request: a line that is none, a request line of another version than HTTP/1.0 or HTTP/1.1,
+///   an unknown method, a bare CR or LF, a folded line, a repeated or wrong Content-Length, any
+///   Transfer-Encoding (section 6.1 lets a server insist on a length) or Content-Encoding.
 /// - too_large: a request line above 2048 bytes, a body above `most_body`.
 /// - not_permitted: Origin or Referer, whatever their value: a browser sent this, on behalf of a
 ///   page. Host missing, repeated, or neither "icelock" nor "localhost": the same, by way of a

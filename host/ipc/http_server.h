@@ -47,8 +47,7 @@ struct HttpLimits {
 ///   line after each `heartbeat` without one. It ends when the handler answers anything but 200.
 ///
 /// Threads: one that accepts, and one per connection, up to streams + request_threads, started when
-/// first needed and kept. They take no signals. Creating the first server makes the process ignore
-/// SIGPIPE (cpp-httplib does).
+/// first needed and kept. They take no signals.
 class HttpServer {
  public:
   /// With a status from 400 up there must be a body.

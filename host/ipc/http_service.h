@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <httplib.h>
-
 #include <string>
 #include <string_view>
 
@@ -12,15 +10,14 @@
 
 namespace icelock::ipc {
 
-/// A whole answer for an error, for where no request was read.
-std::string refusal(const Error& error);
+/// A whole answer, with nothing after it (RFC 9112 section 4: the reason may be empty).
+std::string answer_text(const HttpServer::Reply& reply);
 /// One server-sent event; data may have several lines (WHATWG HTML, section 9.2.6).
 std::string event_text(std::string_view name, std::string_view data);
 
-/// What is said on a connection. cpp-httplib parses the request line, finds the route, reads the
-/// body and writes the answer; it never sees the sockets, so of its Server only process_request, a
-/// protected member of 0.11, is used. serve() is for any number of threads at once.
-class HttpService : private httplib::Server {
+/// What is said on a connection: finds the operation, asks the handler, writes the answer. serve()
+/// is for any number of threads at once.
+class HttpService {
  public:
   HttpService(HttpServer::Handler handler, HttpServer::Refused refused, const HttpLimits& limits);
 
@@ -32,17 +29,11 @@ class HttpService : private httplib::Server {
 
  private:
   using Reply = HttpServer::Reply;
-  using Place = EventStreams::Place;
 
-  void answer(const Operation& operation, const httplib::Request& request,
-              httplib::Response& response);
-  void begin_events(httplib::Response& response);
-  bool send_events(HttpConnection& connection, Place& place, std::string text,
-                   const httplib::DataSink& sink) const;
+  Result<void> answer(HttpConnection& connection, const HttpHead& head);
+  Result<void> send_events(HttpConnection& connection);
   Reply ask(const HttpConnection& connection, const Operation& operation,
             const Json& arguments) const;
-  void refuse(httplib::Response& response, const Error& error) const;
-  void explain(httplib::Response& response) const;
 
   HttpServer::Handler handler_;
   HttpServer::Refused refused_;

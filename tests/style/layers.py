@@ -22,7 +22,7 @@ APART = [("ice/exposure*", "ice/gather*"), ("ice/judge*", "ice/gather*")]
 LIBRARIES = [
     (["nlohmann/*"], ["policy/*", "guard/settings*", "guard/explain*", "ipc/*", "app/*"]),
     (["valijson/*"], ["guard/settings_file.cpp"]),
-    (["httplib.h"], ["ipc/*", "app/check_page.cpp"]),
+    (["httplib.h"], ["app/check_page.cpp"]),
     (["nice/*", "stun/*", "glib*", "gio/*", "gobject/*"], ["ice/gather*", "ice/responder*"]),
     (["libmnl/*"], ["net/*"]),
     (["boost/uuid/*"], ["policy/export_macos.cpp"]),
