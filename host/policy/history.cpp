@@ -50,12 +50,12 @@ std::string line_of(std::string_view verb, const Asked& asked, const Plan& plan)
   ordered_json line = {{"v", version}, {"time", time_text()}, {"verb", verb}, {"uid", asked.uid}};
   if (asked.sudo_uid) line["sudo_uid"] = *asked.sudo_uid;
   line["reason"] = asked.reason;
-  line["browsers"] = ordered_json::array();
+  std::vector<std::string> browsers;
   for (const Change& change : plan.changes) {
-    auto& list = line["browsers"];
-    const bool known = std::ranges::find(list, ordered_json(change.browser)) != list.end();
-    if (change.kind != Change::Kind::none && !known) list.push_back(change.browser);
+    const bool is_listed = std::ranges::find(browsers, change.browser) != browsers.end();
+    if (change.kind != Change::Kind::none && !is_listed) browsers.push_back(change.browser);
   }
+  line["browsers"] = browsers;
   line["plan"] = plan.fingerprint();
   line["result"] = fingerprint_of_files(plan);
   return line.dump() + "\n";
