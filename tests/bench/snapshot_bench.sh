@@ -16,5 +16,5 @@ for run in runs:
     plain = run.get("plain_us")
     ratio = f"x{run['median_us'] / plain:.2f} of {plain:5.1f}" if plain else ""
     print(f"{name:34} median {run['median_us']:7.1f} us  p95 {run['p95_us']:7.1f}"
-          f"  first {run['first_us']:8.1f}  {ratio:14} {run.get('label', '')}")
+          f"  first {run['first_us']:8.1f} (at most {run['limit_us']:6.0f})  {ratio:16} {run.get('label', '')}")
 PY
