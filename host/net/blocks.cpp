@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <iterator>
 #include <span>
 #include <string_view>
@@ -43,30 +42,28 @@ constexpr Row ipv6_rows[] = {{"2000::", 3, 1},
 Spans spans_of(std::span<const Row> rows) {
   Spans result{{{}, 0}};
   for (const Row& row : rows) {
-    const Prefix block{parse_ip(row.base).value_or(Ip{}), row.length};
-    result = combine(result, block_spans(block), [&](std::uint16_t old, std::uint16_t in) {
-      return in != 0 ? row.value : old;
-    });
+    const Position first = position(parse_ip(row.base).value_or(Ip{}));
+    overwrite(result, {{first, row.value}}, last_of(first, row.length));
   }
   return result;
 }
 
-/// The IPv4 map at 64:ff9b::/96, behind everything else.
+/// The IPv4 map at 64:ff9b::/96, in what is no public space of IPv6.
 Spans with_nat64(Spans ipv6, const Spans& ipv4) {
   const Position base = position(parse_ip("64:ff9b::").value_or(Ip{}));
-  Spans nat64{{{}, 0}};
+  Spans nat64;
   for (const Span& span : ipv4) {
     append(nat64, {base.high, base.low | (span.first.high >> 32U)},
            span.value == 1 ? is_nat64_space : not_public);
   }
-  append(nat64, after(last_of(base, 96)), 0);
-  return combine(ipv6, nat64, [](std::uint16_t a, std::uint16_t b) { return b != 0 ? b : a; });
+  overwrite(ipv6, nat64, last_of(base, 96));
+  return ipv6;
 }
 
 /// How many addresses, of numbers as large as IPv4's or of IPv6's /64 blocks.
 double size_of(const Position& first, const Position& last) {
-  return std::ldexp(static_cast<double>(last.high - first.high), -32) +
-         std::ldexp(static_cast<double>(last.low) - static_cast<double>(first.low), -96);
+  return static_cast<double>(last.high - first.high) * 0x1p-32 +
+         (static_cast<double>(last.low) - static_cast<double>(first.low)) * 0x1p-96;
 }
 
 /// The longest prefix that `a` and `b` share.
@@ -81,7 +78,7 @@ void cover_run(std::vector<Prefix>& blocks, Family family, const Spans& spans, s
   const int longest = bits(family);
   Position first = spans[at].first;
   while (true) {
-    int length = 0;
+    int length = common_length(low, high);
     while (length < longest && (first_of(first, length) < low || last_of(first, length) > high)) {
       ++length;
     }
@@ -147,30 +144,35 @@ Position last_of(const Prefix& block) {
   return last_of(position(block.base), block.length);
 }
 
-void append(Spans& spans, const Position& first, std::uint16_t value) {
-  if (!spans.empty() && spans.back().first == first) {
-    spans.back().value = value;
-    if (spans.size() > 1 && spans[spans.size() - 2].value == value) spans.pop_back();
-  } else if (spans.empty() || spans.back().value != value) {
-    spans.push_back({first, value});
-  }
+std::size_t index_at(const Spans& spans, const Position& at) {
+  const auto next = std::ranges::upper_bound(spans, at, {}, &Span::first);
+  return static_cast<std::size_t>(next - spans.begin()) - 1;
 }
 
-Spans block_spans(const Prefix& block) {
-  Spans spans{{{}, 0}};
-  append(spans, first_of(position(block.base), block.length), 1);
-  const Position last = last_of(block);
-  if (last != last_position) append(spans, after(last), 0);
-  return spans;
+Position last_of(const Spans& spans, std::size_t index) {
+  return index + 1 < spans.size() ? before(spans[index + 1].first) : last_position;
 }
 
 std::uint16_t value_at(const Spans& spans, const Position& at) {
-  const auto next = std::ranges::upper_bound(spans, at, {}, &Span::first);
-  return next == spans.begin() ? std::uint16_t{0} : std::prev(next)->value;
+  return spans[index_at(spans, at)].value;
 }
 
-Position last_of(const Spans& spans, std::size_t at) {
-  return at + 1 < spans.size() ? before(spans[at + 1].first) : last_position;
+void overwrite(Spans& spans, Spans part, const Position& last) {
+  auto end = spans.end();
+  if (last != last_position) {
+    append(part, after(last), value_at(spans, after(last)));
+    end = std::ranges::upper_bound(spans, after(last), {}, &Span::first);
+  }
+  const auto begin = std::ranges::lower_bound(spans, part.front().first, {}, &Span::first);
+  const bool joins = begin != spans.begin() && std::prev(begin)->value == part.front().value;
+  const auto first = part.begin() + (joins ? 1 : 0);
+  const auto kept = std::min(end - begin, part.end() - first);
+  const auto rest = std::copy_n(first, kept, begin);
+  if (rest == end) {
+    spans.insert(rest, first + kept, part.end());
+  } else {
+    spans.erase(rest, end);
+  }
 }
 
 std::vector<double> shares(const Spans& spans, Family family, std::size_t values) {

@@ -54,7 +54,6 @@ class SharedSpans {
   SharedSpans() : SharedSpans(Spans{{{}, 0}}) {}
   // NOLINTNEXTLINE(google-explicit-constructor): the one is the other
   SharedSpans(Spans spans) : spans_(std::make_shared<const Spans>(std::move(spans))) {}
-  explicit SharedSpans(std::shared_ptr<const Spans> spans) : spans_(std::move(spans)) {}
 
   // NOLINTNEXTLINE(google-explicit-constructor)
   operator const Spans&() const { return *spans_; }
@@ -72,24 +71,44 @@ class SharedSpans {
 };
 
 /// Appends; joins with the last one if it has the same value.
-void append(Spans& spans, const Position& first, std::uint16_t value);
+inline void append(Spans& spans, const Position& first, std::uint16_t value) {
+  if (!spans.empty() && spans.back().first == first) {
+    spans.back().value = value;
+    if (spans.size() > 1 && spans[spans.size() - 2].value == value) spans.pop_back();
+  } else if (spans.empty() || spans.back().value != value) {
+    spans.push_back({first, value});
+  }
+}
 
-/// value(a, b) for every address.
+/// Which span an address is in, and where that one ends.
+std::size_t index_at(const Spans& spans, const Position& at);
+Position last_of(const Spans& spans, std::size_t index);
+/// The value at one address.
+std::uint16_t value_at(const Spans& spans, const Position& at);
+
+/// value(a, b) for every address from `first` to `last`.
 template <class Value>
-Spans combine(const Spans& a, const Spans& b, const Value& value) {
+Spans combine(const Spans& a, const Spans& b, const Value& value, const Position& first = {},
+              const Position& last = last_position) {
+  std::size_t i = index_at(a, first);
+  std::size_t j = index_at(b, first);
+  const std::size_t a_end = index_at(a, last);
+  const std::size_t b_end = index_at(b, last);
   Spans result;
-  for (std::size_t i = 0, j = 0; i < a.size() && j < b.size();) {
-    append(result, std::max(a[i].first, b[j].first), value(a[i].value, b[j].value));
-    const bool a_ends = i + 1 < a.size();
-    const bool b_ends = j + 1 < b.size();
-    if (!a_ends && !b_ends) break;
-    const bool step_a = a_ends && (!b_ends || a[i + 1].first <= b[j + 1].first);
-    const bool step_b = b_ends && (!a_ends || b[j + 1].first <= a[i + 1].first);
+  result.reserve(a_end - i + b_end - j + 1);
+  append(result, first, value(a[i].value, b[j].value));
+  while (i < a_end || j < b_end) {
+    const bool step_a = j == b_end || (i < a_end && a[i + 1].first <= b[j + 1].first);
+    const bool step_b = i == a_end || (j < b_end && b[j + 1].first <= a[i + 1].first);
     i += step_a ? 1 : 0;
     j += step_b ? 1 : 0;
+    append(result, step_a ? a[i].first : b[j].first, value(a[i].value, b[j].value));
   }
   return result;
 }
+
+/// Puts `part`, which ends with `last`, in the place of what `spans` has there.
+void overwrite(Spans& spans, Spans part, const Position& last);
 
 template <class Value>
 Spans map(const Spans& spans, const Value& value) {
@@ -98,12 +117,6 @@ Spans map(const Spans& spans, const Value& value) {
   return result;
 }
 
-/// 1 inside the block, 0 elsewhere.
-Spans block_spans(const Prefix& block);
-/// The value at one address.
-std::uint16_t value_at(const Spans& spans, const Position& at);
-/// Where span `at` ends.
-Position last_of(const Spans& spans, std::size_t at);
 /// How much of the family's public space has each value below `values`, as a share of it; for IPv6
 /// of 2000::/3.
 std::vector<double> shares(const Spans& spans, Family family, std::size_t values);

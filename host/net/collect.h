@@ -11,7 +11,7 @@
 #include "net/netlink_message.h"
 #include "net/network.h"
 
-// From the kernel's messages to the portable value, and from that to the parts of a snapshot. Pure.
+// From the kernel's messages to the portable value. Pure.
 
 namespace icelock::net {
 
@@ -20,12 +20,12 @@ using Nexthops = std::map<std::uint32_t, netlink::NexthopMessage>;
 /// Puts routes into their tables, and notes the use of their links.
 class RouteCollector {
  public:
-  /// Both must outlive this; the links are those of a snapshot, by index.
+  /// Both must outlive this; the routing has its rules, and the links are a snapshot's, by index.
   RouteCollector(Routing& routing, const std::vector<Link>& links)
       : routing_(routing), links_(links) {}
 
   void add(const netlink::RouteMessage& route, const Nexthops& nexthops);
-  /// After the last one. A host route to a router says nothing of a far end.
+  /// After the last one: `routing` is settled. A host route to a router says nothing of a far end.
   void finish();
 
  private:
@@ -43,16 +43,5 @@ class RouteCollector {
   std::set<Ip> gateways_;
   std::vector<std::pair<std::uint32_t, Ip>> on_link_hosts_;  ///< without a gateway, by table
 };
-
-/// Whose traffic is looked at: uid 0 stands for all people.
-std::vector<Range> users_of(std::uint32_t uid, const std::vector<Rule>& rules);
-
-/// The parts of a family's traffic, each with the questions that confirm it, not answered yet.
-std::vector<Part> parts_of(Routing& routing, const std::vector<Link>& links, Family family,
-                           const std::vector<Range>& users);
-
-/// Whether connect(2) may lead elsewhere than sendto(2): it looks again with the source that it
-/// chose.
-bool looks_twice(const std::vector<Rule>& rules, Family family);
 
 }  // namespace icelock::net

@@ -15,16 +15,17 @@ constexpr double few_outside = 1.0 / 4;
 
 const Position nat64_base{0x0064'ff9b'0000'0000, 0};
 
-/// 1 where the heading is one of these, 0 elsewhere, 2 where it does not matter.
-template <class Wanted>
-Spans marked(const Headings& headings, const Reading& reading, const Wanted& wanted) {
-  return combine(reading.part->to, public_space(reading.part->family),
-                 [&](std::uint16_t fate, std::uint16_t space) -> std::uint16_t {
-                   const std::uint16_t heading = reading.to[fate];
-                   if (!headings.counts(space)) return 2;
-                   if (wanted(heading)) return 1;
-                   return heading == nearby ? 2 : 0;
-                 });
+constexpr bool leaves(std::uint16_t heading) {
+  return heading >= outside;
+}
+
+/// What leaves a tunnel aside; what is not public, or near, may be in a block of it.
+std::vector<Prefix> beside(const Reading& reading) {
+  const auto leaving = [&](std::uint16_t fate) -> std::uint16_t {
+    if (fate == undecided_fate || reading.to[fate] == nearby) return 2;
+    return leaves(reading.to[fate]) ? 1 : 0;
+  };
+  return cover(map(reading.seen, leaving), reading.part->family);
 }
 
 /// The heading of each fate, after the kernel has been heard: the worse of the two counts.
@@ -60,10 +61,10 @@ bool is_host(const Prefix& block) {
 void take_servers_away(const Headings& headings, Reading& reading) {
   const Family family = reading.part->family;
   const auto is_server = [&](const Prefix& block) {
+    if (!is_host(block)) return false;
     const std::uint16_t fate = value_at(reading.part->to, position(block.base));
     // No VPN's program says that a protocol told it of its server, or leaves open where it is.
-    return is_host(block) && !headings.snapshot().fates[fate].told_host &&
-           reading.to[fate] == outside;
+    return !headings.snapshot().fates[fate].told_host && reading.to[fate] == outside;
   };
   std::set<Position> groups;
   for (const Prefix& block : reading.beside) {
@@ -100,7 +101,7 @@ bool Headings::is_ipsec(const Fate& fate, const Link& out) const {
 }
 
 Heading Headings::over(int index, const Fate& fate) const {
-  const Link* link = find_link(*snapshot_, index);
+  const Link* link = find_link(snapshot_->links, index);
   if (!link) return untold;
   switch (role(index)) {
     case Role::sink:
@@ -204,7 +205,8 @@ std::size_t Headings::servers(Family family) const {
   for (const Fate& fate : snapshot_->fates) {
     if (fate.course != Course::onward || !is_inside(of(fate))) continue;
     const bool marks = std::ranges::any_of(snapshot_->rules, [&](const Rule& rule) {
-      return rule.mask != 0 && rule.inverted && rule.table == fate.table && rule.family == family;
+      return rule.mask != 0 && rule.inverted && rule.look_up.table == fate.table &&
+             rule.family == family;
     });
     if (!marks) vpns.insert({fate.links.front(), of(fate) == by_ipsec ? fate.table : 0});
   }
@@ -221,6 +223,10 @@ Reading read(const Headings& headings, const Part& part) {
   reading.part = &part;
   hear_kernel(headings, reading);
   reading.shares = shares(part.to, part.family, reading.to.size());
+  reading.seen =
+      combine(part.to, public_space(part.family), [&](std::uint16_t fate, std::uint16_t space) {
+        return headings.counts(space) ? fate : undecided_fate;
+      });
   const auto held = [&](auto wanted) {
     double sum = 0;
     for (std::size_t fate = 0; fate < reading.to.size(); ++fate) {
@@ -228,10 +234,9 @@ Reading read(const Headings& headings, const Part& part) {
     }
     return sum;
   };
-  const auto leaves = [](std::uint16_t heading) { return heading >= outside; };
-  const auto is_untold = [](std::uint16_t heading) { return heading == untold; };
-  reading.beside = cover(marked(headings, reading, leaves), part.family);
-  reading.untold = !cover(marked(headings, reading, is_untold), part.family).empty();
+  reading.beside = beside(reading);
+  reading.untold = std::ranges::any_of(
+      reading.seen, [&](const Span& span) { return reading.to[span.value] == untold; });
   const double in = held(is_inside);
   if (in >= enough_inside) {
     take_servers_away(headings, reading);

@@ -62,6 +62,7 @@ class Headings {
 /// What one part of a family's traffic comes to.
 struct Reading {
   const Part* part = nullptr;
+  Spans seen;  ///< the fate of every destination that counts as public here, 0 for the others
   std::vector<std::uint16_t> to;  ///< the heading of each fate, after the kernel was heard
   std::vector<double> shares;     ///< how much of the public space has each fate
   Verdict verdict = Verdict::none;

@@ -29,6 +29,12 @@ struct Prefix {
   auto operator<=>(const Prefix&) const = default;
 };
 
+inline constexpr Family both_families[] = {Family::ipv4, Family::ipv6};
+
+constexpr std::size_t index_of(Family family) {
+  return family == Family::ipv4 ? 0 : 1;
+}
+
 /// 32 or 128.
 constexpr int bits(Family family) {
   return family == Family::ipv4 ? 32 : 128;

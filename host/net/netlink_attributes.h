@@ -2,15 +2,12 @@
 #pragma once
 
 #include <libmnl/libmnl.h>
-#include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <optional>
-#include <span>
 #include <string_view>
 
 #include "net/ip.h"
@@ -24,116 +21,90 @@ inline std::optional<Family> family_of(std::uint8_t family) {
   return std::nullopt;
 }
 
-/// The attributes of one message or nest, by type below `size`. Points into the message. A getter
-/// of an attribute that is there with a wrong length returns "none" and marks the whole set bad.
-template <std::size_t size>
+/// The attributes of one message, nest or hop, by type. Points into the message, which must outlive
+/// it, as must `bad`: that is set when the bytes are no row of attributes, and by a getter of one
+/// that is there with a wrong length, which then returns "none".
 class Attributes {
  public:
-  Attributes(const void* start, std::size_t length) {
+  Attributes(const void* start, std::size_t length, bool& bad) : bad_(bad) {
     const auto* attribute = static_cast<const nlattr*>(start);
     auto left = static_cast<int>(length);
     while (mnl_attr_ok(attribute, left)) {
       const std::uint16_t type = mnl_attr_get_type(attribute);
-      if (type < size) {
-        at_[type] = attribute;
-      } else {
-        beyond_ = true;
-      }
+      if (type < at_.size()) at_[type] = attribute;
+      if (type > highest_) highest_ = type;
       left -= MNL_ALIGN(attribute->nla_len);
       if (left <= 0) break;
       attribute = mnl_attr_next(attribute);
     }
-    bad_ = left > 0;
+    if (left > 0) bad_ = true;
   }
 
-  /// After a fixed header of type Header in a message that mnl_nlmsg_ok() accepted and that holds
-  /// one.
-  template <class Header>
-  static Attributes after(const nlmsghdr& message) {
-    return Attributes(mnl_nlmsg_get_payload_offset(&message, sizeof(Header)),
-                      mnl_nlmsg_get_payload_len(&message) - MNL_ALIGN(sizeof(Header)));
-  }
-
-  bool bad() const { return bad_; }
   bool has(std::size_t type) const { return at_[type] != nullptr; }
+  std::uint16_t highest() const { return highest_; }
 
-  std::optional<std::uint8_t> u8(std::size_t type) { return number<std::uint8_t>(type); }
-  std::optional<std::uint32_t> u32(std::size_t type) { return number<std::uint32_t>(type); }
+  std::optional<std::uint8_t> u8(std::size_t type) const { return number<std::uint8_t>(type); }
+  std::optional<std::uint16_t> u16(std::size_t type) const { return number<std::uint16_t>(type); }
+  std::optional<std::uint32_t> u32(std::size_t type) const { return number<std::uint32_t>(type); }
 
   template <class Value>
-  std::optional<Value> number(std::size_t type) {
-    if (!at_[type]) return std::nullopt;
-    if (mnl_attr_get_payload_len(at_[type]) != sizeof(Value)) return spoil();
+  std::optional<Value> number(std::size_t type) const {
     Value value{};
-    std::memcpy(&value, mnl_attr_get_payload(at_[type]), sizeof value);
+    if (!copy(type, &value, 0, sizeof value)) return std::nullopt;
     return value;
   }
 
-  std::optional<std::string_view> text(std::size_t type) {
+  std::optional<std::string_view> text(std::size_t type) const {
     if (!at_[type]) return std::nullopt;
-    const std::string_view whole(static_cast<const char*>(mnl_attr_get_payload(at_[type])),
-                                 mnl_attr_get_payload_len(at_[type]));
+    const std::string_view whole(static_cast<const char*>(payload(type)), length(type));
     return whole.substr(0, whole.find('\0'));
   }
 
-  std::optional<Ip> ip(std::size_t type, Family family) {
-    if (!at_[type]) return std::nullopt;
-    const std::size_t wanted = family == Family::ipv4 ? 4 : 16;
-    if (mnl_attr_get_payload_len(at_[type]) != wanted) return spoil();
+  std::optional<Ip> ip(std::size_t type, Family family, std::size_t offset = 0) const {
     Ip ip{family, {}};
-    std::memcpy(ip.bytes.data(), mnl_attr_get_payload(at_[type]), wanted);
+    if (!copy(type, ip.bytes.data(), offset, family == Family::ipv4 ? 4 : 16)) return std::nullopt;
     return ip;
   }
 
-  /// The attributes inside a nest; an empty set when it is not there.
-  template <std::size_t inner>
-  Attributes<inner> nest(std::size_t type) {
-    if (!at_[type]) return Attributes<inner>(nullptr, 0);
-    Attributes<inner> result(mnl_attr_get_payload(at_[type]), mnl_attr_get_payload_len(at_[type]));
-    bad_ = bad_ || result.bad();
-    return result;
+  /// The attributes inside one; an empty set when it is not there.
+  Attributes nest(std::size_t type) const {
+    return at_[type] ? row(payload(type), length(type)) : row(nullptr, 0);
   }
+  /// Others of the same message.
+  Attributes row(const void* start, std::size_t length) const { return {start, length, bad_}; }
 
-  const nlattr* raw(std::size_t type) const { return at_[type]; }
-
-  /// Of a route or a hop; one of the other family is told by RTA_VIA (RFC 5549).
-  std::optional<Ip> gateway(Family family) {
-    if (!has(RTA_VIA)) return ip(RTA_GATEWAY, family);
-    constexpr std::size_t family_bytes = 2;
-    const auto* via = static_cast<const std::byte*>(mnl_attr_get_payload(at_[RTA_VIA]));
-    const std::size_t length = mnl_attr_get_payload_len(at_[RTA_VIA]);
-    if (length != family_bytes + 4 && length != family_bytes + 16) return spoil();
-    Ip result{length == family_bytes + 4 ? Family::ipv4 : Family::ipv6, {}};
-    std::memcpy(result.bytes.data(), via + family_bytes, length - family_bytes);
-    return result;
-  }
-
-  /// Whether there are attributes of types that do not fit in here.
-  bool beyond() const { return beyond_; }
-  /// Whether all that are there are among these.
-  bool only(std::span<const std::uint16_t> types) const {
-    for (std::size_t type = 1; type < size; ++type) {
-      if (at_[type] && std::ranges::find(types, type) == types.end()) return false;
-    }
-    return true;
-  }
+  /// Of one that is there.
+  const void* payload(std::size_t type) const { return mnl_attr_get_payload(at_[type]); }
+  std::size_t length(std::size_t type) const { return mnl_attr_get_payload_len(at_[type]); }
 
  private:
-  std::nullopt_t spoil() {
-    bad_ = true;
-    return std::nullopt;
+  /// What follows `offset`, if that is so long.
+  bool copy(std::size_t type, void* value, std::size_t offset, std::size_t size) const {
+    if (!at_[type]) return false;
+    const bool fits = length(type) == offset + size;
+    if (fits) std::memcpy(value, static_cast<const std::byte*>(payload(type)) + offset, size);
+    if (!fits) bad_ = true;
+    return fits;
   }
 
-  std::array<const nlattr*, size> at_{};
-  bool bad_ = false;
-  bool beyond_ = false;
+  std::array<const nlattr*, 64> at_{};
+  std::uint16_t highest_ = 0;
+  bool& bad_;
 };
 
+/// The fixed header of a message that mnl_nlmsg_ok() accepted; nullptr when it is too short.
 template <class Header>
 const Header* fixed_header(const nlmsghdr& message) {
   return mnl_nlmsg_get_payload_len(&message) >= MNL_ALIGN(sizeof(Header))
              ? static_cast<const Header*>(mnl_nlmsg_get_payload(&message))
              : nullptr;
+}
+
+/// Those behind a fixed header, which is there.
+template <class Header>
+Attributes attributes_after(const nlmsghdr& message, bool& bad) {
+  return {mnl_nlmsg_get_payload_offset(&message, sizeof(Header)),
+          mnl_nlmsg_get_payload_len(&message) - MNL_ALIGN(sizeof(Header)), bad};
 }
 
 }  // namespace icelock::net::netlink

@@ -23,9 +23,8 @@ class Request {
  public:
   Request(std::uint16_t type, std::uint16_t flags);
 
-  nlmsghdr* header();
-  const nlmsghdr* header() const;
-  std::span<const std::byte> bytes() const;
+  nlmsghdr* header() { return reinterpret_cast<nlmsghdr*>(buffer_.data()); }
+  std::span<const std::byte> bytes() { return {buffer_.data(), header()->nlmsg_len}; }
 
  private:
   alignas(nlmsghdr) std::array<std::byte, 160> buffer_{};
@@ -57,6 +56,8 @@ struct Hop {
   int link = 0;  ///< 0: it blackholes
   std::optional<Ip> gateway;
   bool dead = false;  ///< its link is down
+
+  bool operator==(const Hop&) const = default;
 };
 
 struct RouteMessage {
@@ -88,9 +89,8 @@ Read read_nexthop(const nlmsghdr& message, NexthopMessage& nexthop);
 /// The errno of an NLMSG_ERROR or NLMSG_DONE message, positive; 0 for an acknowledgement; nullopt
 /// when the message is malformed.
 std::optional<int> read_errno(const nlmsghdr& message);
-/// True when the kernel explains the error in words, which it does for a bad request and not for a
-/// route that refuses (NLMSGERR_ATTR_MSG).
-bool has_explanation(const nlmsghdr& error);
+/// Whether a route of this RTN_ type is for this machine itself, or for all on a link of it.
+bool is_own(std::uint8_t type);
 
 /// The kernel's reply to route_question(): a route or an errno.
 Answer read_answer(const nlmsghdr& message, const Ip& destination);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <functional>
-#include <limits>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "net/netlink_message.h"
 
 namespace icelock::net::netlink {
@@ -25,6 +25,30 @@ class Wire {
   virtual Result<std::span<const std::byte>> receive() = 0;
 };
 
+/// A rtnetlink socket with strict checking, extended errors and a receive timeout of 1 s. Not for
+/// two threads at once. Datagrams whose sender is not the kernel (port 0) are dropped: a process
+/// with CAP_NET_ADMIN in the network's user namespace could send some.
+class Socket final : public Wire {
+ public:
+  /// `datagram`: the largest that can be received, in bytes; a larger one is an error.
+  static Result<std::unique_ptr<Wire>> open(std::size_t datagram);
+  Socket(Fd fd, std::size_t datagram) : fd_(std::move(fd)), buffer_(datagram) {}
+
+  Result<void> send(std::span<const std::byte> bytes) override;
+  Result<std::span<const std::byte>> receive() override;
+
+  int fd() const { return fd_.get(); }
+
+ private:
+  Fd fd_;
+  std::vector<std::byte> buffer_;
+};
+
+/// A socket that never blocks, subscribed to these RTNLGRP_ groups. Its queue is a megabyte, or as
+/// large as the system allows: a smaller one only loses messages sooner, and a loss is reported
+/// (ENOBUFS). Error: probe_failed.
+Result<Fd> subscribe(std::initializer_list<int> groups);
+
 /// Questions and lists over a wire. After an error the wire may hold late replies: throw it away.
 class Talk {
  public:
@@ -34,11 +58,9 @@ class Talk {
   using Each = std::function<Read(const nlmsghdr&)>;
 
   /// Sends a dump request and hands over each message of the list. `interrupted`: the kernel
-  /// changed the list meanwhile (NLM_F_DUMP_INTR). `cut`: more than `limit` bytes, or `each` had
-  /// enough; the rest is still on its way, so the wire is of no further use. `what` is the step in
-  /// words, for errors.
-  Result<End> dump(Request request, const std::string& what, const Each& each,
-                   std::size_t limit = std::numeric_limits<std::size_t>::max());
+  /// changed the list meanwhile (NLM_F_DUMP_INTR). `cut`: `each` had enough; the rest is still on
+  /// its way, so the wire is of no further use. `what` is the step in words, for errors.
+  Result<End> dump(Request request, const std::string& what, const Each& each);
 
   /// A whole list; an interrupted one is read again, and one that stays so is an error, never a
   /// short list.
@@ -64,7 +86,7 @@ class Talk {
   Result<std::vector<Answer>> ask(std::span<const Question> questions);
 
  private:
-  Result<std::vector<Answer>> ask_some(std::span<const Question> questions);
+  Result<void> ask_some(std::span<const Question> questions, std::vector<Answer>& answers);
 
   std::unique_ptr<Wire> wire_;
   std::uint32_t sequence_ = 0;

@@ -5,6 +5,7 @@
 #include <array>
 #include <iterator>
 #include <set>
+#include <utility>
 
 #include "net/headings.h"
 #include "net/roles.h"
@@ -23,21 +24,11 @@ Verdict together(Verdict a, Verdict b) {
   return Verdict::blocked;
 }
 
-/// Which headings show the link that carries the family, for each verdict.
+/// Which headings show the link that carries the family.
 bool speaks_for(Verdict verdict, std::uint16_t heading) {
-  switch (verdict) {
-    case Verdict::direct:
-    case Verdict::partial:
-      return heading == outside;
-    case Verdict::tunnel:
-    case Verdict::ipsec:
-      return is_inside(heading);
-    case Verdict::blocked:
-      return heading == refused;
-    case Verdict::none:
-      break;
-  }
-  return false;
+  if (by_vpn(verdict)) return is_inside(heading);
+  if (verdict == Verdict::blocked) return heading == refused;
+  return verdict != Verdict::none && heading == outside;
 }
 
 class Classifier {
@@ -58,7 +49,7 @@ class Classifier {
 
  private:
   std::string name_of(int link) const {
-    const Link* found = find_link(snapshot_, link);
+    const Link* found = find_link(snapshot_.links, link);
     return found ? found->name : "";
   }
 
@@ -75,68 +66,59 @@ class Classifier {
     return best;
   }
 
+  /// The names of the links by which the fates go that are wanted and seen.
+  template <class Wanted>
+  std::set<std::string> links_of(const Reading& reading, const Wanted& wanted) const {
+    std::set<std::string> names;
+    std::vector<bool> done(reading.to.size());
+    for (const Span& span : reading.seen) {
+      if (done[span.value] || !wanted(span.value)) continue;
+      done[span.value] = true;
+      for (const int link : snapshot_.fates[span.value].links) names.insert(name_of(link));
+    }
+    return names;
+  }
+
+  /// The link that bears what this one takes.
+  int bearer(int link) const {
+    return headings_.role(link) == Role::clat ? headings_.nat64_fate()->links.front() : link;
+  }
+
   void find_link_of(const Reading& reading, FamilyState& state) const {
     const auto speaks = [&](std::uint16_t it) { return speaks_for(state.verdict, it); };
     const Fate* fate = main_fate(reading, speaks);
     if (!fate || fate->links.empty()) return;
     const int out = fate->links.front();
-    const bool through_clat = headings_.role(out) == Role::clat && by_vpn(state.verdict);
-    state.link = name_of(through_clat ? headings_.nat64_fate()->links.front() : out);
+    state.link = name_of(by_vpn(state.verdict) ? bearer(out) : out);
     const Answer& usual = snapshot_.defaults[index_of(reading.part->family)];
-    if (usual.outcome == Outcome::unicast && usual.link == out) {
+    if (usual.link == out) {
       state.source = usual.source;
       return;
     }
-    for (const Check& check : reading.part->checks) {
-      if (check.answer.outcome != Outcome::unicast || check.answer.link != out) continue;
-      state.source = check.answer.source;
-      return;
+    const auto answer_over_it = std::ranges::find(
+        reading.part->checks, out, [](const Check& check) { return check.answer.link; });
+    if (answer_over_it != reading.part->checks.end()) {
+      state.source = answer_over_it->answer.source;
     }
-  }
-
-  /// The name of the link by which those of this heading go, when there is one for all.
-  std::string only_link(const Reading& reading, std::uint16_t heading) const {
-    std::set<std::string> names;
-    for (const Span& span : combine(reading.part->to, public_space(reading.part->family),
-                                    [&](std::uint16_t fate, std::uint16_t space) {
-                                      return headings_.counts(space) ? fate : std::uint16_t{0};
-                                    })) {
-      if (reading.to[span.value] != heading) continue;
-      for (const int link : snapshot_.fates[span.value].links) names.insert(name_of(link));
-    }
-    return names.size() == 1 ? *names.begin() : "";
   }
 
   // Every IPv6 network numbers its neighbours from public space; of those a block is of interest
   // only when it is wider than one network.
   void add_neighbours(const Reading& reading, FamilyState& state) const {
-    std::vector<bool> is_near;
-    for (const Fate& fate : snapshot_.fates) {
-      is_near.push_back(fate.course == Course::neighbours &&
-                        std::ranges::any_of(fate.links, [&](int link) {
-                          return headings_.role(link) == Role::uplink;
-                        }));
-    }
-    const Family family = reading.part->family;
-    const Spans near = combine(reading.part->to, public_space(family),
-                               [&](std::uint16_t fate, std::uint16_t space) {
-                                 if (snapshot_.fates[fate].course == Course::local) {
-                                   return std::uint16_t{2};
-                                 }
-                                 return std::uint16_t{headings_.counts(space) && is_near[fate]};
-                               });
-    const int narrowest = family == Family::ipv4 ? 30 : 63;
-    for (const Prefix& block : cover(near, family)) {
-      if (block.length <= narrowest) state.neighbours.push_back(block);
-    }
-    std::set<std::string> names;
-    for (const Span& span : near) {
-      if (span.value != 1) continue;
-      for (const int link : snapshot_.fates[value_at(reading.part->to, span.first)].links) {
-        names.insert(name_of(link));
-      }
-    }
-    if (!state.neighbours.empty()) state.neighbours_link = *names.begin();
+    const auto is_near = [&](std::uint16_t number) {
+      const Fate& fate = snapshot_.fates[number];
+      return fate.course == Course::neighbours && std::ranges::any_of(fate.links, [&](int link) {
+               return headings_.role(link) == Role::uplink;
+             });
+    };
+    const Spans near = map(reading.seen, [&](std::uint16_t number) {
+      const bool is_local = snapshot_.fates[number].course == Course::local;
+      return is_local ? std::uint16_t{2} : std::uint16_t{is_near(number)};
+    });
+    const int narrowest = reading.part->family == Family::ipv4 ? 30 : 63;
+    state.neighbours = cover(near, reading.part->family);
+    std::erase_if(state.neighbours, [&](const Prefix& block) { return block.length > narrowest; });
+    if (!state.neighbours.empty()) state.neighbours_link = *links_of(reading, is_near).begin();
   }
 
   void add_excluded(const Reading& reading, FamilyState& state) const {
@@ -144,7 +126,9 @@ class Classifier {
     state.excluded_routes = true;
     if (!state.excluded.empty()) return;
     state.excluded = reading.beside;
-    state.excluded_link = only_link(reading, outside);
+    const auto names =
+        links_of(reading, [&](std::uint16_t fate) { return reading.to[fate] == outside; });
+    state.excluded_link = names.size() == 1 ? *names.begin() : "";
   }
 
   void add_datagrams(const Reading& reading, FamilyState& state) const {
@@ -212,9 +196,7 @@ class Classifier {
     for (std::size_t fate = 0; fate < reading.to.size(); ++fate) {
       if (!is_inside(reading.to[fate])) continue;
       for (const int link : snapshot_.fates[fate].links) {
-        const bool through_clat = headings_.role(link) == Role::clat;
-        inside.by_link[through_clat ? headings_.nat64_fate()->links.front() : link] +=
-            reading.shares[fate];
+        inside.by_link[bearer(link)] += reading.shares[fate];
       }
       inside.all += reading.shares[fate];
     }
@@ -271,31 +253,38 @@ class Classifier {
   std::array<Inside, 2> inside_;  ///< by family
 };
 
+constexpr std::string_view verdict_names[] = {"direct", "tunnel",  "partial",
+                                              "ipsec",  "blocked", "none"};
+constexpr std::string_view coverage_names[] = {"none", "split", "full"};
+constexpr std::string_view class_names[] = {"loopback", "physical", "tunnel", "sink",
+                                            "virtual_link"};
 constexpr std::string_view role_names[] = {"uplink", "vpn", "mesh", "clat", "sink", "virtual"};
 
 }  // namespace
+
+const Link* find_link(const std::vector<Link>& links, int index) {
+  const auto at = std::ranges::lower_bound(links, index, {}, &Link::index);
+  return at != links.end() && at->index == index ? &*at : nullptr;
+}
 
 Network classify(const Snapshot& snapshot, const std::vector<NamedRole>& named) {
   return Classifier(snapshot, named).run();
 }
 
 std::string_view name(Verdict verdict) {
-  constexpr std::string_view names[] = {"direct", "tunnel", "partial", "ipsec", "blocked", "none"};
-  return names[static_cast<std::size_t>(verdict)];
+  return verdict_names[std::to_underlying(verdict)];
 }
 
 std::string_view name(Coverage coverage) {
-  constexpr std::string_view names[] = {"none", "split", "full"};
-  return names[static_cast<std::size_t>(coverage)];
+  return coverage_names[std::to_underlying(coverage)];
 }
 
 std::string_view name(LinkClass link_class) {
-  constexpr std::string_view names[] = {"loopback", "physical", "tunnel", "sink", "virtual_link"};
-  return names[static_cast<std::size_t>(link_class)];
+  return class_names[std::to_underlying(link_class)];
 }
 
 std::string_view name(Role role) {
-  return role_names[static_cast<std::size_t>(role)];
+  return role_names[std::to_underlying(role)];
 }
 
 std::optional<Role> parse_role(std::string_view text) {

@@ -70,6 +70,9 @@ struct Link {
   auto operator<=>(const Link&) const = default;
 };
 
+/// The one with this index, of links sorted by it; nullptr when there is none.
+const Link* find_link(const std::vector<Link>& links, int index);
+
 /// What the kernel answered to "which way to this address?".
 enum class Outcome : std::uint8_t {
   unicast,   ///< a route; link and source are set

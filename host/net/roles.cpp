@@ -240,11 +240,6 @@ bool is_tap(const LinkNature& nature) {
   return row_name(nature) == "tap";
 }
 
-const Link* find_link(const Snapshot& snapshot, int index) {
-  const auto at = std::ranges::lower_bound(snapshot.links, index, {}, &Link::index);
-  return at != snapshot.links.end() && at->index == index ? &*at : nullptr;
-}
-
 std::map<int, Role> roles_of(const Snapshot& snapshot, const std::vector<NamedRole>& named) {
   std::map<int, Role> roles = Judge(snapshot).roles();
   for (const Link& link : snapshot.links) {

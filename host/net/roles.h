@@ -46,7 +46,4 @@ bool is_tap(const LinkNature& nature);
 ///   host routes, or whose default they override.
 std::map<int, Role> roles_of(const Snapshot& snapshot, const std::vector<NamedRole>& named);
 
-/// nullptr when the snapshot does not hold it.
-const Link* find_link(const Snapshot& snapshot, int index);
-
 }  // namespace icelock::net

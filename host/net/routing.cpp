@@ -40,6 +40,38 @@ void settle_table(Routing& routing, Family family, Table& table) {
   table.resize(kept);
 }
 
+/// What a look-up makes of a route that it found: itself, or "undecided" when that is no answer.
+std::uint16_t answer_of(const Routing& routing, const LookUp& look_up, const Entry& entry) {
+  const Fate& fate = routing.fates[entry.fate];
+  // A route that refuses is an answer at once, and one that cannot be told may refuse.
+  if (fate.course < Course::local || fate.course == Course::unknown) return entry.fate;
+  if (entry.length <= look_up.suppress_length) return undecided_fate;
+  if (look_up.suppress_group < 0) return entry.fate;
+  if (fate.group == any_group) return unknown_fate;
+  return fate.group == look_up.suppress_group ? undecided_fate : entry.fate;
+}
+
+/// Of a settled table's blocks around an address the longest counts.
+Spans answers_of(const Routing& routing, const LookUp& look_up, const Table& table) {
+  Spans spans{{{}, undecided_fate}};
+  spans.reserve(2 * table.size() + 1);
+  std::vector<std::pair<Position, std::uint16_t>> open;  // the blocks around, with their ends
+  const auto close = [&] {
+    const Position end = open.back().first;
+    open.pop_back();
+    if (end == last_position) return;
+    append(spans, after(end), open.empty() ? undecided_fate : open.back().second);
+  };
+  for (const Entry& entry : table) {
+    while (!open.empty() && open.back().first < entry.base) close();
+    const std::uint16_t fate = answer_of(routing, look_up, entry);
+    append(spans, entry.base, fate);
+    open.emplace_back(last_of(entry.base, entry.length), fate);
+  }
+  while (!open.empty()) close();
+  return spans;
+}
+
 }  // namespace
 
 std::uint16_t either(Routing& routing, std::uint16_t first, std::uint16_t second) {
@@ -52,9 +84,7 @@ std::uint16_t either(Routing& routing, std::uint16_t first, std::uint16_t second
   if (!has_links(fate) || !has_links(other)) return unknown_fate;
   fate.course = std::max(fate.course, other.course);
   fate.links.insert(fate.links.end(), other.links.begin(), other.links.end());
-  std::ranges::sort(fate.links);
-  const auto repeats = std::ranges::unique(fate.links);
-  fate.links.erase(repeats.begin(), repeats.end());
+  unite(fate.links);
   if (fate.source != other.source) fate.source.reset();
   if (fate.group != other.group) fate.group = any_group;
   fate.by_protocol = fate.by_protocol && other.by_protocol;
@@ -73,10 +103,16 @@ std::uint16_t fate_index(Routing& routing, const Fate& fate) {
 }
 
 void settle(Routing& routing) {
-  for (const Family family : {Family::ipv4, Family::ipv6}) {
-    for (auto& [number, table] : routing.tables[index_of(family)]) {
-      settle_table(routing, family, table);
+  for (const Family family : both_families) {
+    auto& tables = routing.tables[index_of(family)];
+    for (auto& [number, table] : tables) settle_table(routing, family, table);
+    for (const Rule& rule : routing.rules) {
+      const auto table = tables.find(rule.look_up.table);
+      if (rule.family != family || table == tables.end()) continue;
+      const auto [answers, is_new] = routing.answers[index_of(family)].try_emplace(rule.look_up);
+      if (is_new) answers->second = answers_of(routing, rule.look_up, table->second);
     }
+    tables.clear();
   }
 }
 

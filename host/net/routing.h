@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -41,18 +42,28 @@ constexpr std::uint32_t tcp = 6;
 constexpr std::uint32_t udp = 17;
 
 enum class Action : std::uint8_t {
-  look_up,  ///< in `table`
+  look_up,  ///< in a table
   go_to,    ///< the first rule of priority `target`
   pass,     ///< on to the next rule
   refuse,   ///< unreachable, prohibit, blackhole
   unknown,
 };
 
+/// The number of a table, and which of its routes are no answer: those whose prefix is no longer
+/// than this, and those by a link of this group.
+struct LookUp {
+  std::uint32_t table = 0;
+  int suppress_length = -1;
+  int suppress_group = -1;
+
+  auto operator<=>(const LookUp&) const = default;
+};
+
 struct Rule {
   Family family = Family::ipv4;
   std::uint32_t priority = 0;
   Action action = Action::look_up;
-  std::uint32_t table = 0;
+  LookUp look_up;
   std::uint32_t target = 0;
   bool inverted = false;       ///< applies to what its selectors do not match
   Traffic traffic{};           ///< what it selects
@@ -64,8 +75,6 @@ struct Rule {
   /// than lo, an output link, a VRF's table, a tunnel's id.
   bool never_ours = false;
   bool unknown_selector = false;  ///< one that is not known here
-  int suppress_length = -1;       ///< a route found is no answer when its prefix is no longer
-  int suppress_group = -1;        ///< or when it leaves by a link of this group
 
   auto operator<=>(const Rule&) const = default;
 };
@@ -115,8 +124,7 @@ struct Entry {
   auto operator<=>(const Entry&) const = default;
 };
 
-/// After settle(): in the order of the addresses, wider blocks first, one for each block. Grows
-/// without being copied.
+/// Grows without being copied.
 using Table = std::deque<Entry>;
 
 /// What uses a link as a way, for telling what it is for (net/roles.h).
@@ -132,9 +140,19 @@ struct LinkUse {
   auto operator<=>(const LinkUse&) const = default;
 };
 
+/// Sorts, and takes repeats out.
+template <class Value>
+void unite(std::vector<Value>& values) {
+  std::ranges::sort(values);
+  const auto repeats = std::ranges::unique(values);
+  values.erase(repeats.begin(), repeats.end());
+}
+
 struct Routing {
   std::vector<Rule> rules;                               ///< in the order in which they are tried
-  std::array<std::map<std::uint32_t, Table>, 2> tables;  ///< by family, by number
+  std::array<std::map<std::uint32_t, Table>, 2> tables;  ///< by family, by number; until settle()
+  /// By family, the fate of each destination; from settle() on.
+  std::array<std::map<LookUp, SharedSpans>, 2> answers;
   /// The first is "undecided", the second "unknown".
   std::vector<Fate> fates{Fate{}, Fate{.course = Course::unknown}};
   std::map<int, LinkUse> uses;       ///< by link
@@ -147,12 +165,8 @@ struct Routing {
 std::uint16_t fate_index(Routing& routing, const Fate& fate);
 /// What holds when the kernel may take either.
 std::uint16_t either(Routing& routing, std::uint16_t first, std::uint16_t second);
-/// To be called once all routes are in their tables. Of routes to one block the least metric
-/// counts; where several are as good, the kernel may take any.
+/// Makes `answers` of the tables, once all rules and routes are there. Of routes to one block the
+/// least metric counts; where several are as good, the kernel may take any.
 void settle(Routing& routing);
-
-constexpr std::size_t index_of(Family family) {
-  return family == Family::ipv4 ? 0 : 1;
-}
 
 }  // namespace icelock::net

@@ -3,11 +3,15 @@
 
 #include <linux/rtnetlink.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <map>
 
-#include "net/collect.h"
+#include "net/parts.h"
+#include "net/probe.h"
 #include "net/roles.h"
+#include "net/watch.h"
 
 namespace icelock::net {
 namespace {
@@ -22,17 +26,16 @@ using netlink::Talk;
 constexpr std::size_t datagram_bytes = 64 << 10;
 // Of each family. A machine with more counts as one whose ways cannot be told.
 constexpr std::size_t most_routes = 200'000;
-constexpr std::size_t many_routes = 1000;
+constexpr std::size_t many_routes = 20'000;
 
 bool has_addresses(const std::vector<Link>& links, Family family) {
-  return std::ranges::any_of(links, [&](const Link& link) {
-    return std::ranges::any_of(link.addresses,
-                               [&](const Address& address) { return address.ip.family == family; });
-  });
+  const auto is_its = [&](const Address& address) { return address.ip.family == family; };
+  return std::ranges::any_of(
+      links, [&](const Link& link) { return std::ranges::any_of(link.addresses, is_its); });
 }
 
 bool knows_every_link(const Snapshot& snapshot) {
-  const auto is_known = [&](int link) { return find_link(snapshot, link) != nullptr; };
+  const auto is_known = [&](int link) { return find_link(snapshot.links, link) != nullptr; };
   for (const Part& part : snapshot.parts) {
     for (const Check& check : part.checks) {
       if (check.answer.outcome == Outcome::unicast && !is_known(check.answer.link)) return false;
@@ -44,13 +47,23 @@ bool knows_every_link(const Snapshot& snapshot) {
 
 /// What WebRTC asks for to find the default local address.
 Question usual_question(Family family, std::uint32_t uid) {
-  static const Ip ipv4 = parse_ip("8.8.8.8").value_or(Ip{});
-  static const Ip ipv6 = parse_ip("2001:4860:4860::8888").value_or(Ip{});
-  Question question{.destination = family == Family::ipv4 ? ipv4 : ipv6};
+  const auto* place = family == Family::ipv4 ? "8.8.8.8" : "2001:4860:4860::8888";
+  Question question{.destination = parse_ip(place).value_or(Ip{})};
   question.traffic[protocol] = {udp, udp};
   question.traffic[destination_port] = {53, 53};
   question.traffic[user] = {uid, uid};
   return question;
+}
+
+/// False when the kernel refused each question of this family itself.
+bool was_answered(const std::vector<Check*>& checks, Family family) {
+  bool asked = false;
+  for (const Check* check : checks) {
+    if (check->question.destination.family != family) continue;
+    if (check->answer.outcome != Outcome::failed) return true;
+    asked = true;
+  }
+  return !asked;
 }
 
 }  // namespace
@@ -107,13 +120,11 @@ Result<void> SnapshotTaker::read_links(Snapshot& snapshot) {
   auto addresses = talk_->list<AddressMessage>(netlink::address_dump(), "reading the addresses",
                                                netlink::read_address);
   if (!addresses) return std::unexpected(addresses.error());
+  std::map<int, std::vector<Address>> by_link;
+  for (const AddressMessage& one : *addresses) by_link[one.link].push_back(one.address);
   snapshot.links = std::move(*links);
   std::ranges::sort(snapshot.links, {}, &Link::index);
-  for (const AddressMessage& address : *addresses) {
-    const auto link = std::ranges::lower_bound(snapshot.links, address.link, {}, &Link::index);
-    if (link == snapshot.links.end() || link->index != address.link) continue;
-    link->addresses.push_back(address.address);
-  }
+  for (Link& link : snapshot.links) link.addresses = std::move(by_link[link.index]);
   return {};
 }
 
@@ -121,14 +132,17 @@ Result<void> SnapshotTaker::read_ways(Snapshot& snapshot) {
   Routing routing;
   routing.rules = snapshot.rules;
   RouteCollector routes(routing, snapshot.links);
-  for (const Family family : {Family::ipv4, Family::ipv6}) {
-    const auto whole = read_routes(routes, family);
+  std::size_t count = 0;
+  for (const Family family : both_families) {
+    std::size_t of_family = 0;
+    const auto whole = read_routes(routes, family, of_family);
     if (!whole) return std::unexpected(whole.error());
     routing.incomplete[index_of(family)] = !*whole;
+    count += of_family;
   }
   routes.finish();
   const std::vector<Range> users = users_of(uid_, routing.rules);
-  for (const Family family : {Family::ipv4, Family::ipv6}) {
+  for (const Family family : both_families) {
     std::vector<Part> parts = parts_of(routing, snapshot.links, family, users);
     // A kernel without IPv6 refuses each question itself; then there is no IPv6 address either, not
     // even ::1.
@@ -139,21 +153,17 @@ Result<void> SnapshotTaker::read_ways(Snapshot& snapshot) {
   }
   snapshot.fates = std::move(routing.fates);
   snapshot.uses = std::move(routing.uses);
-  const auto is_long = [](const auto& table) { return table.second.size() > many_routes; };
-  for (auto& tables : routing.tables) {
-    if (std::ranges::none_of(tables, is_long)) continue;
-    tables.clear();
+  if (count > many_routes) {
+    routing = {};
     malloc_trim(0);  // glibc would keep what a long list took
   }
   return {};
 }
 
-Result<bool> SnapshotTaker::read_routes(RouteCollector& routes, Family family) {
+Result<bool> SnapshotTaker::read_routes(RouteCollector& routes, Family family, std::size_t& count) {
   std::vector<RouteMessage> by_object;  // routes that name a nexthop object only
-  std::size_t count = 0;
   RouteMessage route;
   const auto take = [&](const nlmsghdr& message) {
-    route.hops.clear();
     const Read result = netlink::read_route(message, route);
     if (result != Read::ok) return result;
     // Without IPv6 the kernel lists every other family.
@@ -183,55 +193,61 @@ Result<bool> SnapshotTaker::read_routes(RouteCollector& routes, Family family) {
 
 // The kernel is the judge of what was computed.
 Result<void> SnapshotTaker::check(Snapshot& snapshot) {
-  std::vector<Question> questions;
   std::vector<Check*> checks;
+  std::vector<Question> questions;
   for (Part& part : snapshot.parts) {
     for (Check& check : part.checks) {
-      questions.push_back(check.question);
       checks.push_back(&check);
+      questions.push_back(check.question);
     }
   }
-  const std::size_t count = questions.size();
   const std::uint32_t uid = users_of(uid_, {}).front().first;
-  for (const Family family : {Family::ipv4, Family::ipv6}) {
-    questions.push_back(usual_question(family, uid));
-  }
+  for (const Family family : both_families) questions.push_back(usual_question(family, uid));
   auto answers = talk_->ask(questions);
   if (!answers) return std::unexpected(answers.error());
+  for (std::size_t i = 0; i < checks.size(); ++i) checks[i]->answer = (*answers)[i];
   std::ranges::copy(answers->end() - 2, answers->end(), snapshot.defaults.begin());
-  answers->resize(count);
-  for (const Family family : {Family::ipv4, Family::ipv6}) {
-    bool asked = false;
-    bool any = false;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (questions[i].destination.family != family) continue;
-      asked = true;
-      any = any || (*answers)[i].outcome != Outcome::failed;
-    }
-    if (asked && !any) {
+  for (const Family family : both_families) {
+    if (!was_answered(checks, family)) {
       return fail(Code::probe_failed, "the kernel answered no question for a route",
                   family == Family::ipv4 ? "IPv4" : "IPv6");
     }
   }
-  questions.resize(count);
-  std::vector<std::size_t> again;  // those of connect(2), which looks twice
-  std::vector<Question> seconds;
-  for (std::size_t i = 0; i < count; ++i) {
-    const bool web = questions[i].traffic[protocol].first == tcp;
-    checks[i]->answer = (*answers)[i];
-    if (!web || !(*answers)[i].source ||
-        !looks_twice(snapshot.rules, questions[i].destination.family)) {
-      continue;
-    }
-    again.push_back(i);
-    seconds.push_back(questions[i]);
-    seconds.back().from = (*answers)[i].source;
+  // connect(2) looks twice.
+  std::erase_if(checks, [&](const Check* check) {
+    const Question& question = check->question;
+    return question.traffic[protocol].first != tcp || !check->answer.source ||
+           !looks_twice(snapshot.rules, question.destination.family);
+  });
+  questions.clear();
+  for (const Check* check : checks) {
+    questions.push_back(check->question);
+    questions.back().from = check->answer.source;
   }
-  if (seconds.empty()) return {};
-  answers = talk_->ask(seconds);
+  answers = talk_->ask(questions);
   if (!answers) return std::unexpected(answers.error());
-  for (std::size_t i = 0; i < again.size(); ++i) checks[again[i]]->answer = (*answers)[i];
+  for (std::size_t i = 0; i < checks.size(); ++i) checks[i]->answer = (*answers)[i];
   return {};
+}
+
+struct Prober::State {
+  RoutesWatch routes;
+  SnapshotTaker taker{netlink::Socket::open, getuid(), [this] { return routes.changed(); }};
+};
+
+Prober::Prober(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Prober::Prober(Prober&&) noexcept = default;
+Prober& Prober::operator=(Prober&&) noexcept = default;
+Prober::~Prober() = default;
+
+Result<Prober> Prober::open() {
+  auto state = std::make_unique<State>();
+  if (auto step = state->taker.connect(); !step) return std::unexpected(step.error());
+  return Prober(std::move(state));
+}
+
+Result<Snapshot> Prober::snapshot() {
+  return state_->taker.take();
 }
 
 }  // namespace icelock::net

@@ -38,8 +38,8 @@ class SnapshotTaker {
   Result<Snapshot> read();
   Result<void> read_links(Snapshot& snapshot);
   Result<void> read_ways(Snapshot& snapshot);
-  /// False when there are more than are read.
-  Result<bool> read_routes(RouteCollector& routes, Family family);
+  /// False when there are more than are read. `count`: how many there were.
+  Result<bool> read_routes(RouteCollector& routes, Family family, std::size_t& count);
   Result<void> check(Snapshot& snapshot);
 
   OpenWire open_;

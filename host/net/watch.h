@@ -27,4 +27,16 @@ class Watch {
   Fd socket_;
 };
 
+/// Tells whether routes changed, by the kernel's messages about routes, nexthops, rules and links.
+/// Not for two threads at once.
+class RoutesWatch {
+ public:
+  /// Whether what was read before the last call may no longer hold. The first call, lost messages,
+  /// one that is not understood, and no socket: true.
+  bool changed();
+
+ private:
+  Fd socket_;
+};
+
 }  // namespace icelock::net

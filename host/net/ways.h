@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -20,22 +19,23 @@ namespace icelock::net {
 /// Packets that go the same ways: `to` has for every destination the fate, an index into
 /// Routing::fates.
 struct Way {
-  Traffic traffic{};
-  std::shared_ptr<const Spans> to;
+  std::vector<Traffic> traffic;  ///< no two share a packet
+  SharedSpans to;
 };
 
-/// What the packets asked about have in common, besides their traffic.
+/// The packets asked about: of any of these kinds, and with the rest in common.
 struct Packets {
   Family family = Family::ipv4;
-  Traffic traffic{};
+  std::vector<Traffic> traffic;
   std::uint32_t mark = 0;
   /// What the socket is bound to, or what the kernel chose at a first look (connect(2) on IPv4
   /// looks twice: ip_route_connect()). None: no address yet.
   std::optional<Ip> from;
 };
 
-/// The ways of all these packets. Adds to `routing.fates` what it needs. None when the rules split
-/// the traffic into more parts than are looked at: cannot be told.
+/// The ways of all these packets, by rules and routes that are settled. Adds to `routing.fates`
+/// what it needs. None when the rules split the traffic into more parts than are looked at: cannot
+/// be told.
 std::optional<std::vector<Way>> ways_of(Routing& routing, const Packets& packets);
 
 /// Whether the sets share a packet.

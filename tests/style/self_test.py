@@ -44,7 +44,7 @@ INCLUDES = [
     ("ice/gather.cpp", "<nice/agent.h>", True),
     ("ice/exposure.cpp", "<nice/agent.h>", False),
     ("app/icelock.cpp", "<glib.h>", False),
-    ("net/probe_linux.cpp", "<libmnl/libmnl.h>", True),
+    ("net/netlink_read.cpp", "<libmnl/libmnl.h>", True),
     ("guard/guard.cpp", "<libmnl/libmnl.h>", False),
     ("base/run.cpp", "<boost/process/v2/process.hpp>", True),
     ("base/file.cpp", "<boost/asio/read.hpp>", False),

@@ -18,7 +18,7 @@
 
 #include "fake_kernel.h"
 #include "namespace.h"
-#include "net/netlink_socket.h"
+#include "net/netlink_talk.h"
 #include "net/probe.h"
 #include "net/watch.h"
 #include "recording.h"

@@ -7,7 +7,7 @@
 #include <stdexcept>
 
 #include "net/collect.h"
-#include "net/netlink_socket.h"
+#include "net/netlink_talk.h"
 #include "net/take_snapshot.h"
 
 namespace icelock::net::test {

@@ -26,13 +26,14 @@ const Way* Model::way_of(const Question& question) {
       ways_.try_emplace(std::tuple(question.destination.family, question.mark, question.from));
   if (is_new) {
     known->second = ways_of(routing_, {question.destination.family,
-                                       {{{0, 255}, {0, 65535}, {0, 65535}, {}, {0, 63}}},
+                                       {{{{0, 255}, {0, 65535}, {0, 65535}, {}, {0, 63}}}},
                                        question.mark,
                                        question.from});
   }
   if (!known->second) return nullptr;
   for (const Way& way : *known->second) {
-    if (meet(way.traffic, question.traffic)) return &way;
+    const auto meets = [&](const Traffic& box) { return meet(box, question.traffic); };
+    if (std::ranges::any_of(way.traffic, meets)) return &way;
   }
   throw std::runtime_error("a packet is in no box");
 }
@@ -40,7 +41,7 @@ const Way* Model::way_of(const Question& question) {
 Fate Model::fate_of(const Question& question) {
   const Way* way = way_of(question);
   if (!way) return {.course = Course::unknown};
-  return routing_.fates[value_at(*way->to, position(question.destination))];
+  return routing_.fates[value_at(way->to, position(question.destination))];
 }
 
 Question PacketDraw::draw() {
@@ -90,9 +91,10 @@ Ip PacketDraw::draw_destination(const Question& question) {
   if (dice_.chance(20)) return ip_at(family, {dice_.number(), dice_.number()});
   const Way* way = model_.way_of(question);
   if (!way) return ip_at(family, position(dice_.pick(own_addresses(family))));
-  const auto at = dice_.below(static_cast<std::uint32_t>(way->to->size()));
-  const Position first = (*way->to)[at].first;
-  const Position last = last_of(*way->to, at);
+  const Spans& to = way->to;
+  const auto at = dice_.below(static_cast<std::uint32_t>(to.size()));
+  const Position first = to[at].first;
+  const Position last = last_of(to, at);
   switch (dice_.below(5)) {
     case 0:
       return ip_at(family, before(first));

@@ -18,8 +18,6 @@
 namespace icelock::net::test {
 namespace {
 
-using netlink::Attributes;
-
 /// What the readers make of specs.
 template <class Value, class Spec>
 Value read_back(netlink::Read (*read)(const nlmsghdr&, Value&), const Spec& spec) {
@@ -155,7 +153,8 @@ std::vector<Bytes> FakeKernel::list(const nlmsghdr& request) {
 Bytes FakeKernel::answer(const nlmsghdr& request, std::optional<Routing>& known) const {
   const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&request));
   const Family family = info->rtm_family == AF_INET ? Family::ipv4 : Family::ipv6;
-  auto asked = Attributes<RTA_DPORT + 1>::after<rtmsg>(request);
+  bool bad = false;
+  const auto asked = netlink::attributes_after<rtmsg>(request, bad);
   const auto destination = asked.ip(RTA_DST, family);
   if (!destination) return error_message(EINVAL, "no destination");
   const std::string text = to_string(*destination);
@@ -175,13 +174,13 @@ Bytes FakeKernel::answer(const nlmsghdr& request, std::optional<Routing>& known)
   const std::array<std::uint32_t, axes> values = {
       asked.u8(RTA_IP_PROTO).value_or(0), port(RTA_SPORT), port(RTA_DPORT),
       asked.u32(RTA_UID).value_or(0), swap_dscp(info->rtm_tos / 4U)};
-  for (std::size_t axis = 0; axis < axes; ++axis)
-    packets.traffic[axis] = {values[axis], values[axis]};
+  Traffic& traffic = packets.traffic.emplace_back();
+  for (std::size_t axis = 0; axis < axes; ++axis) traffic[axis] = {values[axis], values[axis]};
   packets.mark = asked.u32(RTA_MARK).value_or(0);
   packets.from = asked.ip(RTA_SRC, family);
   if (!known) known = routing();
   const auto ways = ways_of(*known, packets);
-  const Fate& fate = known->fates[value_at(*ways->front().to, position(*destination))];
+  const Fate& fate = known->fates[value_at(ways->front().to, position(*destination))];
   switch (fate.course) {
     case Course::no_route:
       return error_message(ENETUNREACH);
