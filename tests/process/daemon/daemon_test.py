@@ -165,7 +165,7 @@ class Settings(unittest.TestCase):
             state = door.push(lambda s: any(r["code"] == "settings_broken" for r in s["reasons"]))
             self.assertEqual(state["decision"]["firefox"], "force_proxy")
             self.assertIn("icelock.json:2", json.dumps(state["reasons"]))
-            self.assertIn(b"icelock_settings_broken 1", d.http("GET", "/metrics")[2])
+            self.assertIn(b"\nicelock_settings_broken 1\n", d.http("GET", "/metrics")[2])
             daemon.settings({"floor": "default_route_only"})
             state = door.push(lambda s: s["floor"] == "default_route_only")
             self.assertNotIn("settings_broken", json.dumps(state["reasons"]))
@@ -226,11 +226,11 @@ class Policies(unittest.TestCase):
             self.laptop.connect()
             daemon.settings(MANAGED)
             self.wait_for_handling("default_public_interface_only")
-            d.wait_for(lambda: b"icelock_policy_failed 1" in d.http("GET", "/metrics")[2],
+            d.wait_for(lambda: b"\nicelock_policy_failed 1\n" in d.http("GET", "/metrics")[2],
                        "the failure to be told")
             self.assertIn("policy_failed", json.dumps(d.Frames().call("status")))
             os.remove("/etc/firefox/policies/policies.json")
-            d.wait_for(lambda: b"icelock_policy_failed 0" in d.http("GET", "/metrics")[2],
+            d.wait_for(lambda: b"\nicelock_policy_failed 0\n" in d.http("GET", "/metrics")[2],
                        "the next attempt")
 
     def test_stay_when_the_service_ends_and_are_adopted(self):

@@ -287,7 +287,7 @@ class Sites(unittest.TestCase):
                 self.assertIn("sites_broken", json.dumps(answer["reasons"]))
                 self.assertEqual(answer["sites"]["granted"], [])
                 self.assertIn("SITES", self.daemon.log())
-                self.assertIn(b"icelock_sites_broken 1", d.http("GET", "/metrics")[2])
+                self.assertIn(b"\nicelock_sites_broken 1\n", d.http("GET", "/metrics")[2])
         self.assertTrue(allow()["ok"])
         self.assertNotIn("sites_broken", json.dumps(d.Frames().call("status")["state"]))
         self.assertTrue(os.path.exists(BOOK + ".broken"), "nothing is lost")
