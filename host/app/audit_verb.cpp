@@ -10,7 +10,6 @@
 #include "app/paint.h"
 #include "app/policy_work.h"
 #include "app/verbs.h"
-#include "ipc/frame_client.h"
 
 namespace icelock::app {
 namespace {
@@ -24,11 +23,10 @@ constexpr int found_exit = 4;
 constexpr std::chrono::seconds service_limit{30};
 
 Result<Audit> look(const PolicyOptions& options) {
-  auto service = ipc::FrameClient::connect(service_socket(options.root));
-  if (!service) return audit_machine(options.root);
-  const auto answer = service->call("audit", ipc::Json::object(), service_limit);
-  if (!answer) return std::unexpected(answer.error());
-  return audit_of(*answer);
+  const auto answer = ask_service(options.root, "audit", ipc::Json::object(), service_limit);
+  if (!answer) return audit_machine(options.root);
+  if (!*answer) return std::unexpected(answer->error());
+  return audit_of(**answer);
 }
 
 std::string severity_word(Severity severity, const Paint& paint) {

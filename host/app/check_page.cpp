@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <thread>
 
@@ -131,6 +132,7 @@ ice::Sight sight_of(const PageAnswer& answer) {
 
 struct CheckPage::State {
   httplib::Server server;
+  std::atomic<bool> ended = false;  ///< it serves no longer
   std::jthread thread;
   int port = 0;
   Fd ready{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
@@ -225,12 +227,18 @@ Result<std::unique_ptr<CheckPage>> CheckPage::start() {
     return fail(Code::unavailable, "cannot serve the check page on 127.0.0.1");
   }
   try {
-    state->thread = std::jthread([raw = state.get()] { raw->server.listen_after_bind(); });
+    state->thread = std::jthread([raw = state.get()] {
+      raw->server.listen_after_bind();
+      raw->ended = true;
+    });
   } catch (const std::system_error& problem) {
     return fail_errno(problem.code().value(), "cannot start a thread for the check page");
   }
   // stop() does nothing before the server runs.
-  while (!state->server.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (!state->server.is_running()) {
+    if (state->ended) return fail(Code::unavailable, "cannot serve the check page on 127.0.0.1");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   return std::unique_ptr<CheckPage>(new CheckPage(std::move(state)));
 }
 

@@ -37,7 +37,8 @@ Daemon::Daemon(Options options, Live live)
 Result<std::unique_ptr<Daemon>> Daemon::open(Options options) {
   // The machine's own mode is kept like a user's, in the daemon's folder.
   auto live = Live::open({.admin = options.root / "etc/icelock/icelock.json",
-                          .user = options.root / "var/lib/icelock/mode.json"},
+                          .user = options.root / "var/lib/icelock/mode.json",
+                          .kept = options.root / "var/lib/icelock/settings.json"},
                          options.root / "run/icelock");
   if (!live) return std::unexpected(live.error());
   Fd frames = std::move(options.frames);
@@ -227,7 +228,18 @@ void Daemon::state_changed() {
   told_.clear();
   push_state();
   if (http_) http_->state_changed();
-  keeper_.follow(machine_state(), guard::Clock::now());
+  keeper_.follow(machine_state());
+  keep_settings();
+}
+
+// A start with a broken file must not loosen what this one manages.
+void Daemon::keep_settings() {
+  const guard::Settings& settings = live_.state().settings;
+  if (kept_ == settings.admins) return;
+  if (auto kept = guard::keep_for_a_start(live_.paths(), settings); !kept) {
+    return options_.log("the settings cannot be kept: " + to_string(kept.error()), true);
+  }
+  kept_ = settings.admins;
 }
 
 guard::State Daemon::machine_state() const {

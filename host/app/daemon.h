@@ -109,6 +109,7 @@ class Daemon {
   void log_refusal(const ipc::Peer& peer, const Error& error);  ///< from any thread
   void state_changed();
   void push_state();
+  void keep_settings();
   const ipc::Json& state_for(const ipc::Peer& peer);
   ipc::Json make_state(const ipc::Peer& peer) const;
   /// The guard's, with the users' exceptions among the settings' sites.
@@ -135,12 +136,14 @@ class Daemon {
   void look(Look& look, const Call& call, const Done& done,
             std::function<Result<ipc::Json>()> read);
   void in_background(const Call& call, const Done& done, PolicyJob job);
-  bool refuse_when_managed(const Call& call, const Done& done) const;
+  /// `by_policy`: the argument `policy` says which browsers, if it is there.
+  bool refuse_when_managed(const Call& call, bool by_policy, const Done& done) const;
 
   Options options_;
   Live live_;
   SiteBook sites_;
-  std::uint64_t serial_ = 0;  ///< grows with each state that is told
+  std::optional<std::string> kept_;  ///< the admin's settings, as they are on disk
+  std::uint64_t serial_ = 0;         ///< grows with each state that is told
   std::map<ipc::FrameServer::Client, Known> known_;
   std::map<uid_t, Told> told_;  ///< what each user was told last; cleared by every change
   std::unique_ptr<ipc::FrameServer> frames_;

@@ -326,25 +326,27 @@ void Daemon::do_plan(const Call& call, const Done& done) {
     if (!wanted) return std::unexpected(wanted.error());
     auto plan = make_plan(order.root, *wanted, {.service = order.manages, .again = false});
     if (!plan) return std::unexpected(plan.error());
-    return Outcome{std::move(*plan), false, {}, {}};
+    return Outcome{std::move(*plan), false, {}, {}, {}};
   });
 }
 
-bool Daemon::refuse_when_managed(const Call& call, const Done& done) const {
+// The guard's own settings are not what it manages.
+bool Daemon::refuse_when_managed(const Call& call, bool by_policy, const Done& done) const {
   if (!keeper_.manages()) return false;
-  // The guard's own settings are not what it manages.
   const auto policy = call.body.value("policy", Json());
-  const auto ids = call.body.value("browsers", Json());
-  if (policy.is_object() && policy.size() == 1 && policy.contains(policy::settings_id))
+  if (by_policy && !policy.is_null()) {
+    if (policy.is_object() && policy.size() == 1 && policy.contains(policy::settings_id))
+      return false;
+  } else if (call.body.value("browsers", Json()) == Json::array({policy::settings_id})) {
     return false;
-  if (ids == Json::array({policy::settings_id})) return false;
+  }
   done(fail(Code::busy, "icelockd manages the policies itself",
             "manage_policies in /etc/icelock/icelock.json"));
   return true;
 }
 
 void Daemon::do_apply(const Call& call, const Done& done) {
-  if (refuse_when_managed(call, done)) return;
+  if (refuse_when_managed(call, true, done)) return;
   in_background(call, done, [](const PolicyOrder& order) -> Result<Outcome> {
     const auto wanted = order.wanted();
     if (!wanted) return std::unexpected(wanted.error());
@@ -353,7 +355,7 @@ void Daemon::do_apply(const Call& call, const Done& done) {
 }
 
 void Daemon::do_revert(const Call& call, const Done& done) {
-  if (refuse_when_managed(call, done)) return;
+  if (refuse_when_managed(call, false, done)) return;
   in_background(call, done, [](const PolicyOrder& order) {
     return revert_policies(order.root, order.ids, order.asked);
   });

@@ -27,8 +27,10 @@ Result<sockaddr_un> address_of(const std::filesystem::path& path) {
 }
 
 bool somebody_listens(const sockaddr_un& address) {
-  const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  // One that hangs, with a full queue, would keep a waiting connect(2) for ever: it listens too.
+  const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+         errno == EAGAIN;
 }
 
 Result<Fd> listen_at(const std::filesystem::path& path) {

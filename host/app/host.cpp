@@ -232,7 +232,7 @@ Host::Answer Host::pass_on_sites(const ipc::Request& request) {
     if (!result) return send(ipc::failure(id, result.error()));
     if (op != "sites") return send(ipc::success(id, state()));
     send(ipc::success(id, {{"sites", result->value("sites", Json::array())},
-                           {"possible", result->value("possible", false)}}));
+                           {"possible", result->value("possible", Json()) == true}}));
   };
   if (link_.request(request.op, arguments, answer)) return std::nullopt;
   return fail(Code::unavailable, "exceptions need the icelock service, and it does not run here");

@@ -40,7 +40,8 @@ int main(int argc, char** argv) {
   auto family = icelock::app::caller(arguments);
   if (!family) {
     // Only the admin may add a caller; a settings file that is wrong adds none.
-    const auto admins = icelock::guard::load_settings({.admin = admin_settings, .user = {}});
+    const auto admins =
+        icelock::guard::load_settings({.admin = admin_settings, .user = {}, .kept = {}});
     if (admins) family = icelock::app::caller(arguments, admins->extensions);
   }
   if (!family) return give_up(output.get(), family.error());

@@ -14,6 +14,10 @@ using std::chrono::milliseconds;
 // none should not be woken for it: the guard looks once a minute anyway.
 constexpr milliseconds first_pause{250};
 constexpr milliseconds longest_pause{60'000};
+constexpr milliseconds longest_silence{2000};
+// Less than a browser's extension waits for its host.
+constexpr milliseconds answer_limit{3000};
+constexpr milliseconds until_next_flush{100};
 
 // A level that we do not know comes from a newer service, and is stricter than we can say.
 Level level_in(const Json& decision, const char* family) {
@@ -58,11 +62,36 @@ std::filesystem::path service_socket(const std::filesystem::path& root) {
   return root / "run/icelock/host.sock";
 }
 
+Result<std::optional<ipc::FrameClient>> connect_service(const std::filesystem::path& root) {
+  auto client = ipc::FrameClient::connect(service_socket(root));
+  if (client) return std::optional(std::move(*client));
+  const Code code = client.error().code;
+  // Somebody else who poses as the service is none.
+  if (code == Code::unavailable || code == Code::unknown_caller) return std::nullopt;
+  return std::unexpected(client.error());
+}
+
+std::optional<Result<Json>> ask_service(const std::filesystem::path& root, std::string_view op,
+                                        Json arguments, milliseconds limit) {
+  auto service = connect_service(root);
+  if (!service) return std::unexpected(service.error());
+  std::optional<ipc::FrameClient>& client = *service;
+  if (!client) return std::nullopt;
+  return client->call(op, std::move(arguments), limit);
+}
+
 guard::Decision joined(guard::Decision own, const MachineWord& word) {
   const bool adds = word.chromium > own.chromium || word.firefox > own.firefox;
   own.chromium = std::max(own.chromium, word.chromium);
   own.firefox = std::max(own.firefox, word.firefox);
-  if (adds) own.reasons = word.reasons;
+  // The service's reasons are those of its levels. What is wrong here only this person's guard
+  // knows.
+  if (adds) {
+    std::erase_if(own.reasons, [](const guard::Reason& reason) {
+      return reason.code != "settings_broken" && reason.code != "probe_failed";
+    });
+    own.reasons.insert(own.reasons.begin(), word.reasons.begin(), word.reasons.end());
+  }
   if (word.lost) {
     own.reasons.push_back(
         {"service_gone", "The icelock service went away; what it decided last still holds.", {}});
@@ -85,14 +114,41 @@ MachineLink::MachineLink(std::filesystem::path socket, milliseconds patience)
     : socket_(std::move(socket)), patience_(patience), pause_(longest_pause) {}
 
 int MachineLink::timeout(Clock::time_point now) const {
-  if (client_) return -1;
-  const auto left = std::chrono::ceil<milliseconds>(next_attempt_ - now).count();
-  return static_cast<int>(std::clamp<std::int64_t>(left, 0, longest_pause.count()));
+  if (news_) return 0;
+  std::optional<Clock::time_point> next;
+  if (!client_) next = std::min(next_attempt_, now + longest_pause);
+  if (client_ && client_->has_unsent()) next = now + until_next_flush;
+  for (const auto& [id, waiting] : waiting_)
+    next = std::min(next.value_or(waiting.until), waiting.until);
+  if (!next) return -1;
+  const auto left = std::chrono::ceil<milliseconds>(*next - now).count();
+  return static_cast<int>(std::max<std::int64_t>(left, 0));
 }
 
 bool MachineLink::handle(Clock::time_point now) {
-  if (client_) return read();
-  return now >= next_attempt_ && connect(now);
+  bool changed = false;
+  if (client_) {
+    if (const auto sent = client_->flush(); !sent) lose(sent.error());
+    changed = read();
+    expire(now);
+  } else if (now >= next_attempt_) {
+    changed = connect(now);
+  }
+  return std::exchange(news_, false) || changed;
+}
+
+// Who asked is told; that a service says nothing at all is the word of none.
+void MachineLink::expire(Clock::time_point now) {
+  for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
+    if (waiting->second.until > now) {
+      ++waiting;
+      continue;
+    }
+    const Answer answer = std::move(waiting->second.answer);
+    waiting_.erase(waiting);
+    answer(fail(Code::timeout, "icelockd gave no answer in time"));
+    waiting = waiting_.begin();  // an answer may ask again
+  }
 }
 
 // The first time its word is waited for: until then nobody knows what this machine wants. Later the
@@ -103,10 +159,7 @@ bool MachineLink::connect(Clock::time_point now) {
   pause_ = std::min(pause_ * 2, longest_pause);
   auto client = ipc::FrameClient::connect(socket_);
   if (!client) {
-    if (client.error().code == Code::busy && !word_.lost) {
-      distrust(now);
-      return true;
-    }
+    if (client.error().code == Code::busy && !word_.lost) return distrust(now);
     if (!std::exchange(silent_, false)) return false;
     word_ = {};  // it never spoke, and now there is none
     return true;
@@ -122,14 +175,22 @@ bool MachineLink::connect(Clock::time_point now) {
     return true;
   }
   client_ = std::move(*client);
-  request("subscribe", Json::object(),
-          [this](const Result<Json>& state) { news_ = state && take_state(*state); });
+  const auto hear = [this](const Result<Json>& state) {
+    if (state && take_state(*state)) {
+      news_ = true;
+    } else if (client_) {
+      client_.reset();
+      if (!word_.lost && distrust(Clock::now())) news_ = true;
+    }
+  };
+  send("subscribe", Json::object(), hear, patience_);
   return false;
 }
 
 // A service that is there and says nothing may want anything.
-void MachineLink::distrust(Clock::time_point now) {
-  silent_ = true;
+bool MachineLink::distrust(Clock::time_point now) {
+  next_attempt_ = now + std::min(pause_, longest_silence);
+  if (std::exchange(silent_, true)) return false;
   word_ = {.present = false,
            .lost = false,
            .chromium = Level::force_proxy,
@@ -141,6 +202,7 @@ void MachineLink::distrust(Clock::time_point now) {
            .granted = {}};
   pause_ = first_pause;
   next_attempt_ = now + pause_;
+  return true;
 }
 
 bool MachineLink::read() {
@@ -164,9 +226,9 @@ void MachineLink::take(const std::string& payload) {
   const auto id = ipc::unsigned_field(message, "id");
   const auto found = id ? waiting_.find(static_cast<std::int64_t>(*id)) : waiting_.end();
   if (found == waiting_.end()) return;
-  const Answer answer = std::move(found->second);
+  const Answer answer = std::move(found->second.answer);
   waiting_.erase(found);
-  if (message.value("ok", false)) {
+  if (message.value("ok", Json()) == true) {
     answer(message);
   } else {
     answer(std::unexpected(ipc::error_of(message)));
@@ -196,19 +258,24 @@ void MachineLink::lose(const Error& reason) {
   next_attempt_ = Clock::now() + pause_;
   word_.lost = word_.lost || word_.present;
   word_.present = false;
-  for (auto& [id, answer] : std::exchange(waiting_, {})) {
-    answer(std::unexpected(reason));
-  }
+  news_ = true;
+  for (auto& [id, waiting] : std::exchange(waiting_, {})) waiting.answer(std::unexpected(reason));
 }
 
 bool MachineLink::request(std::string_view op, Json arguments, Answer answer) {
+  return send(op, std::move(arguments), std::move(answer), answer_limit);
+}
+
+bool MachineLink::send(std::string_view op, Json arguments, Answer answer, milliseconds limit) {
   if (!client_) return false;
   arguments["v"] = ipc::protocol_version;
   arguments["id"] = ++last_id_;
   arguments["op"] = op;
-  const auto sent = client_->send(ipc::text_of(arguments));
-  if (!sent) return false;
-  waiting_[last_id_] = std::move(answer);
+  if (const auto sent = client_->post(ipc::text_of(arguments)); !sent) {
+    lose(sent.error());
+    return false;
+  }
+  waiting_[last_id_] = {std::move(answer), Clock::now() + limit};
   return true;
 }
 

@@ -15,6 +15,14 @@ namespace icelock::app {
 /// Where icelockd serves frames, below `root`.
 std::filesystem::path service_socket(const std::filesystem::path& root);
 
+/// A connection to the service below `root`; nullopt: there is none. Errors: those of
+/// FrameClient::connect() that tell of one. A service that takes no more connections is there, and
+/// busy: whoever went on without it would do, or believe, what it did not decide.
+Result<std::optional<ipc::FrameClient>> connect_service(const std::filesystem::path& root);
+/// One question to it; nullopt: there is no service.
+std::optional<Result<ipc::Json>> ask_service(const std::filesystem::path& root, std::string_view op,
+                                             ipc::Json arguments, std::chrono::milliseconds limit);
+
 /// What the service of this machine wants, as far as it is known. It only ever adds to what a
 /// user's own guard decided: both look at the same kernel, and the stricter one counts.
 struct MachineWord {
@@ -37,7 +45,8 @@ ipc::Json sites_json(const MachineWord& word);
 
 /// A program's line to icelockd, which comes and goes: connects, subscribes, and tries again with
 /// growing pauses. For the poll loop of one thread; blocks for `patience` at most, when it first
-/// connects.
+/// connects. Later a service that says nothing for as long counts as one that wants everything
+/// locked, unless an earlier word of it holds.
 class MachineLink {
  public:
   using Clock = guard::Clock;
@@ -49,15 +58,16 @@ class MachineLink {
 
   /// The descriptor to poll for reading; -1 while there is no connection.
   int fd() const { return client_ ? client_->fd() : -1; }
-  /// Milliseconds until the next attempt to connect; -1 when connected.
+  /// Milliseconds until handle() is due; -1: only when there is something to read.
   int timeout(Clock::time_point now) const;
   /// Reads what came, or tries to connect when that is due. True when word() changed.
   bool handle(Clock::time_point now);
 
   const MachineWord& word() const { return word_; }
 
-  /// Sends a request. `answer` is called with the service's answer from a later handle(), or with
-  /// the error when the service goes away first. False when there is no service.
+  /// Sends a request, without waiting. `answer` is called with the service's answer from a later
+  /// handle(), or with the error when the service goes away first or gives none within 3 s. False
+  /// when there is no service.
   using Answer = std::function<void(const Result<ipc::Json>&)>;
   bool request(std::string_view op, ipc::Json arguments, Answer answer);
 
@@ -67,13 +77,20 @@ class MachineLink {
   void take(const std::string& payload);
   bool take_state(const ipc::Json& message);
   void lose(const Error& reason);
-  void distrust(Clock::time_point now);
+  void expire(Clock::time_point now);
+  bool send(std::string_view op, ipc::Json arguments, Answer answer,
+            std::chrono::milliseconds limit);
+  bool distrust(Clock::time_point now);
 
   std::filesystem::path socket_;
   std::chrono::milliseconds patience_;
   std::optional<ipc::FrameClient> client_;
   MachineWord word_;
-  std::map<std::int64_t, Answer> waiting_;
+  struct Waiting {
+    Answer answer;
+    Clock::time_point until;
+  };
+  std::map<std::int64_t, Waiting> waiting_;
   std::int64_t last_id_ = 0;
   bool first_ = true;
   bool silent_ = false;  ///< it is there, and has not said a word yet

@@ -19,6 +19,12 @@ constexpr std::array repeat_after = {seconds(60), seconds(15), seconds(5), secon
 constexpr seconds check_interval{60};
 constexpr milliseconds first_pause{500};
 constexpr milliseconds longest_pause{60'000};
+constexpr seconds patience{10};  // longer than any disk that works needs
+
+int milliseconds_until(guard::Clock::time_point when, guard::Clock::time_point now) {
+  const auto left = std::chrono::ceil<milliseconds>(when - now).count();
+  return static_cast<int>(std::max<std::int64_t>(left, 0));
+}
 
 std::string words_for(const std::vector<std::string>& files) {
   std::string words = "wrote";
@@ -53,7 +59,7 @@ Result<void> put_in_place(const std::filesystem::path& root, const policy::Wante
 PolicyKeeper::PolicyKeeper(std::filesystem::path root, Worker& worker, Changed changed)
     : root_(std::move(root)), worker_(worker), changed_(std::move(changed)), pause_(first_pause) {}
 
-void PolicyKeeper::follow(const guard::State& state, Clock::time_point) {
+void PolicyKeeper::follow(const guard::State& state) {
   Wish wish;
   wish.sites = state.settings.sites;
   if (state.settings.manage_policies) {
@@ -70,15 +76,19 @@ void PolicyKeeper::follow(const guard::State& state, Clock::time_point) {
 }
 
 int PolicyKeeper::timeout(Clock::time_point now) const {
-  if (!wish_ || busy_) return -1;
+  if (!wish_) return -1;
+  if (busy_) return problem_ ? -1 : milliseconds_until(busy_since_ + patience, now);
   auto when = next_check_;
   if (!repeats_.empty()) when = when ? std::min(*when, repeats_.back()) : repeats_.back();
-  if (!when) return -1;
-  const auto left = std::chrono::ceil<milliseconds>(*when - now).count();
-  return static_cast<int>(std::max<std::int64_t>(left, 0));
+  return when ? milliseconds_until(*when, now) : -1;
 }
 
 void PolicyKeeper::handle(Clock::time_point now) {
+  if (busy_ && !problem_ && now - busy_since_ >= patience) {
+    problem_ =
+        Error{Code::timeout, "writing takes very long; it is not known what the files say", ""};
+    changed_("policy: " + to_string(*problem_), true);
+  }
   if (!wish_ || busy_) return;
   const bool again = !repeats_.empty() && repeats_.back() <= now;
   if (again) repeats_.pop_back();
@@ -119,15 +129,14 @@ Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& r
     }
   }
   Written written;
-  if (auto done = put_in_place(root, wanted, to_restore, again, written.files); done)
-    return written;
+  if (auto done = put_in_place(root, wanted, to_restore, again, written); done) return written;
   // One browser's broken file must not keep the lock from the others.
   Result<void> failure;
   for (const auto& [id, policy] : wanted) {
-    auto done = put_in_place(root, {{id, policy}}, {}, again, written.files);
+    auto done = put_in_place(root, {{id, policy}}, {}, again, written);
     if (!done) failure = done;
   }
-  if (auto done = put_in_place(root, {}, to_restore, again, written.files); !done) failure = done;
+  if (auto done = put_in_place(root, {}, to_restore, again, written); !done) failure = done;
   if (!failure) return std::unexpected(failure.error());
   return written;
 }
@@ -139,6 +148,7 @@ void PolicyKeeper::start(bool again) {
     return;
   }
   busy_ = true;
+  busy_since_ = Clock::now();
   const auto job = [this, root = root_, wish = *wish_, again]() -> Worker::Finish {
     auto result = write(root, wish, again);
     return [this, result = std::move(result), again] { finish(result, again); };
@@ -161,12 +171,11 @@ void PolicyKeeper::finish(const Result<Written>& result, bool again) {
     pause_ = first_pause;
     next_check_.reset();
     if (wish_->manages) next_check_ = now + check_interval;
-    if (!result->files.empty() && !again) {
+    if (!result->empty() && !again) {
       repeats_.clear();
       for (const seconds after : repeat_after) repeats_.push_back(now + after);
     }
-    if (!result->files.empty() || was_failing)
-      changed_("policy: " + words_for(result->files), false);
+    if (!result->empty() || was_failing) changed_("policy: " + words_for(*result), false);
   }
   if (std::exchange(outdated_, false)) start(false);
 }

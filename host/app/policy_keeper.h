@@ -16,10 +16,11 @@ namespace icelock::app {
 
 /// Keeps the browsers' policy files in step with the guard's decision, when the admin's settings
 /// say so ("manage_policies"). What cannot be written is tried again; what somebody else changed is
-/// put right within a minute. The files themselves are never taken back here: what is installed
-/// stays when the service stops, and is adopted by the next one. Only exceptions for sites are
-/// taken out of files that are not, or no longer, managed: nobody would end them there. One thread;
-/// the writing happens on the worker's.
+/// put right within a minute; writing that does not end, as on a dead network disk, is said. The
+/// files themselves are never taken back here: what is installed stays when the service stops, and
+/// is adopted by the next one. Only exceptions for sites are taken out of files that the service
+/// wrote and no longer manages: nobody would end them there. One thread; the writing happens on the
+/// worker's.
 class PolicyKeeper {
  public:
   using Clock = guard::Clock;
@@ -30,7 +31,7 @@ class PolicyKeeper {
   PolicyKeeper(std::filesystem::path root, Worker& worker, Changed changed);
 
   /// The guard has decided anew.
-  void follow(const guard::State& state, Clock::time_point now);
+  void follow(const guard::State& state);
   /// Milliseconds until handle() is due; -1: nothing to do.
   int timeout(Clock::time_point now) const;
   void handle(Clock::time_point now);
@@ -54,9 +55,7 @@ class PolicyKeeper {
     std::vector<policy::SiteException> sites;
     bool operator==(const Wish&) const = default;
   };
-  struct Written {
-    std::vector<std::string> files;
-  };
+  using Written = std::vector<std::string>;  ///< files
 
   static Result<Written> write(const std::filesystem::path& root, const Wish& wish, bool again);
   void start(bool again);
@@ -67,6 +66,7 @@ class PolicyKeeper {
   Changed changed_;
   std::optional<Wish> wish_;
   bool busy_ = false;
+  Clock::time_point busy_since_;
   bool outdated_ = false;  ///< the wish changed while the worker was at the one before
   std::optional<Error> problem_;
   std::chrono::milliseconds pause_;

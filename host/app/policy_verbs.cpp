@@ -16,7 +16,6 @@
 #include "app/policy_wanted.h"
 #include "app/policy_work.h"
 #include "app/verbs.h"
-#include "ipc/frame_client.h"
 #include "policy/browsers.h"
 
 namespace icelock::app {
@@ -137,16 +136,14 @@ constexpr std::chrono::seconds work_limit{30};
 
 std::optional<Result<Outcome>> by_service(const PolicyOptions& options, std::string_view op,
                                           ipc::Json arguments = ipc::Json::object()) {
-  auto service = ipc::FrameClient::connect(service_socket(options.root));
-  if (!service && service.error().code == Code::busy) return std::unexpected(service.error());
-  if (!service) return std::nullopt;
   if (!options.browsers.empty()) arguments["browsers"] = options.browsers;
   if (!options.reason.empty()) arguments["reason"] = options.reason;
   if (const auto who = sudo_uid()) arguments["sudo_uid"] = *who;
   if (options.level) arguments["level"] = name(*options.level);
-  const auto answer = service->call(op, arguments, work_limit);
-  if (!answer) return std::unexpected(answer.error());
-  return outcome_of(*answer);
+  const auto answer = ask_service(options.root, op, std::move(arguments), work_limit);
+  if (!answer) return std::nullopt;
+  if (!*answer) return std::unexpected(answer->error());
+  return outcome_of(**answer);
 }
 
 Result<Outcome> apply(const PolicyOptions& options) {
@@ -213,11 +210,10 @@ Result<Outcome> revert(const PolicyOptions& options) {
 }
 
 Result<policy::History> history(const PolicyOptions& options) {
-  auto service = ipc::FrameClient::connect(service_socket(options.root));
-  if (!service) return policy::read_history(options.root);
-  const auto answer = service->call("history", ipc::Json::object(), work_limit);
-  if (!answer) return std::unexpected(answer.error());
-  return history_of(*answer);
+  const auto answer = ask_service(options.root, "history", ipc::Json::object(), work_limit);
+  if (!answer) return policy::read_history(options.root);
+  if (!*answer) return std::unexpected(answer->error());
+  return history_of(**answer);
 }
 
 void print_entry(const policy::HistoryEntry& entry, const Paint& paint, std::ostream& out) {
@@ -249,7 +245,7 @@ int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err)
   }
   const bool pending = plan->pending();
   const std::string verdict = pending ? next_step(options, *plan) : "Nothing to do.";
-  print_outcome(options, {std::move(*plan), false, {}, {}}, verdict, out, err);
+  print_outcome(options, {std::move(*plan), false, {}, {}, {}}, verdict, out, err);
   return pending ? changes_pending : 0;
 }
 

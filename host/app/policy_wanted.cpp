@@ -18,7 +18,7 @@ using policy::Browser;
 constexpr std::string_view settings_file = "etc/icelock/icelock.json";
 
 Result<guard::Settings> admins_settings(const PolicyOptions& options) {
-  return guard::load_settings({.admin = options.root / settings_file, .user = {}});
+  return guard::load_settings({.admin = options.root / settings_file, .user = {}, .kept = {}});
 }
 
 bool is_chosen(const PolicyOptions& options, const Browser& browser) {

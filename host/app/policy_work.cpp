@@ -25,15 +25,25 @@ Json value_of(const std::string& text) {
   return value.is_discarded() ? Json(text) : value;
 }
 
-Json to_json(const Change& change) {
+// More text of files than this in one answer is left out: it must never be too large to be sent,
+// when what it tells of was done.
+constexpr std::size_t most_text = 8 << 20;
+
+Json to_json(const Change& change, std::size_t& text_left) {
+  const std::size_t text = change.before.size() + change.after.size();
+  const bool whole = text <= text_left;
+  if (whole) text_left -= text;
   Json keys = Json::array();
   for (const policy::KeyChange& key : change.keys) {
     keys.push_back(
         {{"key", key.key}, {"before", value_of(key.before)}, {"after", value_of(key.after)}});
   }
-  return {{"browser", change.browser},      {"path", change.path.string()},
-          {"kind", kind_name(change.kind)}, {"keys", keys},
-          {"before", change.before},        {"after", change.after},
+  return {{"browser", change.browser},
+          {"path", change.path.string()},
+          {"kind", kind_name(change.kind)},
+          {"keys", keys},
+          {"before", whole ? change.before : ""},
+          {"after", whole ? change.after : ""},
           {"notes", change.notes}};
 }
 
@@ -172,7 +182,7 @@ Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::
     return std::unexpected(done.error());
   }
   const std::string unrecorded = write_down(root, "apply", asked, *plan);
-  return Outcome{std::move(*plan), true, not_in_force(root, wanted), unrecorded};
+  return Outcome{std::move(*plan), true, not_in_force(root, wanted), unrecorded, {}};
 }
 
 Result<Outcome> revert_policies(const std::filesystem::path& root,
@@ -183,13 +193,13 @@ Result<Outcome> revert_policies(const std::filesystem::path& root,
   // Also without a change: a ledger of files that others have put back must go.
   if (const auto done = store.revert(*plan); !done) return std::unexpected(done.error());
   const std::string unrecorded = write_down(root, "revert", asked, *plan);
-  return Outcome{std::move(*plan), true, {}, unrecorded};
+  return Outcome{std::move(*plan), true, {}, unrecorded, {}};
 }
 
 Result<policy::Audit> audit_machine(const std::filesystem::path& root,
                                     const std::optional<policy::Wanted>& wanted) {
   const auto settings =
-      guard::load_settings({.admin = guard::settings_paths(root).admin, .user = {}});
+      guard::load_settings({.admin = guard::settings_paths(root).admin, .user = {}, .kept = {}});
   return policy::audit(root, wanted, settings ? std::nullopt : std::optional(settings.error()));
 }
 
@@ -254,9 +264,11 @@ Result<std::optional<policy::Wanted>> wanted_field(const Json& body) {
 
 Json outcome_json(const Outcome& outcome) {
   Json changes = Json::array();
-  for (const Change& change : outcome.plan.changes) changes.push_back(to_json(change));
+  std::size_t text_left = most_text;
+  for (const Change& change : outcome.plan.changes) changes.push_back(to_json(change, text_left));
+  const std::string& fingerprint = outcome.fingerprint;
   Json json = {{"pending", outcome.plan.pending() && !outcome.done},
-               {"fingerprint", outcome.plan.fingerprint()},
+               {"fingerprint", fingerprint.empty() ? outcome.plan.fingerprint() : fingerprint},
                {"done", outcome.done},
                {"changes", changes},
                {"problems", outcome.problems}};
@@ -270,6 +282,7 @@ Result<Outcome> outcome_of(const Json& json) {
     outcome.done = json.at("done").get<bool>();
     outcome.problems = json.at("problems").get<std::vector<std::string>>();
     outcome.unrecorded = json.value("unrecorded", "");
+    outcome.fingerprint = json.at("fingerprint").get<std::string>();
     for (const Json& change : json.at("changes")) {
       outcome.plan.changes.push_back(to_change(change));
     }

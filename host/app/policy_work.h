@@ -23,6 +23,7 @@ struct Outcome {
   bool done = false;
   std::vector<std::string> problems;  ///< what does not hold although it was done
   std::string unrecorded;             ///< why it is not in the history; empty: nothing is wrong
+  std::string fingerprint;            ///< of the plan, where it came without some files' text
 };
 
 /// The browsers of these ids; none given: all that are installed below `root`. Error: not_found.

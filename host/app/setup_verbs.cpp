@@ -74,8 +74,8 @@ std::vector<std::string> hints_for(const std::vector<const Browser*>& browsers) 
 int run_setup(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
   const auto browsers = chosen_browsers(options.root, options.browsers);
   if (!browsers) return report(options, browsers.error(), out, err);
-  const auto admins =
-      guard::load_settings({.admin = options.root / "etc/icelock/icelock.json", .user = {}});
+  const auto admins = guard::load_settings(
+      {.admin = options.root / "etc/icelock/icelock.json", .user = {}, .kept = {}});
   if (!admins) return report(options, admins.error(), out, err);
   const auto changes =
       policy::install_manifests(*browsers, options.scope, options.root, options.home,

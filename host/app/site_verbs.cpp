@@ -20,16 +20,11 @@ using ipc::Json;
 constexpr std::chrono::seconds service_limit{5};
 
 Result<Json> ask(const std::filesystem::path& root, std::string_view op, const Json& arguments) {
-  auto service = ipc::FrameClient::connect(service_socket(root));
-  if (!service && service.error().code == Code::busy) return std::unexpected(service.error());
-  if (!service) {
-    return fail(
-        Code::unavailable,
-        "exceptions for sites need the service icelockd, and it does not run here; start it "
-        "and let it manage policies",
-        "\"manage_policies\": true in /etc/icelock/icelock.json");
-  }
-  return service->call(op, arguments, service_limit);
+  if (auto answer = ask_service(root, op, arguments, service_limit)) return std::move(*answer);
+  return fail(Code::unavailable,
+              "exceptions for sites need the service icelockd, and it does not run here; start it "
+              "and let it manage policies",
+              "\"manage_policies\": true in /etc/icelock/icelock.json");
 }
 
 Result<std::string> pattern_of(const std::string& text) {
@@ -131,7 +126,7 @@ int run_sites(const std::filesystem::path& root, const Output& output) {
   if (output.json) return print(output, *answer);
   for (const Json& site : sites) output.out << site_line(site) << '\n';
   if (sites.empty()) output.out << "No site may do more than the lock allows.\n";
-  if (!answer->value("possible", false)) {
+  if (answer->value("possible", Json()) != true) {
     output.out
         << "Exceptions are not possible: the service does not manage the policy of a browser "
            "of the Chromium family (\"manage_policies\": true in "

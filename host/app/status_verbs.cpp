@@ -127,18 +127,25 @@ int run_mode(const std::filesystem::path& root, guard::Mode mode, std::optional<
     output.err
         << "icelock: this sets the mode of root's browsers; run it without sudo for your own\n";
   }
+  // One's own lock holds without the machine; anything looser needs it.
+  const bool alone = mode == guard::Mode::locked;
+  auto service = connect_service(root);
+  if (!service && !alone) return report_error(service.error(), output);
   const auto saved = guard::save_mode(guard::settings_paths(root), mode, level);
   if (!saved) return report_error(saved.error(), output);
-  if (auto service = ipc::FrameClient::connect(service_socket(root))) {
+  std::optional<Error> problem;
+  if (!service) {
+    problem = service.error();
+  } else if (std::optional<ipc::FrameClient>& client = *service) {
     ipc::Json arguments = {{"mode", guard::name(mode)}};
     if (level) arguments["level"] = name(*level);
-    const auto answer = service->call("set_mode", arguments, service_limit);
-    // One's own lock holds without the machine; anything looser needs it.
-    if (!answer && mode != guard::Mode::locked) return report_error(answer.error(), output);
-    if (!answer) {
-      output.err << "icelock: locked for your own browsers; the machine's mode stays: "
-                 << to_string(answer.error()) << '\n';
-    }
+    const auto answer = client->call("set_mode", arguments, service_limit);
+    if (!answer) problem = answer.error();
+  }
+  if (problem && !alone) return report_error(*problem, output);
+  if (problem) {
+    output.err << "icelock: locked for your own browsers; the machine's mode stays: "
+               << to_string(*problem) << '\n';
   }
   return run_status(root, output);
 }

@@ -72,6 +72,37 @@ void keep_to_modes(Settings& settings) {
   }
 }
 
+Settings joined(const ordered_json& admin, const ordered_json& user) {
+  Settings settings;
+  for (const auto& [key, value] : user.items()) take_key(settings, Owner::user, key, value);
+  const Level users_level = settings.mode_level;
+  const bool users_accept = std::exchange(settings.protection.accept_isp_v6, false);
+  settings.mode_level = Level::force_proxy;
+  for (const auto& [key, value] : admin.items()) take_key(settings, Owner::admin, key, value);
+  // A user may be stricter than an admin who keeps WebRTC locked, never looser.
+  const bool admins_lock = settings.mode_fixed || admin.contains("level");
+  settings.mode_level = admins_lock ? std::max(settings.mode_level, users_level) : users_level;
+  settings.protection.accept_isp_v6 |= users_accept && may_accept(settings);
+  keep_to_floor(settings);
+  keep_to_modes(settings);
+  return settings;
+}
+
+/// What a file says, or said when it could be read last; `text`: none, it never could.
+struct Part {
+  bool reads = false;
+  ordered_json json;
+  std::optional<std::string> text;
+};
+
+Part read_part(const std::filesystem::path& path, std::string_view schema,
+               const std::optional<std::string>& before, std::optional<Error>& problem) {
+  const auto file = read_settings_file(path, schema);
+  if (file) return {true, *file, file->dump()};
+  if (!problem) problem = file.error();
+  return {false, ordered_json::parse(before.value_or("{}")), before};
+}
+
 }  // namespace
 
 bool may_choose(const Settings& settings, Mode mode) {
@@ -102,7 +133,7 @@ std::optional<Mode> parse_mode(std::string_view text) {
 }
 
 SettingsPaths settings_paths(const std::filesystem::path& root) {
-  SettingsPaths paths{.admin = root / "etc/icelock/icelock.json", .user = {}};
+  SettingsPaths paths{.admin = root / "etc/icelock/icelock.json", .user = {}, .kept = {}};
   const char* config = std::getenv("XDG_CONFIG_HOME");
   const char* home = std::getenv("HOME");
   if (config != nullptr && *config == '/') {
@@ -114,23 +145,8 @@ SettingsPaths settings_paths(const std::filesystem::path& root) {
 }
 
 Result<Settings> load_settings(const SettingsPaths& paths) {
-  const auto admin = read_settings_file(paths.admin, admin_schema);
-  if (!admin) return std::unexpected(admin.error());
-  const auto user = read_settings_file(paths.user, user_schema);
-  if (!user) return std::unexpected(user.error());
-
-  Settings settings;
-  for (const auto& [key, value] : user->items()) take_key(settings, Owner::user, key, value);
-  const Level users_level = settings.mode_level;
-  const bool users_accept = std::exchange(settings.protection.accept_isp_v6, false);
-  settings.mode_level = Level::force_proxy;
-  for (const auto& [key, value] : admin->items()) take_key(settings, Owner::admin, key, value);
-  // A user may be stricter than an admin who keeps WebRTC locked, never looser.
-  const bool admins_lock = settings.mode_fixed || admin->contains("level");
-  settings.mode_level = admins_lock ? std::max(settings.mode_level, users_level) : users_level;
-  settings.protection.accept_isp_v6 |= users_accept && may_accept(settings);
-  keep_to_floor(settings);
-  keep_to_modes(settings);
+  Settings settings = load_or_keep(paths, std::nullopt);
+  if (settings.problem) return std::unexpected(*settings.problem);
   return settings;
 }
 
@@ -140,27 +156,32 @@ Result<void> check_settings(const std::string& text, const std::filesystem::path
 }
 
 Settings load_or_keep(const SettingsPaths& paths, const std::optional<Settings>& last) {
-  auto loaded = load_settings(paths);
-  if (loaded) return *loaded;
-  // A user's broken file must not take the admin's floor away, nor keep a new one from being heard.
-  auto admins = load_settings({.admin = paths.admin, .user = {}});
-  Settings kept;
-  if (last) {
-    kept = *last;
-    if (admins) kept.floor = std::max(kept.floor, admins->floor);
-    if (admins) kept.sites = admins->sites;
-    if (admins) kept.modes = admins->modes;
-    if (admins) kept.protection = admins->protection;
-    if (admins) kept.links = admins->links;
-    keep_to_floor(kept);
-    keep_to_modes(kept);
-  } else {
-    if (admins) kept = *admins;
-    kept.mode = Mode::locked;
-    kept.mode_level = std::max(kept.mode_level, Level::force_proxy);
+  const Settings before = last.value_or(Settings());
+  std::optional<Error> problem;
+  Part admin = read_part(paths.admin, admin_schema, before.admins, problem);
+  Part user = read_part(paths.user, user_schema, before.users, problem);
+  // That an address may be seen is not to outlive the user's word for it.
+  if (!user.reads) user.json.erase("accept");
+  // What an earlier process managed stays managed, and is locked.
+  if (!admin.text) {
+    admin.json = read_settings_file(paths.kept, admin_schema).value_or(ordered_json::object());
   }
-  kept.problem = loaded.error();
-  return kept;
+  Settings settings = joined(admin.json, user.json);
+  if (!admin.text || !user.text) {
+    settings.mode = Mode::locked;
+    settings.mode_level = std::max(settings.mode_level, Level::force_proxy);
+  }
+  settings.admins = std::move(admin.text);
+  settings.users = std::move(user.text);
+  settings.problem = std::move(problem);
+  return settings;
+}
+
+Result<void> keep_for_a_start(const SettingsPaths& paths, const Settings& settings) {
+  if (paths.kept.empty() || !settings.admins) return {};
+  const std::string text = *settings.admins + "\n";
+  if (read_file(paths.kept).value_or("") == text) return {};
+  return replace_file(paths.kept, text, 0600);
 }
 
 Result<void> save_mode(const SettingsPaths& paths, Mode mode, std::optional<Level> level) {

@@ -46,6 +46,9 @@ struct Settings {
   std::vector<net::NamedRole> links;         ///< what links are for, by the admin's word
   std::vector<net::NamedRole> own_links;     ///< by the user's: may only make it stricter
   std::optional<Error> problem;              ///< a file that could not be used, for the user to see
+  /// The two files as JSON, as they were when they could be read last; none: they never could.
+  std::optional<std::string> admins;
+  std::optional<std::string> users;
 
   bool operator==(const Settings&) const = default;
   /// The admin's word counts last.
@@ -59,6 +62,7 @@ std::optional<Mode> parse_mode(std::string_view text);
 struct SettingsPaths {
   std::filesystem::path admin;
   std::filesystem::path user;  ///< empty: there is none
+  std::filesystem::path kept;  ///< keep_for_a_start(); empty: nowhere
 };
 /// Below `root`; the user's by XDG_CONFIG_HOME or HOME. Reads the environment only.
 SettingsPaths settings_paths(const std::filesystem::path& root);
@@ -73,9 +77,14 @@ Result<Settings> load_settings(const SettingsPaths& paths);
 Result<void> check_settings(const std::string& text,
                             const std::filesystem::path& path = "settings");
 
-/// The same, but always an answer: a broken file leaves `last` (at first: locked) in force, with
-/// `problem` set.
+/// The same, but always an answer, with `problem` set for a broken file. What that file said in
+/// `last` stays in force, and nothing else of it. While there is no such word: mode locked, and for
+/// the admin's file what was kept for a start.
 Settings load_or_keep(const SettingsPaths& paths, const std::optional<Settings>& last);
+
+/// Keeps what the admin's file said, for a start with a broken one. Writes only what is news.
+/// Errors: those of replace_file().
+Result<void> keep_for_a_start(const SettingsPaths& paths, const Settings& settings);
 
 /// Whether a user may choose this mode.
 bool may_choose(const Settings& settings, Mode mode);

@@ -25,9 +25,9 @@ Result<std::optional<std::string>> FrameDecoder::next() {
   return std::string(rest.substr(header_size, length));
 }
 
-Result<std::string> encode_frame(std::string_view payload) {
-  if (payload.size() > send_limit) {
-    return fail(Code::too_large, "reply is too large", std::to_string(payload.size()));
+Result<std::string> encode_frame(std::string_view payload, std::uint32_t limit) {
+  if (payload.size() > limit) {
+    return fail(Code::too_large, "frame is too large", std::to_string(payload.size()));
   }
   const auto length = static_cast<std::uint32_t>(payload.size());
   std::string frame(header_size, '\0');

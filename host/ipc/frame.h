@@ -11,8 +11,12 @@
 namespace icelock::ipc {
 
 inline constexpr std::uint32_t accept_limit = 64 * 1024;  ///< largest frame that we take
+/// The same from root on the service's own door: a policy document may be this large.
+inline constexpr std::uint32_t root_accept_limit = 4 * 1024 * 1024;
 /// Largest frame that browsers take: Chromium kMaximumNativeMessageSize, Firefox MAX_READ.
 inline constexpr std::uint32_t send_limit = 1024 * 1024;
+/// Largest frame that the service sends through its own door, where no browser listens.
+inline constexpr std::uint32_t service_send_limit = 64 * 1024 * 1024;
 
 /// Incremental reader of native-messaging frames: a 32-bit length in native byte order, then the
 /// payload. Pure; holds at most one frame header plus `limit` bytes beyond what was fed in one
@@ -38,7 +42,7 @@ class FrameDecoder {
   std::size_t taken_ = 0;
 };
 
-/// The frame for a payload. Error too_large above send_limit.
-Result<std::string> encode_frame(std::string_view payload);
+/// The frame for a payload. Error too_large above `limit`.
+Result<std::string> encode_frame(std::string_view payload, std::uint32_t limit = send_limit);
 
 }  // namespace icelock::ipc

@@ -21,6 +21,7 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds send_deadline{2000};
+constexpr std::size_t most_unsent = 256 << 10;
 
 bool wait_for(int fd, short events, Clock::time_point until) {
   for (;;) {
@@ -57,7 +58,7 @@ Result<FrameClient> FrameClient::connect(const std::filesystem::path& path) {
 }
 
 Result<void> FrameClient::send(std::string_view payload) {
-  const auto frame = encode_frame(payload);
+  const auto frame = encode_frame(payload, root_accept_limit);
   if (!frame) return std::unexpected(frame.error());
   const auto until = Clock::now() + send_deadline;
   for (std::string_view rest = *frame; !rest.empty();) {
@@ -69,6 +70,28 @@ Result<void> FrameClient::send(std::string_view payload) {
         if (rest.size() < frame->size()) ::shutdown(socket_.get(), SHUT_RDWR);
         return fail(Code::timeout, "icelockd does not read");
       }
+    } else if (errno != EINTR) {
+      return fail(Code::io, std::string("icelockd is gone: ") + std::strerror(errno));
+    }
+  }
+  return {};
+}
+
+Result<void> FrameClient::post(std::string_view payload) {
+  const auto frame = encode_frame(payload, root_accept_limit);
+  if (!frame) return std::unexpected(frame.error());
+  unsent_ += *frame;
+  return flush();
+}
+
+Result<void> FrameClient::flush() {
+  while (!unsent_.empty()) {
+    const ssize_t n = ::send(socket_.get(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
+    if (n >= 0) {
+      unsent_.erase(0, static_cast<std::size_t>(n));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      if (unsent_.size() <= most_unsent) break;
+      return fail(Code::timeout, "icelockd does not read");
     } else if (errno != EINTR) {
       return fail(Code::io, std::string("icelockd is gone: ") + std::strerror(errno));
     }
@@ -103,7 +126,7 @@ Result<std::vector<std::string>> FrameClient::receive() {
 
 Result<Json> FrameClient::call(std::string_view op, Json arguments, milliseconds limit) {
   arguments["v"] = protocol_version;
-  arguments["id"] = 1;
+  arguments["id"] = ++last_id_;
   arguments["op"] = op;
   const auto until = Clock::now() + limit;
   if (auto sent = send(text_of(arguments)); !sent) {
@@ -115,6 +138,9 @@ Result<Json> FrameClient::call(std::string_view op, Json arguments, milliseconds
     for (auto payload = payloads->begin(); payload != payloads->end(); ++payload) {
       Json answer = Json::parse(*payload, nullptr, false);
       if (!answer.is_object() || !answer.contains("ok")) continue;
+      // One that came too late for the call before; a refusal may have no id.
+      const auto id = answer.value("id", Json());
+      if (!id.is_null() && id != last_id_) continue;
       later_.assign(std::move_iterator(payload + 1), std::move_iterator(payloads->end()));
       if (answer["ok"] != true) return std::unexpected(error_of(answer));
       for (const char* key : {"v", "id", "ok"}) answer.erase(key);

@@ -29,6 +29,13 @@ class FrameClient {
   /// connection. Errors: io, timeout, too_large.
   Result<void> send(std::string_view payload);
 
+  /// The same without waiting: what the other end does not take now is kept, 256 KiB at most, and
+  /// goes with the next post() or flush(). Errors: io, timeout, too_large; then the connection is
+  /// of no use any more.
+  Result<void> post(std::string_view payload);
+  Result<void> flush();
+  bool has_unsent() const { return !unsent_.empty(); }
+
   /// The payloads that came, without waiting. Error io: the service is gone.
   Result<std::vector<std::string>> receive();
 
@@ -38,10 +45,12 @@ class FrameClient {
   Result<Json> call(std::string_view op, Json arguments, std::chrono::milliseconds limit);
 
  private:
-  explicit FrameClient(Fd socket) : socket_(std::move(socket)), decoder_(send_limit) {}
+  explicit FrameClient(Fd socket) : socket_(std::move(socket)), decoder_(service_send_limit) {}
 
   Fd socket_;
   FrameDecoder decoder_;
+  std::string unsent_;
+  std::int64_t last_id_ = 0;        ///< of a call()
   std::vector<std::string> later_;  ///< what came with the answer to a call()
 };
 

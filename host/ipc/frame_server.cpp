@@ -122,6 +122,7 @@ void FrameServer::accept_all() {
     connection.socket = std::move(socket);
     connection.peer = peer;
     connection.watched = EPOLLIN;
+    if (peer.uid == uid_t{0}) connection.decoder = FrameDecoder(root_accept_limit);
   }
 }
 
@@ -211,8 +212,8 @@ void FrameServer::push(Client client, std::string_view payload) {
 }
 
 void FrameServer::send(Connection& connection, std::string_view payload) {
-  auto frame = encode_frame(payload);
-  if (!frame) frame = encode_frame(failure(nullptr, frame.error()));
+  const auto frame = encode_frame(payload, service_send_limit);
+  if (!frame) return doom(connection, frame.error());
   connection.unsent += *frame;
   flush(connection);
   watch(connection);

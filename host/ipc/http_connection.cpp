@@ -80,7 +80,8 @@ Result<std::optional<HttpHead>> HttpConnection::receive_head() {
     end = head.find(end_mark, before < end_mark.size() ? 0 : before - end_mark.size());
   }
   end += end_mark.size();
-  auto parsed = parse_http_head(std::string_view(head).substr(0, end), limits_.body);
+  const std::size_t most = peer_.uid == uid_t{0} ? limits_.body_of_root : limits_.body;
+  auto parsed = parse_http_head(std::string_view(head).substr(0, end), most);
   if (!parsed) return std::unexpected(parsed.error());
   // What came after the head is the body's beginning, and nothing when it has none: there is one
   // request per connection.

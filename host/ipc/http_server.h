@@ -19,8 +19,9 @@ namespace icelock::ipc {
 /// What one client, and all of them, may cost. Root is not counted where it says "per uid"; all
 /// whom the kernel cannot name count as one.
 struct HttpLimits {
-  std::size_t head = 16'384;              ///< request line and header, in bytes
-  std::size_t body = accept_limit;        ///< in bytes
+  std::size_t head = 16'384;        ///< request line and header, in bytes
+  std::size_t body = accept_limit;  ///< in bytes
+  std::size_t body_of_root = root_accept_limit;
   std::chrono::milliseconds read{5000};   ///< for a whole request
   std::chrono::milliseconds write{5000};  ///< for a whole answer, or one event
   std::chrono::milliseconds heartbeat{15000};

@@ -155,7 +155,9 @@ Result<std::optional<WantedPolicy>> Store::without_other_sites(
   for (const Target& target : targets(browser)) {
     auto file = tree->read(target.path);
     if (!file) return std::unexpected(file.error());
-    auto own = chromium_policy(browser, bytes_of(*file).value_or(""));
+    const std::optional<FileState>& state = *file;
+    if (!state || state->mtime_ns != service_mtime_ns) continue;
+    auto own = chromium_policy(browser, state->bytes);
     if (!own) continue;
     const auto taken_out = std::erase_if(own->sites, [&](const SiteException& site) {
       return std::none_of(granted.begin(), granted.end(), [&](const SiteException& grant) {

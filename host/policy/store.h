@@ -134,8 +134,9 @@ class Store {
   Result<std::vector<NotAsAsked>> extension_not_in_force(const Browser& browser,
                                                          const ExtensionInstall& extension) const;
 
-  /// What icelock's own file of this browser is to say so that it holds no exception that goes
-  /// beyond `granted`; nullopt when it holds none. Errors: those of plan().
+  /// What icelock's own file of this browser, where a service wrote it last (Upkeep), is to say so
+  /// that it holds no exception that goes beyond `granted`; nullopt when it holds none. What an
+  /// admin applied is not the service's to take out. Errors: those of plan().
   Result<std::optional<WantedPolicy>> without_other_sites(
       const Browser& browser, const std::vector<SiteException>& granted) const;
 

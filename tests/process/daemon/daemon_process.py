@@ -81,8 +81,9 @@ class Laptop:
 
 
 class Daemon:
-    def __init__(self, settings=None):
+    def __init__(self, settings=None, under=()):
         self.process = None
+        self.under = under  # a program that runs it, such as strace
         for folder in ("/run/icelock", "/var/lib/icelock", "/etc/icelock", "/etc/chromium",
                        "/etc/firefox"):
             shutil.rmtree(folder, ignore_errors=True)
@@ -98,7 +99,7 @@ class Daemon:
 
     def start(self):
         # pylint: disable=consider-using-with
-        self.process = subprocess.Popen([DAEMON], stderr=subprocess.PIPE, bufsize=0)
+        self.process = subprocess.Popen([*self.under, DAEMON], stderr=subprocess.PIPE, bufsize=0)
         os.set_blocking(self.process.stderr.fileno(), False)
         wait_for(lambda: self.answers(), "the service to answer")
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import unittest
+import unittest.mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "host"))
 import daemon_process as d  # noqa: E402
@@ -145,38 +146,6 @@ class Doors(unittest.TestCase):
             self.assertEqual(theirs["decision"]["chromium"], "default_route_only")
             rows = {row["id"]: row["level"] for row in keep.call("status")["state"]["browsers"]}
             self.assertEqual(rows["chromium"], "force_proxy")
-
-
-class Settings(unittest.TestCase):
-    def test_no_mode_goes_below_the_floor(self):
-        with d.Daemon({"floor": "force_proxy"}):
-            answer = d.as_user(d.MEMBER, lambda: d.Frames().call(
-                "set_mode", mode="locked", level="default_route_only"))
-            self.assertEqual(answer["code"], "below_floor")
-            state = d.as_user(d.MEMBER, lambda: d.Frames().call("set_mode", mode="open"))["state"]
-            self.assertEqual(state["decision"]["chromium"], "force_proxy")
-
-    def test_a_broken_file_keeps_the_last_good_settings_and_says_where(self):
-        with d.Daemon({"floor": "force_proxy"}) as daemon:
-            door = d.Frames()
-            door.call("subscribe")
-            daemon.settings('{\n  "flor": "unrestricted"\n}')
-            daemon.process.send_signal(signal.SIGHUP)
-            state = door.push(lambda s: any(r["code"] == "settings_broken" for r in s["reasons"]))
-            self.assertEqual(state["decision"]["firefox"], "force_proxy")
-            self.assertIn("icelock.json:2", json.dumps(state["reasons"]))
-            self.assertIn(b"\nicelock_settings_broken 1\n", d.http("GET", "/metrics")[2])
-            daemon.settings({"floor": "default_route_only"})
-            state = door.push(lambda s: s["floor"] == "default_route_only")
-            self.assertNotIn("settings_broken", json.dumps(state["reasons"]))
-            self.assertIn("SETTINGS", daemon.log())
-
-    def test_the_mode_survives_a_restart(self):
-        with d.Daemon() as daemon:
-            d.Frames().call("set_mode", mode="locked")
-            self.assertEqual(daemon.kill(signal.SIGTERM), 0)
-            daemon.start()
-            self.assertEqual(d.Frames().call("status")["state"]["mode"], "locked")
 
 
 class Policies(unittest.TestCase):
@@ -412,9 +381,15 @@ class Hosts(unittest.TestCase):
                     waiting.setblocking(False)
                     waiting.connect(d.SOCKETS["host"])
             icelock = os.path.join(d.BIN, "icelock")
-            for words in (["apply", "--yes", "--browser", "chromium"], ["sites"]):
+            stack.enter_context(unittest.mock.patch.dict(os.environ, {"XDG_CONFIG_HOME": "/run/config"}))
+            for words in (["apply", "--yes", "--browser", "chromium"], ["revert"], ["sites"], ["audit"], ["history"],
+                          ["allow", "meet.example"], ["deny", "meet.example"], ["mode", "open"], ["mode", "auto"]):
                 run = subprocess.run([icelock, *words], capture_output=True, text=True, check=False)
-                self.assertIn("[busy]", run.stderr)
+                self.assertIn("[busy]", run.stderr, words)
+                self.assertNotEqual(run.returncode, 0, words)
+            run = subprocess.run([icelock, "mode", "locked"], capture_output=True, text=True, check=True)
+            self.assertIn("the machine's mode stays", run.stderr)
+            os.remove("/run/config/icelock/icelock.json")
             self.assertFalse(os.path.exists(POLICY))
             run = subprocess.run([icelock, "status"], capture_output=True, text=True, check=True)
             self.assertIn("force_proxy", run.stdout)

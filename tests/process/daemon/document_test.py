@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import unittest
 
@@ -100,6 +101,12 @@ class Document(unittest.TestCase):
         with d.Daemon({"manage_policies": True, "browsers": ["chromium"], "hold_seconds": 0}):
             self.assertEqual(self.apply({"level": "force_proxy"}).returncode, 1)
             self.assertEqual(d.Frames().call("apply", policy=WANTED)["code"], "busy")
+            # Neither argument lets the other past.
+            own = {"icelock": {"floor": "force_proxy"}}
+            for words in ({"policy": WANTED, "browsers": ["icelock"]},
+                          {"policy": {"chromium": WANTED["chromium"]}, "browsers": ["icelock"]}):
+                self.assertEqual(d.Frames().call("apply", **words)["code"], "busy", words)
+            self.assertEqual(d.Frames().call("revert", policy=own)["code"], "busy")
             ran = self.apply({"floor": "force_proxy"})
             self.assertEqual(ran.returncode, 0, ran.stderr)
             self.assertTrue(d.read_json(SETTINGS)["manage_policies"])
@@ -108,6 +115,21 @@ class Document(unittest.TestCase):
             self.assertTrue(d.Frames().call("revert", browsers=["icelock"])["ok"])
             d.wait_for(lambda: d.read_json(POLICY) == {}, "the file without a policy")
             self.assertEqual(d.read_json(SETTINGS)["hold_seconds"], 0)
+
+    def test_what_an_admin_applied_is_not_the_services_to_change(self):
+        site = {"pattern": "https://meet.example"}
+        with d.Daemon() as daemon:
+            self.assertEqual(self.apply({"level": "force_proxy", "sites": [site]}).returncode, 0)
+            before = d.read_json(POLICY)
+            self.assertEqual(before["WebRtcIPHandlingUrl"][0]["url"], "https://meet.example")
+            for settings in ({"floor": "default_route_only"}, {"manage_policies": False}, {}):
+                self.assertEqual(daemon.kill(signal.SIGTERM), 0)
+                daemon.settings(settings)
+                daemon.start()
+                d.Frames().call("set_mode", mode="locked")
+                d.Frames().call("set_mode", mode="auto")
+                d.Frames().call("plan")  # behind whatever the service writes
+                self.assertEqual(d.read_json(POLICY), before, settings)
 
     def test_an_applied_extension_stays_when_the_service_takes_over(self):
         extension = {"chromium": {"updateUrl": "https://x.example/u.xml"},
@@ -127,6 +149,47 @@ class Document(unittest.TestCase):
                            (floor != "unrestricted"), "the level in Firefox's file")
                 self.assertIn("ExtensionSettings", d.read_json(POLICY))
                 self.assertIn("ExtensionSettings", d.read_json(FIREFOX)["policies"])
+
+    def test_as_many_sites_as_a_document_may_have(self):
+        sites = [{"pattern": f"https://a-site-with-a-long-name-{i}.example"} for i in range(400)]
+        browsers = {each: "force_proxy"
+                    for each in ("chromium", "chrome", "edge", "brave", "vivaldi", "firefox")}
+        with d.Daemon():
+            ran = self.apply({"level": "force_proxy", "sites": sites, "browsers": browsers})
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            self.assertEqual(len(d.read_json(POLICY)["WebRtcIPHandlingUrl"]), 400)
+            policy = {each: {"level": "force_proxy", "sites": [{**site, "level": "default_route_only"} for site in sites]}
+                      for each in browsers}
+            self.assertGreater(len(json.dumps(policy)), 100_000)
+            self.assertTrue(by_http("plan", policy=policy)["ok"])
+            # Only root has so much to say.
+            status, _, content = d.as_user(d.MEMBER, lambda: d.http("POST", "/v1/plan", b" " * 70_000))
+            self.assertEqual((status, json.loads(content)["code"]), (413, "too_large"))
+            door = d.as_user(d.MEMBER, lambda: self.answer_to(b" " * 70_000))
+            self.assertEqual(door["code"], "too_large")
+
+    @staticmethod
+    def answer_to(payload):
+        door = d.Frames()
+        door.send(payload)
+        return door.receive()
+
+    def test_what_was_done_beside_large_files_is_not_said_to_have_failed(self):
+        for size in (710_000, 2_000_000):
+            with self.subTest(size), d.Daemon():
+                os.makedirs(os.path.dirname(FIREFOX))
+                with open(FIREFOX, "w", encoding="utf-8") as file:
+                    json.dump({"policies": {"Bookmarks": [{"Title": "x" * size}]}}, file)  # few words: read fast
+                ran = self.apply({"browsers": {"firefox": "force_proxy"}}, "--json")
+                self.assertEqual(ran.returncode, 0, ran.stdout[-2000:] + ran.stderr)
+                answer = json.loads(ran.stdout)
+                self.assertTrue(answer["done"])
+                self.assertIn("Preferences", d.read_json(FIREFOX)["policies"])
+                entry = json.loads(d.http("GET", "/v1/history")[2])["entries"][-1]
+                self.assertEqual(answer["fingerprint"], entry["plan"])
+                ran = subprocess.run([ICELOCK, "revert"], capture_output=True, text=True, check=False, timeout=60)
+                self.assertEqual(ran.returncode, 0, ran.stderr)
+                self.assertNotIn("Preferences", d.read_json(FIREFOX)["policies"])
 
     def apply(self, document, *words):
         with open("/run/document.json", "w", encoding="utf-8") as file:

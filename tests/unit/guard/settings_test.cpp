@@ -18,7 +18,7 @@ class SettingsFiles : public testing::Test {
   SettingsFiles() {
     std::string name = testing::TempDir() + "icelock-settings-XXXXXX";
     folder_ = ::mkdtemp(name.data());
-    paths_ = {folder_ / "etc/icelock.json", folder_ / "home/icelock.json"};
+    paths_ = {folder_ / "etc/icelock.json", folder_ / "home/icelock.json", {}};
   }
   ~SettingsFiles() override { std::filesystem::remove_all(folder_); }
 
@@ -30,7 +30,11 @@ class SettingsFiles : public testing::Test {
 };
 
 TEST_F(SettingsFiles, AreNotNeeded) {
-  EXPECT_EQ(load_settings(paths_), Settings{});
+  auto settings = load_settings(paths_);
+  ASSERT_TRUE(settings);
+  settings->admins.reset();  // what the files said: nothing
+  settings->users.reset();
+  EXPECT_EQ(*settings, Settings{});
 }
 
 TEST_F(SettingsFiles, AreReadTogether) {
@@ -131,12 +135,62 @@ TEST_F(SettingsFiles, ABrokenFileLocksOrKeepsWhatWas) {
   const Settings first = load_or_keep(paths_, std::nullopt);
   EXPECT_EQ(first.mode, Mode::locked);
   EXPECT_TRUE(first.problem);
-  Settings good;
-  good.floor = Level::default_route_only;
+  EXPECT_EQ(load_or_keep(paths_, first).mode, Mode::locked) << "it has still said nothing";
+  user("{}");
+  admin(R"({"floor":"default_route_only"})");
+  const Settings good = load_or_keep(paths_, first);
+  EXPECT_FALSE(good.problem);
+  EXPECT_EQ(good.mode, Mode::automatic);
+  user("{");
+  admin("{");
   const Settings kept = load_or_keep(paths_, good);
   EXPECT_EQ(kept.mode, Mode::automatic);
   EXPECT_EQ(kept.floor, Level::default_route_only);
   EXPECT_TRUE(kept.problem);
+}
+
+TEST_F(SettingsFiles, OnlyTheBrokenFilesOwnPartStays) {
+  user(R"({"mode":"open","links":{"tun0":"vpn"}})");
+  Settings last = load_or_keep(paths_, std::nullopt);
+  user("{");
+  admin(R"({"hold_seconds":7,"manage_policies":true,"browsers":["edge"],"extensions":[]})");
+  last = load_or_keep(paths_, last);
+  EXPECT_EQ(last.hold, std::chrono::seconds(7));
+  EXPECT_TRUE(last.manage_policies);
+  EXPECT_THAT(last.browsers, testing::ElementsAre("edge"));
+  EXPECT_EQ(last.mode, Mode::open);
+  EXPECT_EQ(last.own_links.size(), 1U);
+  admin(R"({"mode":"locked","level":"disabled"})");
+  last = load_or_keep(paths_, last);
+  EXPECT_EQ(last.mode, Mode::locked);
+  EXPECT_EQ(last.mode_level, Level::disabled);
+  EXPECT_FALSE(last.manage_policies);
+  // And the other way round.
+  admin("{");
+  user(R"({"mode":"locked"})");
+  last = load_or_keep(paths_, load_or_keep(paths_, last));
+  EXPECT_EQ(last.mode_level, Level::disabled) << "the admin's word";
+  EXPECT_THAT(last.own_links, testing::IsEmpty());
+}
+
+TEST_F(SettingsFiles, WhatWasManagedStaysManagedAndLockedAtAStart) {
+  paths_.kept = paths_.admin.parent_path() / "kept.json";
+  admin("{");
+  EXPECT_FALSE(load_or_keep(paths_, std::nullopt).manage_policies) << "nobody ever said so";
+  admin(R"({"manage_policies":true,"browsers":["edge"],"mode":"open"})");
+  ASSERT_TRUE(keep_for_a_start(paths_, load_or_keep(paths_, std::nullopt)));
+  admin("{");
+  const Settings start = load_or_keep(paths_, std::nullopt);
+  EXPECT_TRUE(start.manage_policies);
+  EXPECT_THAT(start.browsers, testing::ElementsAre("edge"));
+  EXPECT_EQ(start.mode, Mode::locked);
+  EXPECT_GE(start.mode_level, Level::force_proxy);
+  ASSERT_TRUE(keep_for_a_start(paths_, start));
+  EXPECT_EQ(load_or_keep(paths_, start), start);
+  admin(R"({"manage_policies":false})");
+  ASSERT_TRUE(keep_for_a_start(paths_, load_or_keep(paths_, start)));
+  admin("{");
+  EXPECT_FALSE(load_or_keep(paths_, std::nullopt).manage_policies);
 }
 
 TEST_F(SettingsFiles, AUsersBrokenFileLeavesTheAdminsFloor) {
@@ -202,7 +256,7 @@ TEST_F(SettingsFiles, OnlyTheModesThatTheAdminAllowsCount) {
   EXPECT_EQ(load_or_keep(paths_, last).mode, Mode::locked);
   // What the admin fixed needs no leave.
   admin(R"({"mode":"open","modes":["locked"]})");
-  EXPECT_EQ(load_settings({.admin = paths_.admin, .user = {}})->mode, Mode::open);
+  EXPECT_EQ(load_settings({.admin = paths_.admin, .user = {}, .kept = {}})->mode, Mode::open);
   for (const char* wrong : {R"({"modes":[]})", R"({"modes":["off"]})",
                             R"({"protected":["isp_v4"]})", R"({"extensions":["icelock"]})"}) {
     admin(wrong);

@@ -138,7 +138,7 @@ TEST_F(HttpServerTest, FormsAreNoArguments) {
 }
 
 TEST_F(HttpServerTest, BodiesHaveALimit) {
-  start();
+  start({.body_of_root = accept_limit});
   const std::string full = "{}" + std::string(accept_limit - 2, ' ');
   EXPECT_EQ(exchange(post("/v1/mode", full)).status, 200);
   expect_refused(post("/v1/mode", full + " "), Code::too_large);
@@ -151,7 +151,7 @@ TEST_F(HttpServerTest, BodiesHaveALimit) {
 }
 
 TEST_F(HttpServerTest, WhoeverSendsTooMuchIsHeardOutALittleAndThenSeesWhy) {
-  start();
+  start({.body_of_root = accept_limit});
   Client client(name);
   EXPECT_TRUE(client.send(post("/v1/mode", std::string(1024 * 1024, ' '))));
   EXPECT_EQ(parse_answer(client.receive()).json().value("code", ""), "too_large");

@@ -165,10 +165,13 @@ TEST(Sites, WhatIsNotGrantedCanBeTakenOutOfAFile) {
     const Browser& browser = *find_browser(id);
     EXPECT_EQ(*store.without_other_sites(browser, {}), std::nullopt) << "no file";
     ASSERT_TRUE(store.apply(*store.plan({{id, {Level::force_proxy, {meet, call}}}})));
+    EXPECT_EQ(*store.without_other_sites(browser, {}), std::nullopt) << "an admin applied it";
+    ASSERT_TRUE(store.apply(
+        *store.plan({{id, {Level::force_proxy, {meet, call}}}}, {.service = true, .again = true})));
     EXPECT_EQ(*store.without_other_sites(browser, {call, meet}), std::nullopt);
     const auto kept = *store.without_other_sites(browser, {meet});
     ASSERT_TRUE(kept);
-    ASSERT_TRUE(store.apply(*store.plan({{id, *kept}})));
+    ASSERT_TRUE(store.apply(*store.plan({{id, *kept}}, {.service = true})));
     EXPECT_EQ(*store.installed(browser, {meet}), Level::force_proxy);
     EXPECT_EQ(*store.without_other_sites(browser, {meet}), std::nullopt);
     EXPECT_TRUE(*store.without_other_sites(browser, {}));
