@@ -158,6 +158,10 @@ std::uint16_t value_at(const Spans& spans, const Position& at) {
 }
 
 void overwrite(Spans& spans, Spans part, const Position& last) {
+  if (part.front().first == Position{} && last == last_position) {
+    spans = std::move(part);
+    return;
+  }
   auto end = spans.end();
   if (last != last_position) {
     append(part, after(last), value_at(spans, after(last)));

@@ -113,6 +113,7 @@ void overwrite(Spans& spans, Spans part, const Position& last);
 template <class Value>
 Spans map(const Spans& spans, const Value& value) {
   Spans result;
+  result.reserve(spans.size());
   for (const Span& span : spans) append(result, span.first, value(span.value));
   return result;
 }
