@@ -174,22 +174,21 @@ class Document(unittest.TestCase):
         door.send(payload)
         return door.receive()
 
-    def test_what_was_done_beside_large_files_is_not_said_to_have_failed(self):
-        for size in (710_000, 2_000_000):
-            with self.subTest(size), d.Daemon():
-                os.makedirs(os.path.dirname(FIREFOX))
-                with open(FIREFOX, "w", encoding="utf-8") as file:
-                    json.dump({"policies": {"Bookmarks": [{"Title": "x" * size}]}}, file)  # few words: read fast
-                ran = self.apply({"browsers": {"firefox": "force_proxy"}}, "--json")
-                self.assertEqual(ran.returncode, 0, ran.stdout[-2000:] + ran.stderr)
-                answer = json.loads(ran.stdout)
-                self.assertTrue(answer["done"])
-                self.assertIn("Preferences", d.read_json(FIREFOX)["policies"])
-                entry = json.loads(d.http("GET", "/v1/history")[2])["entries"][-1]
-                self.assertEqual(answer["fingerprint"], entry["plan"])
-                ran = subprocess.run([ICELOCK, "revert"], capture_output=True, text=True, check=False, timeout=60)
-                self.assertEqual(ran.returncode, 0, ran.stderr)
-                self.assertNotIn("Preferences", d.read_json(FIREFOX)["policies"])
+    def test_what_was_done_beside_a_large_file_is_not_said_to_have_failed(self):
+        with d.Daemon():
+            os.makedirs(os.path.dirname(FIREFOX))
+            with open(FIREFOX, "w", encoding="utf-8") as file:
+                json.dump({"policies": {"Bookmarks": [{"Title": "x" * 710_000}]}}, file)
+            ran = self.apply({"browsers": {"firefox": "force_proxy"}}, "--json")
+            self.assertEqual(ran.returncode, 0, ran.stdout[-2000:] + ran.stderr)
+            answer = json.loads(ran.stdout)
+            self.assertTrue(answer["done"])
+            self.assertIn("Preferences", d.read_json(FIREFOX)["policies"])
+            entry = json.loads(d.http("GET", "/v1/history")[2])["entries"][-1]
+            self.assertEqual(answer["fingerprint"], entry["plan"])
+            ran = subprocess.run([ICELOCK, "revert"], capture_output=True, text=True, check=False, timeout=60)
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            self.assertNotIn("Preferences", d.read_json(FIREFOX)["policies"])
 
     def apply(self, document, *words):
         with open("/run/document.json", "w", encoding="utf-8") as file:
