@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs in the page's own world, where the person allowed it: counts open RTCPeerConnections and tells the
-// isolated script beside it (watch_relay.js) how many there are. It reads nothing of the page and is no barrier: a
-// page can see that it is there, get around it, or lie, and then the count is wrong and no more.
+// isolated script beside it (watch_relay.js) how many there are. It reads nothing of the page and is no
+// barrier: a page can see that it is there, get around it, or lie, and then the count is wrong and no more.
 (() => {
   for (const name of ['RTCPeerConnection', 'webkitRTCPeerConnection']) {
     const original = /** @type {any} */ (window)[name];
