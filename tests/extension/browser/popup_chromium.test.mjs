@@ -216,8 +216,8 @@ test('a site at the service: asked for, shown, ended; a tab that keeps it can be
   await until(() => link.asked('deny').length === 1, 'deny');
   host.push(sites());
   await untilSays(popup, /The exception is over, but this tab keeps it/);
-  await picture(popup, 'site-kept');
   await until(() => textOf(popup).then((text) => text.includes('Reopen in a new tab')), 'the browser to have read it');
+  await picture(popup, 'site-kept');
   await press(popup, 'Reopen in a new tab');
   await until(() => page.isClosed(), 'the old tab to be closed');
   const anew = await until(async () => (await chromium.browser.pages())
