@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace icelock {
 
@@ -60,6 +61,17 @@ std::string to_string(const Error& error);
 
 template <class T>
 using Result = std::expected<T, Error>;
+
+/// The value of a Result; where there is none, the calling function returns the Error as its own.
+/// As a statement or the whole of an initializer only (`const auto x = TRY(f());`): g++ does not
+/// destroy the temporaries of a larger expression that is left in its middle. A statement
+/// expression is an extension of GCC that clang has, too.
+#define TRY(...)                                                                      \
+  __extension__({                                                                     \
+    auto tried_ = (__VA_ARGS__);                                                      \
+    if (!tried_) return std::unexpected<::icelock::Error>(std::move(tried_).error()); \
+    *std::move(tried_);                                                               \
+  })
 
 std::unexpected<Error> fail(Code code, std::string what, std::string object = {});
 
