@@ -27,7 +27,7 @@ const heartbeat = 'heartbeat';
 export function createControl(ext) {
   const known = initial(familyOf(ext));
   const lock = createLock(ext, known.family, () => readsPrivate);
-  const host = createHost(ext, {onState, onDown});
+  const host = createHost(ext, {onState, onBrowsers, onDown});
   const exceptions = createExceptions(ext, known, host.request, settle);
   const connections = createConnections(ext, lookForStale);
   let release = () => {};
@@ -158,6 +158,12 @@ export function createControl(ext) {
     obey();
     askForMode();
     exceptions.stateCame();
+  }
+
+  /** @param {import('./host.js').Browser[]} browsers */
+  function onBrowsers(browsers) {
+    known.browsers = browsers;
+    publish();
   }
 
   /** Does as the host says. The person may have chosen Locked while none was there: it hears of that before

@@ -21,10 +21,12 @@ export const times = {answer: 5000, probe: 12_000, firstRetry: 500, lastTimer: 1
  *   seconds_left: number | null}} Site */
 /** @typedef {{mode: string, mode_fixed?: boolean, mode_level?: Level, modes?: string[], floor?: Level,
  *   decision: Record<string, Level>, reasons: Reason[],
- *   browsers: {id: string, problems: string[]}[], service?: {manages_policies?: boolean},
+ *   service?: {manages_policies?: boolean},
  *   sites?: {possible: boolean, list: Site[]}}} HostState  `sites` is missing in hosts that are too old */
 /** @typedef {{code: string, what: string, object: string}} Refusal  a request that the host refused */
+/** @typedef {{id: string, problems: string[]}} Browser  what the host says of one browser of this machine */
 /** @typedef {{onState: (serial: number, state: HostState) => void,
+ *   onBrowsers: (browsers: Browser[]) => void,
  *   onDown: (why: Down, detail: string) => void}} Listener */
 /** @typedef {'closed' | 'silent' | 'unusable' | 'older' | 'newer'} Down  all but the first: no use */
 
@@ -34,18 +36,22 @@ const carriesSites = (sites) => typeof sites?.possible === 'boolean' && Array.is
     ['admin', 'you', 'other'].includes(one.by) &&
     (one.seconds_left === null || (Number.isFinite(one.seconds_left) && one.seconds_left >= 0)));
 
+/** @param {unknown[]} all */
+const strings = (...all) => all.every((one) => typeof one === 'string');
+
+/** @param {any} browsers @returns {boolean} */
+const carriesBrowsers = (browsers) => Array.isArray(browsers) &&
+  browsers.every((one) => strings(one?.id) && Array.isArray(one.problems) && strings(...one.problems));
+
 /** @param {any} frame @returns {boolean} whether it carries a state that can be acted on and shown */
 function carriesState({serial, state}) {
-  const strings = (/** @type {unknown[]} */ ...all) => all.every((one) => typeof one === 'string');
   return Number.isInteger(serial) && strings(state?.mode) &&
     isLevel(state.decision?.chromium) && isLevel(state.decision?.firefox) &&
     [state.floor, state.mode_level].every((one) => one === undefined || isLevel(one)) &&
     (state.modes === undefined || (Array.isArray(state.modes) && strings(...state.modes))) &&
     (state.sites === undefined || carriesSites(state.sites)) &&
     Array.isArray(state.reasons) &&
-    state.reasons.every((/** @type {any} */ one) => strings(one?.code, one?.text)) &&
-    Array.isArray(state.browsers) && state.browsers.every((/** @type {any} */ one) =>
-      strings(one?.id) && Array.isArray(one.problems) && strings(...one.problems));
+    state.reasons.every((/** @type {any} */ one) => strings(one?.code, one?.text));
 }
 
 /** @param {unknown} text from the host, for people */
@@ -121,6 +127,9 @@ export function createHost(ext, listener) {
     if ('state' in frame) {
       if (!carriesState(frame)) return down('unusable', 'state');
       listener.onState(frame.serial, frame.state);
+    } else if (frame.event === 'browsers') {
+      if (!carriesBrowsers(frame.browsers)) return down('unusable', 'browsers');
+      listener.onBrowsers(frame.browsers);
     } else if (!('id' in frame) && typeof frame.event !== 'string') {
       return down('unusable', 'frame');
     }

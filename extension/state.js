@@ -29,6 +29,7 @@ import {isLooser, levels, stricter} from './handling.js';
  * @property {number} serial of the last state
  * @property {import('./host.js').HostState | null} state the host's last
  * @property {number} at when it came, ms of the epoch
+ * @property {import('./host.js').Browser[]} browsers what the host said last of this machine's browsers
  * @property {Level} wish the level that host or hand ask for
  * @property {Hand} hand
  * @property {{floor: Level | null, mode: 'auto' | 'locked' | 'open' | null}} settings the administrator's
@@ -44,7 +45,7 @@ import {isLooser, levels, stricter} from './handling.js';
 
 /** @param {Family} family @returns {Known} locked until the host has spoken */
 export const initial = (family) => ({
-  family, host: 'connecting', detail: '', spoken: false, serial: 0, state: null, at: 0,
+  family, host: 'connecting', detail: '', spoken: false, serial: 0, state: null, at: 0, browsers: [],
   wish: 'force_proxy', hand: 'locked', settings: {floor: null, mode: null}, proxy: 'none', closing: false,
   exceptions: [], kept: {}, keptUntil: 0, stale: [], privateToo: true, reading: null, refusal: null});
 

@@ -111,7 +111,7 @@ const reasons = ({host, state}) => (host === 'connected' ? state?.reasons ?? [] 
 
 /** @param {Known} known @param {Facts} facts @returns {Words[]} what stands in the way, and more of why */
 function notes(known, {leaking, held, alone}) {
-  const {family, host, detail, state, refusal, proxy} = known;
+  const {family, host, detail, browsers, refusal, proxy} = known;
   const wanted = target(known);
   /** @type {Words[]} */
   const all = [];
@@ -125,7 +125,7 @@ function notes(known, {leaking, held, alone}) {
   if (proxyCounts(known)) all.push({key: `proxy_${proxy}`});
   if (!known.privateToo) all.push({key: 'private_not_covered'});
   if (alone) return [...all, {key: `host_${host}`, args: [detail]}];
-  const problems = (state?.browsers ?? [])
+  const problems = browsers
     .filter(({id}) => (id === 'firefox') === (family === 'firefox'))
     .flatMap(({id, problems: list}) => list.map((text) => ({key: '', text: `${id}: ${text}`})));
   return [...all, ...reasons(known).slice(1), ...problems];

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "app/requests.h"
-#include "app/state_json.h"
 
 namespace icelock::app {
 namespace {
@@ -15,9 +14,6 @@ using ipc::Json;
 
 // Longer than any disk should take, shorter than a client's patience.
 constexpr std::chrono::seconds answer_limit{30};
-
-// What others did to policy files shows in the state this late.
-constexpr std::chrono::seconds longest_told{1};
 
 std::string words_for(Level level) {
   return std::string(name(level));
@@ -57,13 +53,7 @@ Result<void> Daemon::open_doors(Fd frames, Fd http) {
       {.request = [this](ipc::FrameServer::Client client, const ipc::Peer& peer,
                          std::string_view payload,
                          std::stop_token left) { serve(client, peer, payload, std::move(left)); },
-       .gone =
-           [this](ipc::FrameServer::Client client) {
-             const auto found = known_.find(client);
-             if (found == known_.end()) return;
-             known_.erase(found);
-             told_.clear();
-           },
+       .gone = [this](ipc::FrameServer::Client client) { known_.erase(client); },
        .refused = [this](const ipc::Peer& peer, const Error& error) { refused(peer, error); }},
       {});
   if (!server) return std::unexpected(server.error());
@@ -102,7 +92,9 @@ Daemon::~Daemon() {
 
 void Daemon::add_to(std::vector<pollfd>& fds) const {
   live_.add_to(fds);
-  for (const int fd : {frames_->fd(), mailbox_.fd(), worker_.fd()}) fds.push_back({fd, POLLIN, 0});
+  for (const int fd : {frames_->fd(), mailbox_.fd(), worker_.fd(), reader_.fd()}) {
+    fds.push_back({fd, POLLIN, 0});
+  }
 }
 
 int Daemon::timeout(guard::Clock::time_point now) const {
@@ -125,6 +117,7 @@ void Daemon::handle() {
   }
   if (!ended.empty()) state_changed();
   worker_.run_finished();
+  reader_.run_finished();
   keeper_.handle(now);
   frames_->handle(now);
   mailbox_.serve();
@@ -223,12 +216,13 @@ void Daemon::log_refusal(const ipc::Peer& peer, const Error& error) {
                false);
 }
 
+// Who locks comes first, and what only the next start needs comes last.
 void Daemon::state_changed() {
   ++serial_;
-  told_.clear();
+  files_.clear();
+  keeper_.follow(machine_state());
   push_state();
   if (http_) http_->state_changed();
-  keeper_.follow(machine_state());
   keep_settings();
 }
 
@@ -274,15 +268,14 @@ std::vector<Report> Daemon::reports_for(const ipc::Peer& peer) const {
   return reports;
 }
 
-// Made once for each user and state: policy folders are read for it, and anybody may ask often.
-const Json& Daemon::state_for(const ipc::Peer& peer) {
-  const auto now = guard::Clock::now();
-  Told& told = told_[peer.uid.value_or(static_cast<uid_t>(-1))];
-  if (told.state.is_null() || now - told.made > longest_told) told = {make_state(peer), now};
-  return told.state;
+Json Daemon::full_state_for(const ipc::Peer& peer, const std::vector<BrowserFiles>& files) const {
+  Json told = state_for(peer);
+  told["state"]["browsers"] =
+      browsers_json(browser_statuses(files, machine_state(), reports_for(peer), false));
+  return told;
 }
 
-Json Daemon::make_state(const ipc::Peer& peer) const {
+Json Daemon::state_for(const ipc::Peer& peer) const {
   guard::State state = machine_state();
   if (const auto& problem = sites_.problem()) {
     const std::string error = to_string(*problem);
@@ -296,7 +289,7 @@ Json Daemon::make_state(const ipc::Peer& peer) const {
     state.decision.reasons.push_back(
         {"policy_failed", "Browser policy could not be written: " + error, {{"error", error}}});
   }
-  Json json = state_json(state, browser_statuses(options_.root, state, reports_for(peer), false));
+  Json json = state_json(state);
   json["service"] = {{"present", true}, {"manages_policies", keeper_.manages()}};
   json["sites"] = {{"possible", sites_possible()},
                    {"list", site_list(peer)},

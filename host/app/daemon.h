@@ -17,6 +17,7 @@
 #include "app/presence.h"
 #include "app/refusal_log.h"
 #include "app/site_book.h"
+#include "app/state_json.h"
 #include "app/worker.h"
 #include "ipc/frame_server.h"
 #include "ipc/http_server.h"
@@ -27,7 +28,7 @@
 namespace icelock::app {
 
 /// The guard of the whole machine: one poll loop that watches the network, answers both doors, and
-/// leaves the disk to a worker. Whoever may do what is decided here, once for both doors.
+/// leaves the disk to two workers. Whoever may do what is decided here, once for both doors.
 class Daemon {
  public:
   struct Options {
@@ -85,13 +86,16 @@ class Daemon {
     std::string_view name;
     void (Daemon::*handler)(const Call&, const Done&);
   };
-  struct Told {
-    ipc::Json state;
-    guard::Clock::time_point made;
-  };
-  /// A look at the disk that answers all who ask meanwhile: anybody may.
+  /// A look at the disk that answers all who ask meanwhile: anybody may. What it found answers each
+  /// of them on the loop.
+  using Found = std::function<Result<ipc::Json>(const ipc::Peer&)>;
   struct Look {
-    std::vector<std::pair<std::stop_token, Done>> waiting;
+    struct Asker {
+      ipc::Peer peer;
+      std::stop_token left;
+      Done done;
+    };
+    std::vector<Asker> waiting;
   };
   struct Known {
     ipc::Peer peer;
@@ -110,8 +114,10 @@ class Daemon {
   void state_changed();
   void push_state();
   void keep_settings();
-  const ipc::Json& state_for(const ipc::Peer& peer);
-  ipc::Json make_state(const ipc::Peer& peer) const;
+  /// What a subscriber is told, without "browsers".
+  ipc::Json state_for(const ipc::Peer& peer) const;
+  /// The answer to `status`.
+  ipc::Json full_state_for(const ipc::Peer& peer, const std::vector<BrowserFiles>& files) const;
   /// The guard's, with the users' exceptions among the settings' sites.
   guard::State machine_state() const;
   bool sites_possible() const;
@@ -133,8 +139,8 @@ class Daemon {
   void do_plan(const Call& call, const Done& done);
   void do_apply(const Call& call, const Done& done);
   void do_revert(const Call& call, const Done& done);
-  void look(Look& look, const Call& call, const Done& done,
-            std::function<Result<ipc::Json>()> read);
+  /// `read`: on the reader's thread.
+  void look(Look& look, const Call& call, const Done& done, std::function<Found()> read);
   void in_background(const Call& call, const Done& done, PolicyJob job);
   /// `by_policy`: the argument `policy` says which browsers, if it is there.
   bool refuse_when_managed(const Call& call, bool by_policy, const Done& done) const;
@@ -145,13 +151,16 @@ class Daemon {
   std::optional<std::string> kept_;  ///< the admin's settings, as they are on disk
   std::uint64_t serial_ = 0;         ///< grows with each state that is told
   std::map<ipc::FrameServer::Client, Known> known_;
-  std::map<uid_t, Told> told_;  ///< what each user was told last; cleared by every change
+  std::vector<BrowserFiles> files_;  ///< as they were at `files_read_`; none: something changed
+  guard::Clock::time_point files_read_;
   std::unique_ptr<ipc::FrameServer> frames_;
+  Look status_;
   Look audit_;
   Look history_;
   std::map<std::string, std::uint64_t> counters_;  ///< requests, by operation
   std::map<std::string, std::uint64_t> refusals_;  ///< on the frames door, by code
   RefusalLog refusal_log_;
+  Worker reader_;  ///< apart, so that no lock is written later because somebody looks
   Worker worker_;
   PolicyKeeper keeper_;
   Mailbox mailbox_;

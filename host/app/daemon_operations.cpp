@@ -87,10 +87,39 @@ std::string label(std::string_view key, std::string_view value) {
   return std::string(key) + "=\"" + std::string(value) + "\"";
 }
 
+Result<Json> history(const std::filesystem::path& root) {
+  const auto history = TRY(policy::read_history(root));
+  return history_json(history);
+}
+
+auto same_for_all(Result<Json> found) {
+  return [found = std::make_shared<const Result<Json>>(std::move(found))](const ipc::Peer&) {
+    return *found;
+  };
+}
+
+// What others did to policy files shows in the state this late.
+constexpr std::chrono::seconds files_hold{1};
+
 }  // namespace
 
 void Daemon::do_status(const Call& call, const Done& done) {
-  done(state_for(call.peer));
+  if (!files_.empty() && guard::Clock::now() - files_read_ <= files_hold) {
+    return done(full_state_for(call.peer, files_));
+  }
+  look(status_, call, done,
+       [this, root = options_.root, sites = machine_state().settings.sites,
+        serial = serial_]() -> Found {
+         auto files =
+             std::make_shared<const std::vector<BrowserFiles>>(read_browser_files(root, sites));
+         return [this, serial, files](const ipc::Peer& peer) {
+           if (serial == serial_ && files_.empty()) {
+             files_ = *files;
+             files_read_ = guard::Clock::now();
+           }
+           return full_state_for(peer, *files);
+         };
+       });
 }
 
 void Daemon::do_subscribe(const Call& call, const Done& done) {
@@ -115,7 +144,6 @@ void Daemon::do_report(const Call& call, const Done& done) {
     Known& known = known_[*call.client];
     known.peer = call.peer;
     known.report = std::move(*report);
-    told_.clear();
   }
   done(Json::object());
 }
@@ -155,15 +183,14 @@ void Daemon::do_metrics(const Call&, const Done& done) {
   done(Json{{"text", out.text()}});
 }
 
-void Daemon::look(Look& look, const Call& call, const Done& done,
-                  std::function<Result<Json>()> read) {
-  look.waiting.emplace_back(call.left, done);
+void Daemon::look(Look& look, const Call& call, const Done& done, std::function<Found()> read) {
+  look.waiting.push_back({call.peer, call.left, done});
   if (look.waiting.size() > 1) return;
-  worker_.post([this, &look, read = std::move(read)]() -> Worker::Finish {
-    return [this, &look, found = std::make_shared<const Result<Json>>(read())] {
-      for (auto& [left, answer] : std::exchange(look.waiting, {})) {
-        if (left.stop_requested()) continue;
-        worker_.later([found, answer = std::move(answer)] { answer(*found); });
+  reader_.post([this, &look, read = std::move(read)]() -> Worker::Finish {
+    return [this, &look, found = read()] {
+      for (Look::Asker& asker : std::exchange(look.waiting, {})) {
+        if (asker.left.stop_requested()) continue;
+        reader_.later([found, asker = std::move(asker)] { asker.done(found(asker.peer)); });
       }
     };
   });
@@ -172,16 +199,12 @@ void Daemon::look(Look& look, const Call& call, const Done& done,
 void Daemon::do_audit(const Call& call, const Done& done) {
   look(audit_, call, done,
        [root = options_.root, manages = keeper_.manages(), state = machine_state()] {
-         return audited(root, manages, state.decision, state.settings);
+         return same_for_all(audited(root, manages, state.decision, state.settings));
        });
 }
 
 void Daemon::do_history(const Call& call, const Done& done) {
-  look(history_, call, done, [root = options_.root]() -> Result<Json> {
-    const auto history = policy::read_history(root);
-    if (!history) return std::unexpected(history.error());
-    return history_json(*history);
-  });
+  look(history_, call, done, [root = options_.root] { return same_for_all(history(root)); });
 }
 
 void Daemon::do_set_mode(const Call& call, const Done& done) {

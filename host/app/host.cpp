@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/host.h"
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -71,15 +70,14 @@ Host::Host(int input, int output, BrowserFamily family, Live live,
       browser_(browser_of_parent(family)),
       live_(std::move(live)),
       link_(service),
-      serial_(1),
-      probe_done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      serial_(1) {
   link_.handle(guard::Clock::now());
 }
 
 int Host::run() {
   std::vector<pollfd> fds;
   while (!ended_) {
-    fds.assign({{input_, POLLIN, 0}, {probe_done_.get(), POLLIN, 0}});
+    fds.assign({{input_, POLLIN, 0}, {worker_.fd(), POLLIN, 0}});
     live_.add_to(fds);
     if (link_.fd() >= 0) fds.push_back({link_.fd(), POLLIN, 0});
     const int ready = ::poll(fds.data(), fds.size(), timeout());
@@ -87,11 +85,12 @@ int Host::run() {
     // The network first: a tunnel that just came up must not wait behind a request.
     if (live_.handle()) state_changed();
     if (link_.handle(guard::Clock::now())) state_changed();
-    if (fds[1].revents != 0) finish_probe();
+    worker_.run_finished();
     if (fds[0].revents != 0 && !read_input()) break;
+    look_at_browsers();
   }
-  // A browser waits for its hosts when it closes; a probe under way must not keep it waiting.
-  if (probe_thread_.joinable()) {
+  // A browser waits for its hosts when it closes; what is under way must not keep it waiting.
+  if (probing_ || browsers_asked_) {
     presence_.withdraw();
     std::_Exit(exit_code_);
   }
@@ -152,10 +151,20 @@ int Host::timeout() const {
 Json Host::state() const {
   guard::State state = joined(live_.state(), link_.word());
   state.serial = serial_;
-  Json json = state_json(state, browser_statuses("/", state, reports_, true));
+  Json json = state_json(state);
   json["service"] = {{"present", link_.word().present}};
   json["sites"] = sites_json(link_.word());
   return {{"serial", serial_}, {"state", std::move(json)}};
+}
+
+std::vector<policy::SiteException> Host::exceptions() const {
+  return joined(live_.state(), link_.word()).settings.sites;
+}
+
+Json Host::browsers(const std::vector<BrowserFiles>& files) const {
+  guard::State state = joined(live_.state(), link_.word());
+  state.serial = serial_;
+  return browsers_json(browser_statuses(files, state, reports_, true));
 }
 
 void Host::state_changed() {
@@ -166,12 +175,31 @@ void Host::state_changed() {
 }
 
 void Host::push_state() {
-  if (subscribed_) send(ipc::push("state", state()));
+  if (!subscribed_) return;
+  send(ipc::push("state", state()));
+  browsers_due_ = true;
+}
+
+void Host::look_at_browsers() {
+  if (!browsers_due_ || browsers_asked_) return;
+  browsers_due_ = false;
+  browsers_asked_ = true;
+  worker_.post([this, sites = exceptions()]() -> Worker::Finish {
+    return [this, files = read_browser_files("/", sites)] {
+      browsers_asked_ = false;
+      send(ipc::push("browsers", {{"serial", serial_}, {"browsers", browsers(files)}}));
+    };
+  });
 }
 
 void Host::send(std::string_view payload) {
   const auto frame = ipc::encode_frame(payload);
-  std::string_view rest = frame ? std::string_view(*frame) : std::string_view();
+  if (!frame) {  // a push: who cannot hear of a lock must hear that nobody speaks any more
+    ended_ = true;
+    exit_code_ = 1;
+    return;
+  }
+  std::string_view rest = *frame;
   while (!rest.empty()) {
     const ssize_t n = ::write(output_, rest.data(), rest.size());
     if (n < 0 && errno == EINTR) continue;
@@ -184,11 +212,14 @@ void Host::send(std::string_view payload) {
 }
 
 Host::Answer Host::do_status(const ipc::Request&) {
-  return state();
+  Json answer = state();
+  answer["state"]["browsers"] = browsers(read_browser_files("/", exceptions()));
+  return answer;
 }
 
 Host::Answer Host::do_subscribe(const ipc::Request&) {
   subscribed_ = true;
+  browsers_due_ = true;
   return state();
 }
 
@@ -243,7 +274,7 @@ void Host::pass_on(const Report& report) {
 }
 
 Host::Answer Host::start_probe(const ipc::Request& request) {
-  if (probe_thread_.joinable()) return fail(Code::busy, "a probe is running");
+  if (probing_) return fail(Code::busy, "a probe is running");
   std::vector<std::string> arguments = {"probe", "--json"};
   if (request.body.contains("stun")) {
     const auto stun = ipc::string_field(request.body, "stun");
@@ -251,21 +282,14 @@ Host::Answer Host::start_probe(const ipc::Request& request) {
     if (stun->size() > longest_word) return fail(Code::too_large, "too long", "stun");
     if (!stun->empty()) arguments.push_back("--stun=" + *stun);
   }
-  probe_id_ = request.id;
-  probe_thread_ = std::jthread([this, arguments = std::move(arguments)] {
-    probe_result_ = run_probe(arguments);
-    ::eventfd_write(probe_done_.get(), 1);
+  probing_ = true;
+  worker_.post([this, id = request.id, arguments = std::move(arguments)]() -> Worker::Finish {
+    return [this, id, result = run_probe(arguments)] {
+      probing_ = false;
+      send(result ? ipc::success(id, *result) : ipc::failure(id, result.error()));
+    };
   });
   return std::nullopt;
-}
-
-void Host::finish_probe() {
-  eventfd_t count = 0;
-  ::eventfd_read(probe_done_.get(), &count);
-  if (!probe_thread_.joinable()) return;
-  probe_thread_.join();
-  if (!probe_result_) return send(ipc::failure(probe_id_, probe_result_.error()));
-  send(ipc::success(probe_id_, *probe_result_));
 }
 
 }  // namespace icelock::app

@@ -5,11 +5,13 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <thread>
+#include <vector>
 
 #include "app/live.h"
 #include "app/machine_link.h"
 #include "app/presence.h"
+#include "app/state_json.h"
+#include "app/worker.h"
 #include "ipc/frame.h"
 #include "ipc/message.h"
 
@@ -23,8 +25,8 @@ Result<BrowserFamily> caller(std::span<char* const> arguments,
                              const std::vector<std::string>& others = {});
 
 /// One native-messaging conversation, with the guard in this process and the service of the
-/// machine, if there is one: the stricter of the two counts. One thread, plus one while a probe
-/// runs.
+/// machine, if there is one: the stricter of the two counts. One thread, plus one for probes and
+/// for what the disk has to say of the browsers.
 class Host {
  public:
   /// `input` is read for frames, `output` gets nothing but frames. Both stay the caller's.
@@ -46,8 +48,11 @@ class Host {
   void serve(std::string_view payload);
   void answer(const ipc::Json& id, const Answer& result);
   void push_state();
+  void look_at_browsers();
   void state_changed();
   ipc::Json state() const;
+  std::vector<policy::SiteException> exceptions() const;
+  ipc::Json browsers(const std::vector<BrowserFiles>& files) const;
   int timeout() const;
   void send(std::string_view payload);
 
@@ -57,7 +62,6 @@ class Host {
   Answer do_report(const ipc::Request& request);
   Answer pass_on_sites(const ipc::Request& request);
   Answer start_probe(const ipc::Request& request);
-  void finish_probe();
   void pass_on(const Report& report);
 
   int input_;
@@ -70,13 +74,13 @@ class Host {
   std::vector<Report> reports_;  ///< at most one: our own browser's
   ipc::FrameDecoder decoder_;
   bool subscribed_ = false;
+  bool browsers_due_ = false;  ///< the extension heard a state, and nothing of the browsers since
+  bool browsers_asked_ = false;
   bool ended_ = false;
   int exit_code_ = 0;
 
-  Fd probe_done_;  ///< becomes readable when the probe thread has filled probe_result_
-  std::jthread probe_thread_;
-  ipc::Json probe_id_;
-  Result<ipc::Json> probe_result_;
+  bool probing_ = false;
+  Worker worker_;  ///< last: its jobs end before what they use
 };
 
 }  // namespace icelock::app

@@ -42,7 +42,8 @@ Live::Live(guard::SettingsPaths paths, std::filesystem::path notes, net::Prober 
     : paths_(std::move(paths)),
       notes_(std::move(notes)),
       prober_(std::move(prober)),
-      guard_(settings, recall(notes_, settings.hold, guard::Clock::now())) {}
+      guard_(settings, recall(notes_, settings.hold, guard::Clock::now())),
+      noted_(guard_.memory()) {}
 
 Result<Live> Live::open_for_user(const std::filesystem::path& root) {
   return open(guard::settings_paths(root), runtime_folder());
@@ -58,6 +59,7 @@ Result<Live> Live::open(guard::SettingsPaths paths, std::filesystem::path notes)
   live.watch_settings();
   live.look(false);
   live.reload_settings(false);  // for what was written between the first reading and the watch
+  live.keep_notes();
   return live;
 }
 
@@ -80,12 +82,17 @@ void Live::add_to(std::vector<pollfd>& fds) const {
   if (inotify_) fds.push_back({inotify_.get(), POLLIN, 0});
 }
 
-int Live::timeout(guard::Clock::time_point now) const {
+guard::Clock::time_point Live::next_look() const {
   milliseconds most = watch_ ? safety_look : look_without_watch;
   if (!state().network) most = std::min(most, retry_after_failure);
-  auto when = last_look_ + most;
-  if (const auto due = guard_.due()) when = std::min(when, guard::Clock::time_point(*due));
-  const auto left = std::chrono::ceil<milliseconds>(when - now);
+  const auto when = last_look_ + most;
+  const auto due = guard_.due();
+  return due ? std::min(when, guard::Clock::time_point(*due)) : when;
+}
+
+int Live::timeout(guard::Clock::time_point now) const {
+  if (guard_.memory() != noted_) return 0;
+  const auto left = std::chrono::ceil<milliseconds>(next_look() - now);
   return static_cast<int>(std::max(left, milliseconds(0)).count());
 }
 
@@ -102,9 +109,19 @@ bool Live::handle() {
   }
   const auto now = guard::Clock::now();
   if (now - last_reload_ >= safety_look) changed = reload_settings(false) || changed;
-  if (watch_ && watch_->drain()) return look(true) || changed;
-  if (timeout(now) > 0) return changed;
-  return look(false) || changed;
+  if (watch_ && watch_->drain()) {
+    changed = look(true) || changed;
+  } else if (now >= next_look()) {
+    changed = look(false) || changed;
+  }
+  if (!changed) keep_notes();
+  return changed;
+}
+
+void Live::keep_notes() {
+  if (guard_.memory() == noted_) return;
+  noted_ = guard_.memory();
+  remember(notes_, noted_);
 }
 
 bool Live::reload_settings(bool chosen) {
@@ -129,10 +146,7 @@ bool Live::look(bool event) {
   } else {
     network = std::unexpected(snapshot.error());
   }
-  const guard::Memory before = guard_.memory();
-  const bool changed = guard_.look(network, event, now, by_user);
-  if (guard_.memory() != before) remember(notes_, guard_.memory());
-  return changed;
+  return guard_.look(network, event, now, by_user);
 }
 
 }  // namespace icelock::app

@@ -28,7 +28,9 @@ class Live {
   void add_to(std::vector<pollfd>& fds) const;
   /// Milliseconds until something is due; a minute at most, so that no lost event stays unseen.
   int timeout(guard::Clock::time_point now) const;
-  /// Looks at whatever happened. True when state() changed.
+  /// Looks at whatever happened. True when state() changed. What has to be on disk for the guard
+  /// after this one is written by the first call that finds nothing new, and timeout() asks for
+  /// that call: a decision is told before it is noted.
   bool handle();
 
   /// Reads the settings files again, now. `chosen`: a person just wrote them through icelock. True
@@ -42,7 +44,9 @@ class Live {
   Live(guard::SettingsPaths paths, std::filesystem::path notes, net::Prober prober,
        const guard::Settings& settings);
   void watch_settings();
+  guard::Clock::time_point next_look() const;
   bool look(bool event);
+  void keep_notes();
 
   guard::SettingsPaths paths_;
   std::filesystem::path notes_;
@@ -50,6 +54,7 @@ class Live {
   std::optional<net::Watch> watch_;
   Fd inotify_;
   guard::Guard guard_;
+  guard::Memory noted_;  ///< what the notes say
   guard::Clock::time_point last_look_;
   guard::Clock::time_point last_reload_;
 };

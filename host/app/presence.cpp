@@ -37,9 +37,10 @@ std::optional<Report> read_report(const std::filesystem::path& path) {
   return report;
 }
 
-bool owner_lives(const std::filesystem::path& path) {
+// What cannot be opened, for want of descriptors say, may be a live host's.
+bool owner_is_gone(const std::filesystem::path& path) {
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  return file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
+  return file && ::flock(file.get(), LOCK_SH | LOCK_NB) == 0;
 }
 
 }  // namespace
@@ -100,7 +101,7 @@ std::vector<Report> present_reports() {
   for (; !problem && entry != std::filesystem::directory_iterator(); entry.increment(problem)) {
     const auto& path = entry->path();
     if (!path.filename().string().starts_with("host-")) continue;
-    if (!owner_lives(path)) {
+    if (owner_is_gone(path)) {
       ::unlink(path.c_str());
     } else if (auto report = read_report(path)) {
       reports.push_back(std::move(*report));
@@ -113,16 +114,8 @@ const policy::Browser& browser_of_parent(BrowserFamily family) {
   std::error_code problem;
   const auto program =
       std::filesystem::read_symlink("/proc/" + std::to_string(::getppid()) + "/exe", problem);
-  const auto rows = policy::browsers();
-  auto same_program = [&](const policy::Browser& browser) {
-    return browser.family == family &&
-           std::ranges::any_of(browser.programs, [&](std::string_view path) {
-             return std::filesystem::path(path).filename() == program.filename();
-           });
-  };
-  if (const auto row = std::ranges::find_if(rows, same_program); row != rows.end()) return *row;
-  const auto id = name(family);
-  return *policy::find_browser(id);
+  const auto* found = policy::browser_of_program(program);
+  return found != nullptr && found->family == family ? *found : *policy::find_browser(name(family));
 }
 
 }  // namespace icelock::app

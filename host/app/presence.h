@@ -51,8 +51,7 @@ class Presence {
 /// The reports of all live hosts of this user. Files of dead ones are removed on the way.
 std::vector<Report> present_reports();
 
-/// The browser that started this process: the row whose program is named like the parent's
-/// executable, else Chromium or Firefox.
+/// The browser that started this process, by its program; else Chromium or Firefox.
 const policy::Browser& browser_of_parent(BrowserFamily family);
 
 }  // namespace icelock::app

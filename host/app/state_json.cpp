@@ -62,25 +62,35 @@ Json family_json(const std::optional<net::Network>& network,
 
 }  // namespace
 
-std::vector<BrowserStatus> browser_statuses(const std::filesystem::path& root,
+std::vector<BrowserFiles> read_browser_files(const std::filesystem::path& root,
+                                             const std::vector<policy::SiteException>& sites) {
+  const policy::Store store(root);
+  std::vector<BrowserFiles> files;
+  for (const policy::Browser& browser : policy::browsers()) {
+    files.push_back(
+        {&browser, policy::is_installed(browser, root), store.installed(browser, sites)});
+  }
+  return files;
+}
+
+std::vector<BrowserStatus> browser_statuses(const std::vector<BrowserFiles>& files,
                                             const guard::State& state,
                                             const std::vector<Report>& reports,
                                             bool reports_are_ours) {
-  const policy::Store store(root);
   std::vector<BrowserStatus> statuses;
-  for (const policy::Browser& browser : policy::browsers()) {
-    BrowserStatus status{.id = std::string(browser.id),
-                         .name = std::string(browser.name),
-                         .family = browser.family,
-                         .installed = policy::is_installed(browser, root),
+  for (const auto& [browser, installed, level] : files) {
+    BrowserStatus status{.id = std::string(browser->id),
+                         .name = std::string(browser->name),
+                         .family = browser->family,
+                         .installed = installed,
                          .level = {},
                          .controlled_by = "unknown",
                          .problems = {}};
-    take_policy(status, store.installed(browser, state.settings.sites), state);
+    take_policy(status, level, state);
     // The loosest of several running profiles is what counts; a browser's own word beats a file.
     const Report* loosest = nullptr;
     for (const Report& report : reports) {
-      if (report.browser != browser.id) continue;
+      if (report.browser != browser->id) continue;
       if (loosest == nullptr || !report.level ||
           (loosest->level && *report.level < *loosest->level)) {
         loosest = &report;
@@ -110,7 +120,19 @@ Json reasons_json(const std::vector<guard::Reason>& reasons) {
   return rows;
 }
 
-Json state_json(const guard::State& state, const std::vector<BrowserStatus>& browsers) {
+Json browsers_json(const std::vector<BrowserStatus>& browsers) {
+  Json rows = Json::array();
+  for (const BrowserStatus& browser : browsers) {
+    rows.push_back({{"id", browser.id},
+                    {"installed", browser.installed},
+                    {"level", browser.level ? Json(name(*browser.level)) : Json(nullptr)},
+                    {"controlled_by", browser.controlled_by},
+                    {"problems", browser.problems}});
+  }
+  return rows;
+}
+
+Json state_json(const guard::State& state) {
   Json tunnels = Json::array();
   if (state.network) {
     for (const net::Tunnel& tunnel : state.network->tunnels) {
@@ -119,14 +141,6 @@ Json state_json(const guard::State& state, const std::vector<BrowserStatus>& bro
                          {"ipv4", name(tunnel.ipv4)},
                          {"ipv6", name(tunnel.ipv6)}});
     }
-  }
-  Json rows = Json::array();
-  for (const BrowserStatus& browser : browsers) {
-    rows.push_back({{"id", browser.id},
-                    {"installed", browser.installed},
-                    {"level", browser.level ? Json(name(*browser.level)) : Json(nullptr)},
-                    {"controlled_by", browser.controlled_by},
-                    {"problems", browser.problems}});
   }
   Json modes = Json::array();
   for (const guard::Mode mode : {guard::Mode::automatic, guard::Mode::locked, guard::Mode::open}) {
@@ -144,8 +158,7 @@ Json state_json(const guard::State& state, const std::vector<BrowserStatus>& bro
       {"decision",
        {{"chromium", name(state.decision.chromium)}, {"firefox", name(state.decision.firefox)}}},
       {"held_seconds", state.decision.held.count()},
-      {"reasons", reasons_json(state.decision.reasons)},
-      {"browsers", rows}};
+      {"reasons", reasons_json(state.decision.reasons)}};
 }
 
 }  // namespace icelock::app

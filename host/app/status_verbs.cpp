@@ -57,10 +57,12 @@ struct Sight {
 
 void print_state(const Sight& sight, const std::filesystem::path& root, const Output& output) {
   const guard::State state = sight.state();
-  const auto browsers = browser_statuses(root, state, present_reports(), false);
+  const auto browsers = browser_statuses(read_browser_files(root, state.settings.sites), state,
+                                         present_reports(), false);
   std::ostream& out = output.out;
   if (output.json) {
-    ipc::Json json = state_json(state, browsers);
+    ipc::Json json = state_json(state);
+    json["browsers"] = browsers_json(browsers);
     json["service"] = {{"present", sight.link.word().present}};
     json["sites"] = sites_json(sight.link.word());
     out << ipc::text_of(json) << '\n' << std::flush;

@@ -57,21 +57,6 @@ std::vector<std::string> arguments_of(const fs::path& folder) {
   return list;
 }
 
-// By the folder of the program: what starts it is often a script or link elsewhere.
-const Browser* browser_of(const std::string& program) {
-  const std::string folder = parent_of(program);
-  for (const Browser& browser : browsers()) {
-    for (const std::string_view known : browser.programs) {
-      if (program == known) return &browser;
-      if (!known.starts_with("usr/bin/") && folder == parent_of(known)) return &browser;
-    }
-  }
-  for (const std::string_view file : firefox_distribution_files()) {
-    if (folder == parent_of(parent_of(file))) return find_browser("firefox");
-  }
-  return nullptr;
-}
-
 std::vector<Process> running_browsers() {
   std::vector<Process> found;
   std::error_code problem;
@@ -83,7 +68,7 @@ std::vector<Process> running_browsers() {
     if (::geteuid() != 0 && status.st_uid != ::geteuid()) continue;
     const fs::path program = fs::read_symlink(entry.path() / "exe", problem);
     if (problem) continue;
-    const Browser* browser = browser_of(program.relative_path());
+    const Browser* browser = browser_of_program(program);
     if (browser == nullptr) continue;
     Process process{browser, "process " + pid, arguments_of(entry.path())};
     // Children repeat what the browser was started with.

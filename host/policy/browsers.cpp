@@ -122,6 +122,24 @@ const Browser* find_browser(std::string_view id) {
   return found == table.end() ? nullptr : found;
 }
 
+const Browser* browser_of_program(const std::filesystem::path& program) {
+  const auto path = program.relative_path();
+  const auto is_beside = [&](std::string_view known) {
+    return !known.starts_with("usr/bin/") &&
+           path.parent_path() == std::filesystem::path(known).parent_path();
+  };
+  for (const Browser& browser : table) {
+    if (std::ranges::any_of(browser.programs,
+                            [&](Path known) { return path == known || is_beside(known); })) {
+      return &browser;
+    }
+  }
+  const auto is_above = [&](Path file) {
+    return path.parent_path() == std::filesystem::path(file).parent_path().parent_path();
+  };
+  return std::ranges::any_of(distribution_files, is_above) ? find_browser("firefox") : nullptr;
+}
+
 std::span<const std::string_view> firefox_distribution_files() {
   return distribution_files;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <filesystem>
 #include <span>
 #include <string_view>
 
@@ -42,6 +43,10 @@ struct Browser {
 std::span<const Browser> browsers();
 /// nullptr when there is no such browser.
 const Browser* find_browser(std::string_view id);
+/// Whose program that is, absolute or relative to the root. Also by the folder, where a browser has
+/// one to itself: what the table names is often a script beside the program itself, such as
+/// Vivaldi's vivaldi-bin. nullptr: none of these.
+const Browser* browser_of_program(const std::filesystem::path& program);
 
 /// No browser: the admin's settings of the guard (etc/icelock/icelock.json), which a policy
 /// document may state too. A plan changes that file as it does a browser's, under this id. Not in

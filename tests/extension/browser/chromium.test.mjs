@@ -121,8 +121,8 @@ test('what the popup shows with a host', async () => {
   assert.match(await picture('open'), /^No VPN carries web traffic\. WebRTC is open/s);
   assert.match((await button())[1], /^icelock: Open/);
   await link.report(host.push(stateAt('disabled', {mode: 'locked', reasons: [{code: 'new', text: 'In its own words.'},
-    {code: 'mode_locked', text: '', args: {level: 'disabled'}}], browsers: [{id: 'chromium', problems:
-    ['20-site.json sets WebRtcIPHandlingUrl for <b>meet.example</b>, which outranks this lock there.']}]})));
+    {code: 'mode_locked', text: '', args: {level: 'disabled'}}]}), [{id: 'chromium', problems:
+    ['20-site.json sets WebRtcIPHandlingUrl for <b>meet.example</b>, which outranks this lock there.']}]));
   assert.match(await picture('problems'), /own words.*cannot take WebRTC away.*<b>meet\.example<\/b>/s);
 });
 

@@ -26,14 +26,14 @@ const reasonsOf = (codes, args = {}) => codes.map((code) => ({code, text: '', ar
   link: 'enp0s31f6', example: list, service: 'Microsoft Teams', pattern: 'https://teams.microsoft.com',
   error: 'no space', level: 'force_proxy', ...args}}));
 
-/** @type {[string, any][]} */
+/** @type {[string, any, import('../../../extension/host.js').Browser[]?][]} */
 const popupStates = [
   ['locked', hostState()],
   ['route', stateAt('default_route_only', {reasons: [{code: 'full_tunnel', text: '', args: {tunnel: 'wg0'}}]})],
   ['open', plainState()],
   ['problems', stateAt('disabled', {mode: 'locked', floor: 'force_proxy', mode_fixed: true,
-    reasons: reasonsOf(['excluded_routes', 'http_shows_too', 'policy_failed', 'service_gone', 'floor']),
-    browsers: [{id: 'chromium', problems: ['20-site.json sets WebRtcIPHandlingUrl for meet.example.']}]})],
+    reasons: reasonsOf(['excluded_routes', 'http_shows_too', 'policy_failed', 'service_gone', 'floor'])}),
+  [{id: 'chromium', problems: ['20-site.json sets WebRtcIPHandlingUrl for meet.example.']}]],
   ['beside', hostState({reasons: [
     ...reasonsOf(['excluded_routes', 'excluded_service', 'ipv6_outside_tunnel', 'http_shows_too', 'may_accept_isp_v6']),
     ...reasonsOf(['neighbours_outside_tunnel'], {example: '203.0.114.0/24'})]})],
@@ -98,8 +98,8 @@ async function look(page, name) {
 
 /** @param {Open} open */
 async function popups({chromium, locale, hosts}) {
-  for (const [name, state] of popupStates) {
-    await hosts.report(host.push(state));
+  for (const [name, state, browsers] of popupStates) {
+    await hosts.report(host.push(state, browsers ?? []));
     const page = await chromium.popup();
     await page.waitForFunction(() => document.querySelectorAll('#notes li').length > 0);
     assert.deepEqual(await overflowing(page), [], `popup ${locale} ${name}`);

@@ -291,7 +291,7 @@ export const hostState = (changes = {}) => ({
   held_seconds: 0,
   reasons: [{code: 'ipv6_outside_tunnel', text: 'VPN tun0 carries no IPv6; enp3s0 routes it.',
     args: {tunnel: 'tun0', link: 'enp3s0'}}],
-  browsers: [], ...changes});
+  ...changes});
 
 /** A state in which both families are at one level. @param {string} level @param {object} [changes] */
 export const stateAt = (level, changes = {}) =>

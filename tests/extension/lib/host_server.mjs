@@ -73,12 +73,14 @@ export async function createHostServer() {
     serial: 0,
     refuse: '',
     /** @type {any[]} what a probe finds */ probed: [],
-    /** A new state for every link. @param {any} state */
-    push(state) {
+    /** A new state for every link, and what the host finds of the browsers after it.
+     * @param {any} state @param {import('../../../extension/host.js').Browser[]} [browsers] */
+    push(state, browsers) {
       host.state = state;
       host.serial += 1;
       for (const link of host.links.filter(({closed}) => !closed)) {
         link.say({v: host.version, event: 'state', serial: host.serial, state});
+        if (browsers) link.say({v: host.version, event: 'browsers', serial: host.serial, browsers});
       }
       return host.serial;
     },

@@ -105,7 +105,7 @@ test('frames that cannot be acted on make the host unusable, and lock', async ()
     {v: 1, event: 'state', serial: 2, state: {...good, decision: {chromium: 'open', firefox: 'open'}}},
     {v: 1, event: 'state', serial: 2, state: {...good, decision: undefined}},
     {v: 1, event: 'state', serial: 2, state: {...good, reasons: [null]}},
-    {v: 1, event: 'state', serial: 2, state: {...good, browsers: [{id: 'x'}]}},
+    {v: 1, event: 'browsers', serial: 2, browsers: [{id: 'x'}]}, {v: 1, event: 'browsers', serial: 2},
     ...[5, {}, true, [7], null].map((modes) => ({v: 1, event: 'state', serial: 2, state: {...good, modes}})),
     {v: 1, event: 'state', serial: 2, state: {...good, mode_level: 'x'}},
   ];

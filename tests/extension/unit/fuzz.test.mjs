@@ -60,8 +60,7 @@ function spoil(thing, depth = 0) {
 
 const states = ['unrestricted', 'default_route_only', 'force_proxy', 'disabled'].map((level) => stateAt(level, {
   sites: {possible: true, list: [{pattern: 'https://a.b', level: 'default_route_only', seconds_left: 9, by: 'you'}]},
-  modes: ['auto', 'open'], mode_fixed: false, mode_level: 'force_proxy', service: {present: true},
-  browsers: [{id: 'chromium', problems: ['x']}]}));
+  modes: ['auto', 'open'], mode_fixed: false, mode_level: 'force_proxy', service: {present: true}}));
 
 test('a hostile host', async (context) => {
   let [loose, exact] = [0, 0];
@@ -78,6 +77,7 @@ test('a hostile host', async (context) => {
       const state = oneOf(states);
       const whole = oneOf([{v: 1, event: 'state', serial: 10 + n, state}, {v: 1, id: oneOf(ids), ok: true},
         {v: 1, id: oneOf(ids), ok: false, code: 'busy', what: 'x', object: 'y'},
+        {v: 1, event: 'browsers', serial: 10 + n, browsers: [{id: 'chromium', problems: ['x']}]},
         {v: 1, id: oneOf(ids), ok: true, serial: 10 + n, state}]);
       const frame = pick(3) ? spoil(whole) : whole;
       clean &&= isDeepStrictEqual(frame, whole);

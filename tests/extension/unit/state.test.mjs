@@ -209,7 +209,7 @@ test('a reason that is not known, or lacks its args, is shown in the words of th
 test('problems of browsers of the same family are shown', () => {
   const browsers = [{id: 'chrome', problems: ['A site policy is looser.']},
     {id: 'firefox', problems: ['Not for here.']}];
-  const notes = view(known({state: /** @type {any} */ (hostState({browsers, reasons: []}))})).notes;
+  const notes = view(known({browsers, state: /** @type {any} */ (hostState({reasons: []}))})).notes;
   assert.deepEqual(notes, [{key: '', text: 'chrome: A site policy is looser.'}]);
 });
 

@@ -425,7 +425,7 @@ def wait_for_push(host, accept):
             message = host.read(1)
         except TimeoutError:
             continue
-        if "event" in message and accept(message["state"]):
+        if message.get("event") == "state" and accept(message["state"]):
             return message["state"]
     raise AssertionError("no such state was pushed")
 

@@ -56,6 +56,57 @@ class Hanging(unittest.TestCase):
             d.wait_for(lambda: b"\nicelock_policy_failed 1\n" in d.http("GET", "/metrics")[2], "the word", 25)
             self.assertIn("policy_failed", json.dumps(d.Frames().call("status")))
 
+    def test_a_lock_waits_for_no_disk(self):
+        """Neither for what the policy files say nor for what only the next start needs."""
+        laptop = d.Laptop()
+        self.addCleanup(laptop.close)
+        with d.Daemon({"manage_policies": True, "browsers": ["chromium"]}) as daemon, host_process.Host() as host:
+            door = d.Frames()
+            self.assertNotIn("browsers", door.call("subscribe")["state"])
+            self.assertNotIn("browsers", host.ask("subscribe")["state"])
+            self.assertEqual(host.read()["event"], "browsers")
+            both = [daemon.process.pid, host.process.pid]
+            with slow_disk(2, both):
+                before = time.monotonic()
+                laptop.connect()
+                door.push(is_tight, 1.5)
+                while not is_tight(host.read(1.5).get("state")):
+                    pass
+                self.assertLess(time.monotonic() - before, 1.8)
+            d.wait_for(lambda: host.read().get("event") == "browsers", "the browsers")
+            for note in ("/run/icelock/memory.json", os.path.join(host.notes, "memory.json")):
+                d.wait_for(lambda note=note: '"tunnel_was_up":true' in text_of(note), f"{note}")
+
+
+def is_tight(state):
+    return state is not None and state["decision"]["chromium"] != "unrestricted"
+
+
+def text_of(path):
+    with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as file:
+        return file.read()
+    return ""
+
+
+@contextlib.contextmanager
+def slow_disk(seconds, processes):
+    """Each file that these processes open or sync meanwhile takes so much longer."""
+    if subprocess.run(["strace", "-o", "/dev/null", "true"], check=False).returncode:
+        raise unittest.SkipTest("strace cannot trace here")
+    calls = "openat,fsync"
+    command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e",
+               f"inject={calls}:delay_enter={int(seconds * 1e6)}"]
+    for process in processes:
+        command += ["-p", str(process)]
+    with subprocess.Popen(command) as tracer:
+        for process in processes:
+            d.wait_for(lambda process=process: f"TracerPid:\t{tracer.pid}\n" in text_of(f"/proc/{process}/status"),
+                       "strace")
+        try:
+            yield
+        finally:
+            tracer.terminate()
+
 
 if __name__ == "__main__":
     d.enter()

@@ -148,6 +148,17 @@ class Requests(unittest.TestCase):
                 self.assertEqual(json.load(file),
                                  {"hold_seconds": 7, "mode": "locked", "level": "disabled"})
 
+    def test_a_push_of_the_browsers_follows_the_states(self):
+        with Host() as host:
+            self.assertNotIn("browsers", host.ask("subscribe")["state"])
+            for mode in ("locked", "open", None):
+                push = host.read()
+                self.assertEqual((push["event"], "id" in push), ("browsers", False))
+                self.assertEqual({row["id"] for row in push["browsers"]},
+                                 {"chrome", "chromium", "edge", "brave", "vivaldi", "firefox"})
+                if mode:
+                    self.assertNotIn("browsers", host.ask("set_mode", mode=mode)["state"])
+
     def test_settings_changed_by_another_program_arrive_as_a_push(self):
         with Host() as host:  # its settings folder does not exist yet
             host.ask("subscribe")
@@ -228,6 +239,16 @@ class Requests(unittest.TestCase):
             host.process.wait()
             self.assertIsNone(self.cli_browsers(host)["chromium"]["level"])
             self.assertEqual(glob.glob(os.path.join(host.runtime, "icelock/host-*")), [])
+
+    def test_a_live_hosts_report_outlives_a_reader_without_descriptors(self):
+        with Host() as host:
+            host.ask("report", serial=1, value="x", level_of_control="y")
+            files = glob.glob(os.path.join(host.runtime, "icelock/host-*"))
+            self.assertEqual(len(files), 1)
+            for most in range(3, 24):
+                subprocess.run(["prlimit", f"--nofile={most}", os.path.join(BIN, "icelock"), "status"],
+                               env=host.environment, capture_output=True, check=False)
+                self.assertEqual(glob.glob(os.path.join(host.runtime, "icelock/host-*")), files, most)
 
     def cli_browsers(self, host):
         output = subprocess.run([os.path.join(BIN, "icelock"), "status", "--json"], check=True,

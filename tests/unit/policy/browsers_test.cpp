@@ -37,6 +37,26 @@ TEST(Browsers, EdgeHasItsOwnNameForTheLevel) {
   EXPECT_EQ(find_browser("chrome")->level_key, "WebRtcIPHandling");
 }
 
+TEST(Browsers, AreKnownByTheirProgramsAndTheFoldersThatAreTheirOwn) {
+  const auto id = [](const char* program) {
+    const Browser* browser = browser_of_program(program);
+    return browser == nullptr ? "" : browser->id;
+  };
+  for (const Browser& browser : browsers()) {
+    for (const std::string_view program : browser.programs) {
+      EXPECT_EQ(browser_of_program("/" + std::string(program)), &browser) << program;
+    }
+  }
+  EXPECT_EQ(id("/opt/vivaldi/vivaldi-bin"), "vivaldi");
+  EXPECT_EQ(id("/opt/google/chrome/chrome_crashpad_handler"), "chrome");
+  EXPECT_EQ(id("/usr/lib/firefox-esr/firefox-esr"), "firefox");
+  EXPECT_EQ(id("/usr/lib/chromium/chrome-sandbox"), "chromium");
+  for (const char* other :
+       {"/usr/bin/vivaldi-bin", "/home/x/opt/vivaldi/vivaldi-bin", "/opt/x", ""}) {
+    EXPECT_EQ(id(other), "") << other;
+  }
+}
+
 TEST(Browsers, UnknownIdIsNone) {
   EXPECT_EQ(find_browser("netscape"), nullptr);
 }
