@@ -18,10 +18,14 @@ test_packages=(chromium chromium-l10n firefox-esr coturn openvpn wireguard-go wi
   softether-vpncmd tinc tayga socat redsocks network-manager network-manager-openvpn tinyproxy-bin microsocks nftables iproute2 curl
   python3 python3-jsonschema python3-yaml openssl procps util-linux strace libgtest-dev libgmock-dev git
   ansible-core python3-samba wine64 libxml2-utils)
+# One tunnel and one STUN server.
+demo_packages=(openvpn coturn nftables iproute2 openssl procps util-linux)
 # Package and unit: what would listen to the network, or take it over, as soon as it is installed. The lab starts them
 # itself, in namespaces of its own.
-test_services=(ocserv:ocserv softether-vpnserver:softether-vpnserver softether-vpnclient:softether-vpnclient tinc:tinc
-  tayga:tayga redsocks:redsocks network-manager:NetworkManager network-manager:NetworkManager-wait-online)
+demo_services=(coturn:coturn)
+test_services=("${demo_services[@]}" ocserv:ocserv softether-vpnserver:softether-vpnserver
+  softether-vpnclient:softether-vpnclient tinc:tinc tayga:tayga redsocks:redsocks network-manager:NetworkManager
+  network-manager:NetworkManager-wait-online)
 check_packages=(clang-format-19 clang-tidy-19 shellcheck)
 # Making and testing the Debian package and the system service.
 package_packages=(dpkg-dev file gzip lintian systemd systemd-container)
