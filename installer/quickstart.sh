@@ -67,7 +67,7 @@ if [ "$demo" = yes ]; then
   [ -n "$(a_browser)" ] || install_packages chromium
   say 'A page looks for addresses, three times'
   as_root env ICELOCK_LAB_TOOLS='ip nft unshare openssl openvpn turnserver node' tests/lab/enter \
-    node installer/demo.mjs "$PWD/build/release/bin" "$(a_browser)"
+    node tests/lab/demo.mjs "$PWD/build/release/bin" "$(a_browser)"
   exit
 fi
 

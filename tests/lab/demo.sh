@@ -5,7 +5,7 @@
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 status=0
-output=$("$here/enter" node "$here/../../installer/demo.mjs" "$1" chromium) || status=$?
+output=$("$here/enter" node "$here/demo.mjs" "$1" chromium) || status=$?
 echo "$output"
 if [ "$status" -ne 0 ]; then exit "$status"; fi
 expect() {

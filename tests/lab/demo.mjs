@@ -6,8 +6,8 @@ import {execFileSync, spawn} from 'node:child_process';
 import {mkdirSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 
-import {Lab, until} from '../tests/lab/lab.mjs';
-import {stun} from '../tests/lab/network.mjs';
+import {Lab, until} from './lab.mjs';
+import {stun} from './network.mjs';
 
 const [folder, browser] = process.argv.slice(2);
 
