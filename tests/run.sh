@@ -46,6 +46,7 @@ require_supported_system
 stage 'Installing what the tests need'
 keep_services_off "${test_services[@]}"
 install_packages "${build_packages[@]}" "${test_packages[@]}" "${check_packages[@]}" "${package_packages[@]}"
+install_known_packages "${test_packages_where_known[@]}"
 install_node
 (cd tests/extension && npm ci --silent --no-audit --no-fund) ||
   die 'npm ci failed in tests/extension; run it there to see why'

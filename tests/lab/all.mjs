@@ -13,7 +13,7 @@ import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 
 import {out_folder} from './parts.mjs';
-import {scenarios} from './scenarios.mjs';
+import {runnable, scenarios} from './scenarios.mjs';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const {values, positionals} = parseArgs({allowPositionals: true, options: {
@@ -35,8 +35,8 @@ function first_of_each_kind() {
 function chosen() {
   const unknown = positionals.filter((name) => !scenarios[name]);
   if (unknown.length) throw new Error(`no scenario ${unknown.join(' ')}; there are: ${Object.keys(scenarios).join(' ')}`);
-  if (positionals.length) return positionals;
-  return values.quick ? first_of_each_kind() : Object.keys(scenarios);
+  if (positionals.length) return runnable(positionals);
+  return runnable(values.quick ? first_of_each_kind() : Object.keys(scenarios));
 }
 
 /// [program, scenario, browser]: the matrix first, which the rest of the report refers to.
@@ -47,7 +47,8 @@ function jobs() {
     'peers.mjs': () => everything || values.peers,
   };
   const read_by = (i) => (values.quick ? [browsers[i % browsers.length]] : browsers);
-  return Object.entries(parts).flatMap(([part, wanted]) => chosen().filter(wanted)
+  const names = chosen();
+  return Object.entries(parts).flatMap(([part, wanted]) => names.filter(wanted)
       .flatMap((name, i) => read_by(i).map((browser) => [part, name, browser])));
 }
 

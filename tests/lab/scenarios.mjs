@@ -3,6 +3,7 @@
 //
 //   about    one line for people
 //   kind     what it stands for in a representative run: one scenario of each kind is enough
+//   needs    programs for which not every system has a package: without them the scenario is left out
 //   ipv6     true: the client has native IPv6
 //   ipv4     false: the client's card has no IPv4 address
 //   machine  commands that make the network what it is, tunnel or not: [host, command]
@@ -17,7 +18,7 @@
 //   inside   true: a web server is reachable only inside the tunnel
 //   excluded true: stun.excluded and its web pages are routed past the tunnel
 //   proxy    'http' | 'socks': set in the browser, not on the machine
-import {readdirSync} from 'node:fs';
+import {existsSync, readdirSync} from 'node:fs';
 
 import {names} from './network.mjs';
 
@@ -26,6 +27,18 @@ const folder = new URL('scenarios/', import.meta.url);
 export const scenarios = {};
 for (const file of readdirSync(folder).filter((name) => name.endsWith('.mjs')).sort()) {
   scenarios[file.slice(0, -4)] = (await import(new URL(file, folder))).default;
+}
+
+const on_path = (program) => process.env.PATH.split(':').some((folder) => existsSync(`${folder}/${program}`));
+
+/// The names that can be run here. Says what is left out and why; ICELOCK_REQUIRE=1 makes that an error.
+export function runnable(names) {
+  return names.filter((name) => {
+    const missing = (scenarios[name].needs ?? []).filter((program) => !on_path(program));
+    if (missing.length && process.env.ICELOCK_REQUIRE === '1') throw new Error(`${name}: missing: ${missing.join(' ')}`);
+    if (missing.length) console.log(`skip ${name}: missing: ${missing.join(' ')}`);
+    return missing.length === 0;
+  });
 }
 
 /// What tests and reports call an address.
