@@ -2,15 +2,19 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <malloc.h>
+#include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <climits>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
+#include <mutex>
+#include <string_view>
 
 #include "app/daemon.h"
 #include "app/doors.h"
@@ -30,16 +34,30 @@ std::optional<gid_t> group() {
   return entry != nullptr ? std::optional(entry->gr_gid) : std::nullopt;
 }
 
-// One write a line, so that lines of several threads do not mix; the journal reads the level. Words
-// of a caller may be among them, who must not be able to write lines of their own.
-void log(std::string words, bool urgent) {
-  std::ranges::replace_if(words, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-  const bool journal = std::getenv("JOURNAL_STREAM") != nullptr;
-  std::fprintf(stderr, "%s%s\n",
-               journal  ? (urgent ? SD_WARNING : SD_INFO)
-               : urgent ? "icelockd: warning: "
-                        : "icelockd: ",
-               words.c_str());
+// Whoever reads the log may stop reading: then lines are lost, and the guard goes on.
+bool write_line(std::string_view words, bool urgent) {
+  static const bool journal = std::getenv("JOURNAL_STREAM") != nullptr;
+  std::string line = journal  ? (urgent ? SD_WARNING : SD_INFO)
+                     : urgent ? "icelockd: warning: "
+                              : "icelockd: ";
+  line += words.substr(0, PIPE_BUF / 2);
+  // Words of a caller may be among them, who must not be able to write lines of their own.
+  std::ranges::replace_if(line, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  line += '\n';
+  // A pipe that is writable takes PIPE_BUF bytes at once (pipe(7)).
+  pollfd ready{STDERR_FILENO, POLLOUT, 0};
+  return ::poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0 &&
+         ::write(STDERR_FILENO, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+}
+
+// The journal reads the level.
+void log(std::string_view words, bool urgent) {
+  static std::mutex mutex;
+  static std::size_t lost = 0;
+  const std::scoped_lock lock(mutex);
+  if (lost > 0 && write_line(std::to_string(lost) + " lines were lost: nobody took them", true))
+    lost = 0;
+  if (lost > 0 || !write_line(words, urgent)) ++lost;
 }
 
 /// Tells the service manager that the loop turns, at a third of the time that it allows.

@@ -2,6 +2,7 @@
 """Parts that hang: each wait has an end, and what is not known is said."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -76,6 +77,24 @@ class Hanging(unittest.TestCase):
             d.wait_for(lambda: host.read().get("event") == "browsers", "the browsers")
             for note in ("/run/icelock/memory.json", os.path.join(host.notes, "memory.json")):
                 d.wait_for(lambda note=note: '"tunnel_was_up":true' in text_of(note), f"{note}")
+
+    def test_a_log_that_nobody_reads_stops_nothing(self):
+        laptop = d.Laptop()
+        self.addCleanup(laptop.close)
+        with d.Daemon() as daemon:
+            log = daemon.process.stderr.fileno()
+            fcntl.fcntl(log, fcntl.F_SETPIPE_SZ, 8192)
+            door = d.Frames()
+            door.socket.settimeout(5)
+            for turn in range(150):
+                self.assertTrue(door.call("set_mode", mode="open" if turn % 2 else "auto")["ok"])
+            self.assertTrue(door.call("set_mode", mode="auto")["ok"])
+            door.call("subscribe")
+            laptop.connect()
+            door.push(is_tight, 5)
+            self.assertIn("icelockd: mode auto, said", daemon.log())
+            door.call("set_mode", mode="locked")
+            self.assertRegex(daemon.log(), r"warning: \d\d+ lines were lost: nobody took them\nicelockd: mode locked, said")
 
 
 def is_tight(state):
