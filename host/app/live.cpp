@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <utility>
 
 #include "app/runtime_folder.h"
@@ -67,7 +68,8 @@ void Live::watch_settings() {
   if (!inotify_) inotify_ = Fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!inotify_) return;
   for (const auto& file : {paths_.admin, paths_.user}) {
-    if (file.empty()) continue;
+    // The kernel opens no longer path, and parting it would take minutes.
+    if (file.empty() || file.native().size() >= PATH_MAX) continue;
     // Again when a folder came between the look and the watch: nothing will tell of that one.
     std::filesystem::path watched;
     for (auto next = folder_to_watch(file); watched != next; next = folder_to_watch(file)) {

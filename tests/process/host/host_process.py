@@ -34,7 +34,7 @@ class Host:
     """One process with a home of its own. `with Host() as host: ...`"""
 
     def __init__(self, caller=None, settings=None, memory=None, runtime_is_a_link=False,
-                 config="config", under=()):
+                 config="config", under=(), variables=()):
         self.home = tempfile.TemporaryDirectory(prefix="icelock-host-test-")
         self.config = os.path.join(self.home.name, config)
         self.runtime = os.path.join(self.home.name, "run")
@@ -54,6 +54,7 @@ class Host:
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
             if name in os.environ:
                 self.environment[name] = os.environ[name]
+        self.environment.update(variables)
         if under:  # the leak checker cannot work under strace
             self.environment["ASAN_OPTIONS"] = "detect_leaks=0"
         self.process = subprocess.Popen(

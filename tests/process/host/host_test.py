@@ -218,6 +218,16 @@ class Requests(unittest.TestCase):
                 self.assertLessEqual(state["held_seconds"], 60)
                 self.assertEqual(state["decision"]["chromium"] == "force_proxy", held, memory)
 
+    def test_paths_that_no_kernel_opens_lock_and_delay_nothing(self):
+        for name, broken in (("XDG_CONFIG_HOME", True), ("HOME", False), ("XDG_RUNTIME_DIR", False)):
+            with Host(variables={name: "/" + "a/" * 50_000}) as host:
+                state = host.ask("status", 5)["state"]
+                if broken:
+                    self.assertEqual(state["reasons"][0]["code"], "settings_broken")
+                    self.assertEqual(state["decision"]["chromium"], "force_proxy")
+                self.assertTrue(host.ask("report", 5, serial=1, value="x", level_of_control="y")["ok"])
+                self.assertEqual(host.end()[0], 0)
+
     def test_another_users_runtime_folder_is_not_touched(self):
         with Host(runtime_is_a_link=True) as host:
             self.assertTrue(host.ask("report", serial=1, value="x", level_of_control="y")["ok"])
