@@ -86,7 +86,7 @@ Result<void> write(const ExportOptions& options, const policy::Export& made, boo
     return fail(Code::bad_request, "this format is several files: name a folder with -o",
                 options.format);
   }
-  out << made.files.front().bytes << std::flush;
+  write_bytes(out, made.files.front().bytes);
   if (!out) return fail(Code::io, "cannot write the export", "standard output");
   return {};
 }

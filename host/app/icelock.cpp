@@ -332,5 +332,7 @@ class CommandLine {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const app::PlainText out(std::cout);
+  const app::PlainText err(std::cerr);
   return CommandLine().run(argc, argv);
 }

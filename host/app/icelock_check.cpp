@@ -226,6 +226,8 @@ int print(const Result<app::CheckReport>& report, const app::Output& output) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const app::PlainText out(std::cout);
+  const app::PlainText err(std::cerr);
   const Json json = Json::parse(argc == 2 ? argv[1] : "", nullptr, false);
   if (!json.is_object()) {
     std::cerr << "icelock-check is started by `icelock check`\n";

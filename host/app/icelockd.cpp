@@ -18,6 +18,7 @@
 
 #include "app/daemon.h"
 #include "app/doors.h"
+#include "app/paint.h"
 #include "base/signals.h"
 
 // The system service: signals, sockets and the service manager joined to app/daemon.h.
@@ -40,10 +41,8 @@ bool write_line(std::string_view words, bool urgent) {
   std::string line = journal  ? (urgent ? SD_WARNING : SD_INFO)
                      : urgent ? "icelockd: warning: "
                               : "icelockd: ";
-  line += words.substr(0, PIPE_BUF / 2);
   // Words of a caller may be among them, who must not be able to write lines of their own.
-  std::ranges::replace_if(line, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-  line += '\n';
+  line += app::printable(words.substr(0, PIPE_BUF / 2)) + '\n';
   // A pipe that is writable takes PIPE_BUF bytes at once (pipe(7)).
   pollfd ready{STDERR_FILENO, POLLOUT, 0};
   return ::poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0 &&

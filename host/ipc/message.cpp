@@ -14,7 +14,7 @@ bool is_id(const Json& id) {
 }  // namespace
 
 std::string text_of(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+  return json.dump(indent, ' ', true, Json::error_handler_t::replace);
 }
 
 // nlohmann's parser does not recurse but a value's destructor and dump do, so depth is bounded

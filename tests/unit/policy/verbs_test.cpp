@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "app/paint.h"
 #include "temp_root.h"
 
 namespace icelock::app {
@@ -29,7 +30,10 @@ Ran run(Verb verb, const PolicyOptions& options) {
   std::ostringstream out;
   std::ostringstream err;
   Ran result;
-  result.code = verb(options, out, err);
+  {
+    const PlainText filter(out);
+    result.code = verb(options, out, err);
+  }
   result.out = out.str();
   result.err = err.str();
   return result;
