@@ -33,8 +33,8 @@ struct Refusal {
 /// that it gave can be destroyed and written without deep recursion.
 Result<Json> parse_json(std::string_view payload);
 
-/// For whoever reads it, in ASCII alone, so that nothing in it steers a terminal; bytes that are not
-/// UTF-8 are replaced, so that this cannot fail. On one line where `indent` is negative.
+/// For whoever reads it, in ASCII alone, so that nothing in it steers a terminal; bytes that are
+/// not UTF-8 are replaced, so that this cannot fail. On one line where `indent` is negative.
 std::string text_of(const Json& json, int indent = -1);
 
 /// Reads one payload. Never throws, whatever the bytes are.
