@@ -13,6 +13,8 @@ import time
 import unittest
 import unittest.mock
 
+import yaml
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "host"))
 import daemon_process as d  # noqa: E402
 
@@ -70,11 +72,21 @@ class Doors(unittest.TestCase):
     def allow_once(self, who):
         d.as_user(who, lambda: d.Frames().call("allow", **ARGUMENTS["allow"]))
 
-    def test_the_program_serves_what_the_document_lists(self):
-        with open(os.path.join(SOURCE, "host/ipc/operations.cpp"), encoding="utf-8") as file:
-            code = re.findall(r'\{"(\w+)", Right::(\w+), "(\w*)", "(\S*)"\}', file.read())
-        self.assertEqual({name: (right, method, path) for name, right, method, path in code},
-                         documented_operations())
+    def test_each_metric_of_the_alert_rules_is_one_that_is_told(self):
+        with open(os.path.join(SOURCE, "policies/prometheus-alerts.yml"), encoding="utf-8") as file:
+            rules = yaml.safe_load(file)["groups"][0]["rules"]
+        with d.Daemon():
+            d.as_user(d.NOBODY, lambda: d.Frames().call("apply"))  # counted by its code
+            told = d.http("GET", "/metrics")[2].decode()
+        told += subprocess.run([os.path.join(d.BIN, "icelock"), "audit", "--prometheus"], capture_output=True,
+                               text=True, check=False).stdout
+        samples = {line.split(" ")[0].split("{")[0] for line in told.splitlines() if not line.startswith("#")}
+        for rule in rules:
+            metrics = re.findall(r"\bicelock_\w+", rule["expr"])
+            self.assertTrue(metrics, rule["alert"])
+            self.assertLessEqual(set(metrics), samples, rule["alert"])
+            for label in re.findall(r"\$labels\.(\w+)", json.dumps(rule["annotations"])):
+                self.assertTrue(label == "instance" or f'{label}="' in told, label)
 
     def wait_for_log(self, daemon, pattern):
         log = []

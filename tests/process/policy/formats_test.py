@@ -73,19 +73,6 @@ class Alerts(unittest.TestCase):
                         self.assertIsInstance(text, str)
                         self.assertEqual(text.count("{{"), text.count("}}"))
 
-    def test_each_metric_in_them_is_one_that_icelock_tells(self):
-        """The service's are in its source: `metrics` needs a running icelockd (process.daemon)."""
-        with open(RULES, encoding="utf-8") as file:
-            rules = yaml.safe_load(file)["groups"][0]["rules"]
-        told = audit("--prometheus", lambda machine: machine.chromium("a.json", "{"))
-        with open(os.path.join(HERE, "../../../host/app/daemon_operations.cpp"), encoding="utf-8") as file:
-            told += file.read()
-        for rule in rules:
-            for metric in re.findall(r"\bicelock_\w+", rule["expr"]):
-                self.assertRegex(told, rf"\b{metric}\b", rule["alert"])
-            for label in re.findall(r"\$labels\.(\w+)", json.dumps(rule["annotations"])):
-                self.assertTrue(label == "instance" or f'{label}="' in told, label)
-
     def test_a_machine_that_tells_nothing_and_one_that_stopped_both_alert(self):
         with open(RULES, encoding="utf-8") as file:
             rules = {rule["alert"]: rule["expr"] for rule in yaml.safe_load(file)["groups"][0]["rules"]}
