@@ -15,16 +15,18 @@ export const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(
 /** @param {string} id */
 export const input = (id) => /** @type {HTMLInputElement} */ (byId(id));
 
-/** @param {Words} message */
-export const say = ({key, args, text}) => (key && words(ext, key, args)) || text || '';
+/** @param {Words | null} message */
+export const say = (message) =>
+  (message?.key && words(ext, message.key, message.args)) || message?.text || '';
 
 /** @param {string} key @param {...string} args */
 export const word = (key, ...args) => words(ext, key, args);
 
 /** Only what differs is touched, so that a screen reader is not made to read the same thing again.
- * @param {string} id @param {string} wanted */
-export function write(id, wanted) {
-  const element = byId(id);
+ * @param {string | Element} place an element, or its id
+ * @param {string} wanted */
+export function write(place, wanted) {
+  const element = typeof place === 'string' ? byId(place) : place;
   if (element.textContent !== wanted) element.textContent = wanted;
 }
 
@@ -36,14 +38,14 @@ export function make(tag, attributes, ...children) {
   return element;
 }
 
-/** Fills in the words of the page, in the person's language and direction. @param {string} title its key */
+/** Fills in the words of the page, in the person's language and direction. @param {string} [title] its key */
 export function startPage(title) {
   for (const element of document.querySelectorAll('[data-words]')) {
     element.textContent = word(/** @type {HTMLElement} */ (element).dataset.words ?? '');
   }
   document.documentElement.lang = ext.i18n.getUILanguage();
-  document.documentElement.dir = word('@@bidi_dir');
-  document.title = `${word(title)} - icelock`;
+  document.documentElement.dir = word('@@bidi_dir') || 'ltr';
+  document.title = title ? `${word(title)} - icelock` : word('app_name');
 }
 
 /** Talks to the background.

@@ -2,16 +2,14 @@
 // The popup's part on the site of the tab that it was opened over. That tab's address is known through
 // `activeTab`: for this one tab, because the person opened the popup there, and never of other tabs.
 
-import {words} from './ext.js';
+import {byId, ext, make, word, write} from './page.js';
 import {countdown, matches, siteName, siteOf} from './sites.js';
 
 /** @typedef {import('./view.js').View} View */
 /** @typedef {View['site']['exceptions'][number]} Shown */
 
-/** @param {import('./ext.js').Api} ext
- * @param {{byId: (id: string) => HTMLElement, write: (element: HTMLElement, text: string) => void,
- *   post: (message: object) => void}} popup */
-export function createSite(ext, {byId, write, post}) {
+/** @param {(message: object) => void} post */
+export function createSite(post) {
   /** @type {View['site'] | null} */
   let shown = null;
   /** @type {{id: number, url: string, site: ReturnType<typeof siteOf>} | null} */
@@ -37,16 +35,13 @@ export function createSite(ext, {byId, write, post}) {
     draw();
   }
 
-  /** @param {string} key @param {...string} args */
-  const word = (key, ...args) => words(ext, key, args);
-
   function draw() {
     clearTimeout(ticking);
     if (!shown || !tab) return;
     byId('site').hidden = false;
     const {says, is, buttons} = content(shown, tab);
-    write(byId('site_says'), says);
-    write(byId('site_is'), is);
+    write('site_says', says);
+    write('site_is', is);
     showButtons(buttons);
   }
 
@@ -105,9 +100,7 @@ export function createSite(ext, {byId, write, post}) {
     if (now === buttonsShown) return;
     buttonsShown = now;
     byId('site_buttons').replaceChildren(...buttons.map(({text, label, message}) => {
-      const button = document.createElement('button');
-      button.textContent = text;
-      if (label) button.setAttribute('aria-label', label);
+      const button = make('button', label ? {'aria-label': label} : {}, text);
       button.addEventListener('click', () => post(message));
       return button;
     }));

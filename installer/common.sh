@@ -99,7 +99,8 @@ install_packages() {
   for package in "${!missing[@]}"; do missing[package]=$(one_of "${missing[package]}"); done
   echo "installing: ${missing[*]}"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    -o DPkg::Lock::Timeout=300 "${missing[@]}" >/dev/null || die "apt could not install: ${missing[*]}"
+    -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+    "${missing[@]}" </dev/null >/dev/null || die "apt could not install: ${missing[*]}"
 }
 
 # Node from wherever it is, if it is recent enough; else Debian's.

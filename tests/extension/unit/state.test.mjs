@@ -238,7 +238,7 @@ test('every message that can be asked for exists', () => {
     ...['below_floor', 'busy', 'not_found', 'not_permitted', 'timeout', 'unavailable'].map((code) => `error_${code}`)];
   for (const file of ['popup.js', 'popup_site.js']) {
     const script = readFileSync(join(extensionDir, file), 'utf8');
-    for (const [, key] of script.matchAll(/(?<!byId\()'((?:site|connections)_\w+)'/g)) wanted.push(key);
+    for (const [, key] of script.matchAll(/(?<!byId\(|write\()'((?:site|connections)_\w+)'/g)) wanted.push(key);
   }
   wanted.push(...['call', 'hour', 'always'].map((span) => `site_${span}`), ...['reload', 'close']
     .flatMap((verb) => [`connections_${verb}`, `connections_${verb}_label`]));
