@@ -25,8 +25,9 @@ struct Limits {
   std::uint32_t request_of_root = root_accept_limit;
   std::chrono::milliseconds read{5000};   ///< from a request's beginning to its last byte
   std::chrono::milliseconds write{5000};  ///< from the first byte that had to wait to the last
-  std::optional<std::chrono::milliseconds> answer = {};  ///< none: an answer may take any time
-  std::chrono::milliseconds heartbeat{15000};            ///< of a stream, after its last event
+  std::optional<std::chrono::milliseconds> answer =
+      std::nullopt;                            ///< none: an answer may take any time
+  std::chrono::milliseconds heartbeat{15000};  ///< of a stream, after its last event
 };
 
 struct Door {

@@ -50,7 +50,7 @@ Result<bool> HttpCodec::take_head() {
   const auto size = end + end_of_head.size();
   auto head = TRY(parse_http_head(std::string_view(input_).substr(0, size), most_body_));
   head_ = std::move(head);
-  const Operation* operation = TRY(operation_of(*head_));
+  const Operation* operation = TRY(operation_of(head_));
   operation_ = operation;
   input_.erase(0, size);
   return true;
@@ -61,18 +61,18 @@ Result<std::optional<Codec::Asked>> HttpCodec::next(std::string& reply) {
     const bool whole = TRY(take_head());
     if (!whole) return std::nullopt;
   }
-  if (input_.size() < head_->content_length) {
+  if (input_.size() < head_.content_length) {
     // RFC 9110 section 10.1.1.
-    if (std::exchange(head_->expects_continue, false)) reply = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (std::exchange(head_.expects_continue, false)) reply = "HTTP/1.1 100 Continue\r\n\r\n";
     return std::nullopt;
   }
   const std::string input = std::exchange(input_, {});
-  auto arguments = TRY(arguments_of(std::string_view(input).substr(0, head_->content_length)));
+  auto arguments = TRY(arguments_of(std::string_view(input).substr(0, head_.content_length)));
   return Asked{operation_, std::move(arguments)};
 }
 
 std::optional<Error> HttpCodec::unfinished() const {
-  if (input_.empty() && !head_) return std::nullopt;
+  if (input_.empty() && operation_ == nullptr) return std::nullopt;
   return Error{Code::bad_request, "the request ends before it is whole", ""};
 }
 
@@ -82,7 +82,7 @@ std::string HttpCodec::answer(const Result<Json>& result) {
     auto text = answer_text(info(result.error().code).http_status, json_type,
                             failure(nullptr, result.error()));
     // RFC 9110 section 9.3.2.
-    if (head_ && head_->method == "HEAD") text.resize(text.find(end_of_head) + end_of_head.size());
+    if (head_.method == "HEAD") text.resize(text.find(end_of_head) + end_of_head.size());
     return text;
   }
   if (operation_->name == "subscribe") {

@@ -34,8 +34,8 @@ class HttpCodec : public Codec {
 
   std::size_t most_body_;
   std::string input_;  ///< what is not taken yet
-  std::optional<HttpHead> head_;
-  const Operation* operation_ = nullptr;
+  HttpHead head_;
+  const Operation* operation_ = nullptr;  ///< once the head is taken
 };
 
 }  // namespace icelock::ipc

@@ -9,7 +9,7 @@
 
 namespace icelock::ipc {
 
-inline constexpr std::size_t most_head = 16 * 1024;  ///< request line and header, in bytes
+inline constexpr std::size_t most_head = 16'384;  ///< request line and header, in bytes
 
 /// What icelock takes from an HTTP request before its body. No client of icelock needs more
 /// (ranges, compression, forms), so nothing else has an effect.

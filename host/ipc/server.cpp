@@ -214,13 +214,14 @@ bool Server::serve(Connection& connection) {
     refuse(connection, next.error());
     return true;
   }
-  if (!*next) {
+  std::optional<Codec::Asked>& whole = *next;
+  if (!whole) {
     const bool begun = connection.codec->unfinished().has_value();
     if (begun && !connection.due) connection.due = Clock::now() + limits.read;
     if (!reply.empty()) connection.send(reply);
     return false;
   }
-  Codec::Asked& asked = **next;
+  Codec::Asked& asked = *whole;
   connection.phase = Phase::asked;
   connection.due = limits.answer ? Time(Clock::now() + *limits.answer) : std::nullopt;
   connection.is_request = true;
