@@ -80,7 +80,7 @@ declare -A sanitized=(
 )
 declare -A targets=(
   [asan]=all
-  [tsan]='icelock icelock-host icelockd base_test ice_test ice_gather_test guard_test ipc_test ipc_http_test
+  [tsan]='icelock icelock-host icelockd base_test ice_test ice_gather_test guard_test ipc_test ipc_server_test
     icelock-gather'
 )
 if [ "$with_sanitizers" = yes ]; then

@@ -12,9 +12,6 @@ namespace {
 
 using ipc::Json;
 
-// Longer than any disk should take, shorter than a client's patience.
-constexpr std::chrono::seconds answer_limit{30};
-
 std::string words_for(Level level) {
   return std::string(name(level));
 }
@@ -48,58 +45,34 @@ Result<std::unique_ptr<Daemon>> Daemon::open(Options options) {
 }
 
 Result<void> Daemon::open_doors(Fd frames, Fd http) {
-  auto server = ipc::FrameServer::open(
-      std::move(frames),
-      {.request = [this](ipc::FrameServer::Client client, const ipc::Peer& peer,
-                         std::string_view payload,
-                         std::stop_token left) { serve(client, peer, payload, std::move(left)); },
-       .gone = [this](ipc::FrameServer::Client client) { known_.erase(client); },
-       .refused = [this](const ipc::Peer& peer, const Error& error) { refused(peer, error); }},
-      {});
-  if (!server) return std::unexpected(server.error());
-  frames_ = std::make_unique<ipc::FrameServer>(std::move(*server));
-  const auto handler = [this](const ipc::Peer& peer, const ipc::Operation& operation,
-                              const Json& body, const ipc::HttpServer::Left& left) {
-    const auto answer = mailbox_.ask(
-        [this, row = &operation, peer, body](const Mailbox::Answer& done, std::stop_token gone) {
-          run_operation(*row, {peer, std::nullopt, body, std::move(gone)}, done);
-        },
-        answer_limit, left);
-    if (!answer) {
-      return ipc::HttpServer::Reply{.status = info(answer.error().code).http_status,
-                                    .body = ipc::failure(nullptr, answer.error()),
-                                    .content_type = "application/json"};
-    }
-    if (operation.name == "metrics") {
-      return ipc::HttpServer::Reply{.status = 200,
-                                    .body = answer->at("text").get<std::string>(),
-                                    .content_type = "text/plain; version=0.0.4; charset=utf-8"};
-    }
-    return ipc::HttpServer::Reply{
-        .status = 200, .body = ipc::success(nullptr, *answer), .content_type = "application/json"};
-  };
-  auto web = ipc::HttpServer::start(
-      std::move(http), handler,
-      [this](const ipc::Peer& peer, const Error& error) { log_refusal(peer, error); });
-  if (!web) return std::unexpected(web.error());
-  http_ = std::move(*web);
+  std::vector<ipc::Door> doors;
+  doors.push_back(ipc::frames_door(std::move(frames)));
+  doors.push_back(ipc::http_door(std::move(http)));
+  auto server = TRY(ipc::Server::open(
+      std::move(doors),
+      {.request =
+           [this](ipc::Server::Client client, const ipc::Peer& peer,
+                  const ipc::Operation& operation, Json body, std::stop_token left) {
+             run_operation(
+                 operation, {peer, client, std::move(body), std::move(left)},
+                 [this, client](const Result<Json>& result) { server_->answer(client, result); });
+           },
+       .gone = [this](ipc::Server::Client client) { known_.erase(client); },
+       .refused = [this](const ipc::Peer& peer, const Error& error) { refused(peer, error); }}));
+  server_ = std::move(server);
   return {};
-}
-
-Daemon::~Daemon() {
-  mailbox_.close();
 }
 
 void Daemon::add_to(std::vector<pollfd>& fds) const {
   live_.add_to(fds);
-  for (const int fd : {frames_->fd(), mailbox_.fd(), worker_.fd(), reader_.fd()}) {
+  for (const int fd : {server_->fd(), worker_.fd(), reader_.fd()}) {
     fds.push_back({fd, POLLIN, 0});
   }
 }
 
 int Daemon::timeout(guard::Clock::time_point now) const {
   int least = live_.timeout(now);
-  for (const int other : {frames_->timeout(now), keeper_.timeout(now), sites_.timeout()}) {
+  for (const int other : {server_->timeout(now), keeper_.timeout(now), sites_.timeout()}) {
     if (other >= 0) least = std::min(least, other);
   }
   return least;
@@ -119,8 +92,7 @@ void Daemon::handle() {
   worker_.run_finished();
   reader_.run_finished();
   keeper_.handle(now);
-  frames_->handle(now);
-  mailbox_.serve();
+  server_->handle(now);
 }
 
 void Daemon::reload() {
@@ -148,25 +120,6 @@ std::string Daemon::summary() const {
   if (const auto& problem = keeper_.problem()) text += "; POLICY: " + to_string(*problem);
   if (const auto& problem = sites_.problem()) text += "; SITES: " + to_string(*problem);
   return text;
-}
-
-void Daemon::serve(ipc::FrameServer::Client client, const ipc::Peer& peer, std::string_view payload,
-                   std::stop_token left) {
-  auto request = ipc::parse_request(payload);
-  if (!request) {
-    refused(peer, request.error().error);
-    return frames_->answer(client, ipc::failure(request.error().id, request.error().error));
-  }
-  const Done done = [this, client, id = request->id](const Result<Json>& result) {
-    frames_->answer(client, result ? ipc::success(id, *result) : ipc::failure(id, result.error()));
-  };
-  const ipc::Operation* operation = ipc::find_operation(request->op);
-  if (operation == nullptr) {
-    const Error error{Code::unknown_op, "no such operation", request->op.substr(0, 64)};
-    refused(peer, error);
-    return done(std::unexpected(error));
-  }
-  run_operation(*operation, {peer, client, std::move(request->body), std::move(left)}, done);
 }
 
 void Daemon::run_operation(const ipc::Operation& operation, const Call& call, const Done& done) {
@@ -202,10 +155,6 @@ void Daemon::run_operation(const ipc::Operation& operation, const Call& call, co
 
 void Daemon::refused(const ipc::Peer& peer, const Error& error) {
   ++refusals_[std::string(info(error.code).name)];
-  log_refusal(peer, error);
-}
-
-void Daemon::log_refusal(const ipc::Peer& peer, const Error& error) {
   const auto left_out = refusal_log_.count(guard::Clock::now());
   if (!left_out) return;
   if (*left_out > 0) {
@@ -222,7 +171,6 @@ void Daemon::state_changed() {
   files_.clear();
   keeper_.follow(machine_state());
   push_state();
-  if (http_) http_->state_changed();
   keep_settings();
 }
 
@@ -248,15 +196,13 @@ guard::State Daemon::machine_state() const {
 
 // Users differ in nothing but the browsers and the sites that they are told of.
 void Daemon::push_state() {
-  std::map<uid_t, std::string> payloads;
-  std::vector<std::pair<ipc::FrameServer::Client, const std::string*>> messages;
+  std::map<uid_t, std::vector<ipc::Server::Client>> subscribers;
   for (const auto& [client, known] : known_) {
-    if (!known.subscribed) continue;
-    std::string& payload = payloads[known.peer.uid.value_or(static_cast<uid_t>(-1))];
-    if (payload.empty()) payload = ipc::push("state", state_for(known.peer));
-    messages.emplace_back(client, &payload);
+    if (known.subscribed) subscribers[ipc::user_of(known.peer)].push_back(client);
   }
-  for (const auto& [client, payload] : messages) frames_->push(client, *payload);
+  for (const auto& [user, clients] : subscribers) {
+    server_->push(clients, "state", state_for(known_.at(clients.front()).peer));
+  }
 }
 
 std::vector<Report> Daemon::reports_for(const ipc::Peer& peer) const {

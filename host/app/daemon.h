@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "app/live.h"
-#include "app/mailbox.h"
 #include "app/policy_keeper.h"
 #include "app/policy_work.h"
 #include "app/presence.h"
@@ -19,11 +18,10 @@
 #include "app/site_book.h"
 #include "app/state_json.h"
 #include "app/worker.h"
-#include "ipc/frame_server.h"
-#include "ipc/http_server.h"
 #include "ipc/message.h"
 #include "ipc/operations.h"
 #include "ipc/peer.h"
+#include "ipc/server.h"
 
 namespace icelock::app {
 
@@ -42,7 +40,6 @@ class Daemon {
 
   /// Errors: probe_failed, io.
   static Result<std::unique_ptr<Daemon>> open(Options options);
-  ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
@@ -59,10 +56,10 @@ class Daemon {
   std::string summary() const;
 
  private:
-  /// Who asked for what. `client` is none on the HTTP door.
+  /// Who asked for what.
   struct Call {
     ipc::Peer peer;
-    std::optional<ipc::FrameServer::Client> client;
+    ipc::Server::Client client = 0;
     ipc::Json body;
     std::stop_token left;  ///< nobody would hear the answer: what has not begun is not done
   };
@@ -106,11 +103,8 @@ class Daemon {
   explicit Daemon(Options options, Live live);
   Result<void> open_doors(Fd frames, Fd http);
 
-  void serve(ipc::FrameServer::Client client, const ipc::Peer& peer, std::string_view payload,
-             std::stop_token left);
   void run_operation(const ipc::Operation& operation, const Call& call, const Done& done);
   void refused(const ipc::Peer& peer, const Error& error);
-  void log_refusal(const ipc::Peer& peer, const Error& error);  ///< from any thread
   void state_changed();
   void push_state();
   void keep_settings();
@@ -150,21 +144,19 @@ class Daemon {
   SiteBook sites_;
   std::optional<std::string> kept_;  ///< the admin's settings, as they are on disk
   std::uint64_t serial_ = 0;         ///< grows with each state that is told
-  std::map<ipc::FrameServer::Client, Known> known_;
+  std::map<ipc::Server::Client, Known> known_;
   std::vector<BrowserFiles> files_;  ///< as they were at `files_read_`; none: something changed
   guard::Clock::time_point files_read_;
-  std::unique_ptr<ipc::FrameServer> frames_;
+  std::unique_ptr<ipc::Server> server_;
   Look status_;
   Look audit_;
   Look history_;
   std::map<std::string, std::uint64_t> counters_;  ///< requests, by operation
-  std::map<std::string, std::uint64_t> refusals_;  ///< on the frames door, by code
+  std::map<std::string, std::uint64_t> refusals_;  ///< by code
   RefusalLog refusal_log_;
   Worker reader_;  ///< apart, so that no lock is written later because somebody looks
   Worker worker_;
   PolicyKeeper keeper_;
-  Mailbox mailbox_;
-  std::unique_ptr<ipc::HttpServer> http_;  ///< last: its threads use the others
 };
 
 }  // namespace icelock::app

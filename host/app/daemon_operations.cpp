@@ -123,11 +123,9 @@ void Daemon::do_status(const Call& call, const Done& done) {
 }
 
 void Daemon::do_subscribe(const Call& call, const Done& done) {
-  if (call.client) {
-    Known& known = known_[*call.client];
-    known.peer = call.peer;
-    known.subscribed = true;
-  }
+  Known& known = known_[call.client];
+  known.peer = call.peer;
+  known.subscribed = true;
   done(state_for(call.peer));
 }
 
@@ -140,11 +138,9 @@ void Daemon::do_report(const Call& call, const Done& done) {
     return done(fail(Code::bad_request, "no such browser", "browser"));
   }
   report->browser = *browser;
-  if (call.client) {
-    Known& known = known_[*call.client];
-    known.peer = call.peer;
-    known.report = std::move(*report);
-  }
+  Known& known = known_[call.client];
+  known.peer = call.peer;
+  known.report = std::move(*report);
   done(Json::object());
 }
 
@@ -172,8 +168,7 @@ void Daemon::do_metrics(const Call&, const Done& done) {
       .sample("", sites_.problem() ? 1 : 0);
   out.family("icelock_state_changes_total", "counter", "States told since the start.")
       .sample("", serial_);
-  out.family("icelock_clients", "gauge", "Connections on the frames door.")
-      .sample("", frames_->size());
+  out.family("icelock_clients", "gauge", "Connections on both doors.").sample("", server_->size());
   out.family("icelock_requests_total", "counter", "Requests on both doors.");
   for (const auto& [operation, count] : counters_) out.sample(label("op", operation), count);
   out.family("icelock_refusals_total", "counter", "Requests and clients that were refused.");

@@ -140,7 +140,7 @@ Result<Json> gathered(const std::vector<std::string>& words) {
 int main(int argc, char** argv) {
   const auto answer = gathered({argv + 1, argv + argc});
   if (!answer) {
-    std::cout << ipc::failure(answer.error()) << '\n';
+    std::cout << ipc::failure(nullptr, answer.error()) << '\n';
     return info(answer.error().code).exit_code;
   }
   std::cout << answer->dump() << '\n';

@@ -3,14 +3,13 @@
 
 #include <chrono>
 #include <cstddef>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 namespace icelock::app {
 
 /// Keeps refusals, of which anybody can cause as many as they like, from filling the journal, which
-/// would drop the service's own lines then. Any thread.
+/// would drop the service's own lines then.
 class RefusalLog {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -20,7 +19,6 @@ class RefusalLog {
   /// Counts one refusal. nullopt: it is not to be logged; else how many were not since the last
   /// that was.
   std::optional<std::size_t> count(Time now) {
-    const std::scoped_lock lock(mutex_);
     if (now - begin_ >= span) {
       begin_ = now;
       logged_ = 0;
@@ -34,7 +32,6 @@ class RefusalLog {
   }
 
  private:
-  std::mutex mutex_;
   Time begin_;
   std::size_t logged_ = 0;
   std::size_t left_out_ = 0;

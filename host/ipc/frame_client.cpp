@@ -58,16 +58,15 @@ Result<FrameClient> FrameClient::connect(const std::filesystem::path& path) {
 }
 
 Result<void> FrameClient::send(std::string_view payload) {
-  const auto frame = encode_frame(payload, root_accept_limit);
-  if (!frame) return std::unexpected(frame.error());
+  const auto frame = TRY(encode_frame(payload, root_accept_limit));
   const auto until = Clock::now() + send_deadline;
-  for (std::string_view rest = *frame; !rest.empty();) {
+  for (std::string_view rest = frame; !rest.empty();) {
     const ssize_t n = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
     if (n >= 0) {
       rest.remove_prefix(static_cast<std::size_t>(n));
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       if (!wait_for(socket_.get(), POLLOUT, until)) {
-        if (rest.size() < frame->size()) ::shutdown(socket_.get(), SHUT_RDWR);
+        if (rest.size() < frame.size()) ::shutdown(socket_.get(), SHUT_RDWR);
         return fail(Code::timeout, "icelockd does not read");
       }
     } else if (errno != EINTR) {
@@ -78,9 +77,8 @@ Result<void> FrameClient::send(std::string_view payload) {
 }
 
 Result<void> FrameClient::post(std::string_view payload) {
-  const auto frame = encode_frame(payload, root_accept_limit);
-  if (!frame) return std::unexpected(frame.error());
-  unsent_ += *frame;
+  const auto frame = TRY(encode_frame(payload, root_accept_limit));
+  unsent_ += frame;
   return flush();
 }
 
@@ -114,11 +112,9 @@ Result<std::vector<std::string>> FrameClient::receive() {
   }
   std::vector<std::string> payloads = std::exchange(later_, {});
   for (;;) {
-    auto payload = decoder_.next();
-    if (!payload) return std::unexpected(payload.error());
-    std::optional<std::string>& whole = *payload;
-    if (!whole) break;
-    payloads.push_back(std::move(*whole));
+    auto payload = TRY(decoder_.next());
+    if (!payload) break;
+    payloads.push_back(*std::move(payload));
   }
   if (ended && payloads.empty()) return fail(Code::io, "icelockd closed the connection");
   return payloads;
@@ -129,19 +125,16 @@ Result<Json> FrameClient::call(std::string_view op, Json arguments, milliseconds
   arguments["id"] = ++last_id_;
   arguments["op"] = op;
   const auto until = Clock::now() + limit;
-  if (auto sent = send(text_of(arguments)); !sent) {
-    return std::unexpected(sent.error());
-  }
+  TRY(send(text_of(arguments)));
   while (wait_for(socket_.get(), POLLIN, until)) {
-    auto payloads = receive();
-    if (!payloads) return std::unexpected(payloads.error());
-    for (auto payload = payloads->begin(); payload != payloads->end(); ++payload) {
+    auto payloads = TRY(receive());
+    for (auto payload = payloads.begin(); payload != payloads.end(); ++payload) {
       Json answer = Json::parse(*payload, nullptr, false);
       if (!answer.is_object() || !answer.contains("ok")) continue;
       // One that came too late for the call before; a refusal may have no id.
       const auto id = answer.value("id", Json());
       if (!id.is_null() && id != last_id_) continue;
-      later_.assign(std::move_iterator(payload + 1), std::move_iterator(payloads->end()));
+      later_.assign(std::move_iterator(payload + 1), std::move_iterator(payloads.end()));
       if (answer["ok"] != true) return std::unexpected(error_of(answer));
       for (const char* key : {"v", "id", "ok"}) answer.erase(key);
       return answer;

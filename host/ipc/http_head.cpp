@@ -3,96 +3,74 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
 #include <charconv>
 #include <optional>
 
 namespace icelock::ipc {
 namespace {
 
+namespace http = boost::beast::http;
+
 constexpr std::size_t longest_request_line = 2048;
-constexpr std::string_view line_end = "\r\n";
+constexpr std::string_view digits = "0123456789";
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+constexpr std::array methods = {http::verb::get,     http::verb::head,    http::verb::post,
+                                http::verb::put,     http::verb::delete_, http::verb::connect,
+                                http::verb::options, http::verb::trace,   http::verb::patch};
+
+std::string_view line_at(std::string_view text, std::size_t begin) {
+  return text.substr(begin, text.find("\r\n", begin) - begin);
 }
 
-bool same(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, lower, lower);
+std::unexpected<Error> body_too_large(std::size_t most) {
+  return fail(Code::too_large, "a body may have " + std::to_string(most) + " bytes",
+              "Content-Length");
 }
 
-bool is_control(char c) {
-  return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-}
-
-// RFC 9110 section 5.6.2.
-constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-
-bool is_token(std::string_view name) {
-  return !name.empty() && std::ranges::all_of(name, [](char c) {
-    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || marks.contains(c);
-  });
-}
-
-std::string_view trimmed(std::string_view value) {
-  constexpr std::string_view blank = " \t";
-  const auto first = value.find_first_not_of(blank);
-  if (first == std::string_view::npos) return {};
-  return value.substr(first, value.find_last_not_of(blank) - first + 1);
-}
-
-// A number of digits and nothing else; one too long for the type is above every limit.
-Result<std::size_t> length_of(std::string_view value, std::size_t most) {
-  const bool digits =
-      !value.empty() && std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; });
-  if (!digits) return fail(Code::bad_request, "not a number", "Content-Length");
-  std::size_t length = 0;
-  const auto read = std::from_chars(value.data(), value.data() + value.size(), length);
-  if (read.ec != std::errc() || length > most) {
-    return fail(Code::too_large, "a body may have " + std::to_string(most) + " bytes",
-                "Content-Length");
-  }
-  return length;
-}
-
+/// Takes what has an effect, and refuses what no client of icelock sends.
 class Fields {
  public:
   explicit Fields(std::size_t most_body) : most_body_(most_body) {}
 
-  Result<void> take(std::string_view line) {
-    const auto colon = line.find(':');
-    if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
-      return fail(Code::bad_request, "a header line that is none");
+  Result<void> take(http::field field, std::string_view name, std::string_view value) {
+    switch (field) {
+      case http::field::origin:
+      case http::field::referer:
+        return fail(Code::not_permitted, "web pages may not ask", std::string(name));
+      case http::field::host:
+        if (std::exchange(host_, true) || (value != "icelock" && value != "localhost")) {
+          return fail(Code::not_permitted, "neither icelock nor localhost", "Host");
+        }
+        return {};
+      case http::field::content_length:
+        return take_length(value);
+      case http::field::transfer_encoding:
+      case http::field::content_encoding:
+        return fail(Code::bad_request, "not understood; send Content-Length", std::string(name));
+      case http::field::expect:
+        expects_continue_ = boost::beast::iequals(value, "100-continue");
+        return {};
+      default:
+        return {};
     }
-    return take(line.substr(0, colon), trimmed(line.substr(colon + 1)));
   }
 
-  Result<HttpHead> head(HttpHead begun) const {
+  Result<HttpHead> head(std::string method, std::string target) const {
     if (!host_) return fail(Code::not_permitted, "missing", "Host");
-    begun.content_length = length_.value_or(0);
-    begun.expects_continue = expects_continue_;
-    return begun;
+    return HttpHead{std::move(method), std::move(target), length_.value_or(0), expects_continue_};
   }
 
  private:
-  Result<void> take(std::string_view name, std::string_view value) {
-    if (same(name, "Origin") || same(name, "Referer")) {
-      return fail(Code::not_permitted, "web pages may not ask", std::string(name));
+  // Beast would take a list of equal lengths, and the same length twice.
+  Result<void> take_length(std::string_view value) {
+    if (length_) return fail(Code::bad_request, "given twice", "Content-Length");
+    if (value.find_first_not_of(digits) != std::string_view::npos) {
+      return fail(Code::bad_request, "not a number", "Content-Length");
     }
-    if (same(name, "Host")) {
-      if (host_ || (value != "icelock" && value != "localhost")) {
-        return fail(Code::not_permitted, "neither icelock nor localhost", "Host");
-      }
-      host_ = true;
-    } else if (same(name, "Content-Length")) {
-      if (length_) return fail(Code::bad_request, "given twice", "Content-Length");
-      const auto length = length_of(value, most_body_);
-      if (!length) return std::unexpected(length.error());
-      length_ = *length;
-    } else if (same(name, "Transfer-Encoding") || same(name, "Content-Encoding")) {
-      return fail(Code::bad_request, "not understood; send Content-Length", std::string(name));
-    } else if (same(name, "Expect")) {
-      expects_continue_ = same(value, "100-continue");
-    }
+    std::from_chars(value.data(), value.data() + value.size(), length_.emplace());
+    if (*length_ > most_body_) return body_too_large(most_body_);
     return {};
   }
 
@@ -102,58 +80,40 @@ class Fields {
   bool expects_continue_ = false;
 };
 
-// The next line without its end; none at the end of what can be read as lines.
-std::optional<std::string_view> next_line(std::string_view& rest) {
-  const auto end = rest.find(line_end);
-  if (end == std::string_view::npos) return std::nullopt;
-  const auto line = rest.substr(0, end);
-  rest.remove_prefix(end + line_end.size());
-  return line;
-}
-
-constexpr std::array<std::string_view, 9> methods = {
-    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
-
-// RFC 9112 section 3: method, target and version, with single spaces between them.
-Result<HttpHead> parse_request_line(std::string_view line) {
-  if (line.size() > longest_request_line) {
-    return fail(Code::too_large, "a request line may have 2048 bytes");
-  }
-  const auto first = line.find(' ');
-  const auto last = line.rfind(' ');
-  const auto method = line.substr(0, first);
-  const auto version = line.substr(std::min(last, line.size() - 1) + 1);
-  if (std::ranges::find(methods, method) == methods.end() ||
-      (version != "HTTP/1.1" && version != "HTTP/1.0") || last <= first + 1) {
-    return fail(Code::bad_request, "not understood as HTTP/1.1");
-  }
-  const auto target = line.substr(first + 1, last - first - 1);
-  if (target.contains(' ')) return fail(Code::bad_request, "not understood as HTTP/1.1");
-  return HttpHead{.method = std::string(method), .target = std::string(target)};
-}
-
 }  // namespace
 
 Result<HttpHead> parse_http_head(std::string_view head, std::size_t most_body) {
-  auto rest = head;
-  const auto request_line = next_line(rest);
-  if (!request_line || request_line->empty() || std::ranges::any_of(*request_line, is_control)) {
-    return fail(Code::bad_request, "no request line");
+  if (line_at(head, 0).size() > longest_request_line) {
+    return fail(Code::too_large, "a request line may have 2048 bytes");
   }
-  auto begun = parse_request_line(*request_line);
-  if (!begun) return begun;
+  // Beast unfolds a line that goes on in the next (RFC 9112 section 5.2).
+  if (head.contains("\r\n ") || head.contains("\r\n\t")) {
+    return fail(Code::bad_request, "a folded header line");
+  }
+  http::request_parser<http::empty_body> parser;
+  parser.header_limit(most_head);
+  parser.body_limit(boost::none);
+  boost::system::error_code problem;
+  const std::size_t read = parser.put({head.data(), head.size()}, problem);
+  if (problem == http::error::bad_content_length) {
+    // Beast's number has 64 bits. What it read ends before the line that it does not understand.
+    const auto line = line_at(head, read);
+    const auto length = line.substr(std::min(line.find(':') + 1, line.size()));
+    const bool number = length.find_first_not_of(" 0123456789") == std::string_view::npos;
+    if (number && length.size() > 19) return body_too_large(most_body);
+  }
+  if (problem || !parser.is_header_done() || read != head.size()) {
+    return fail(Code::bad_request, "not understood as HTTP/1.1: " + problem.message());
+  }
+  const auto& request = parser.get();
+  if (std::ranges::find(methods, request.method()) == methods.end()) {
+    return fail(Code::bad_request, "no such method");
+  }
   Fields fields(most_body);
-  for (;;) {
-    const auto line = next_line(rest);
-    if (!line) return fail(Code::bad_request, "no empty line after the header");
-    if (line->empty()) break;
-    if (std::ranges::any_of(*line, is_control)) {
-      return fail(Code::bad_request, "a control character in the header");
-    }
-    if (const auto taken = fields.take(*line); !taken) return std::unexpected(taken.error());
+  for (const auto& field : request) {
+    TRY(fields.take(field.name(), field.name_string(), field.value()));
   }
-  if (!rest.empty()) return fail(Code::bad_request, "more after the header");
-  return fields.head(*std::move(begun));
+  return fields.head(request.method_string(), request.target());
 }
 
 }  // namespace icelock::ipc

@@ -72,14 +72,6 @@ std::string failure(const Json& id, const Error& error) {
                   {"object", error.object}});
 }
 
-std::string failure(const Error& error) {
-  return text_of({{"v", protocol_version},
-                  {"ok", false},
-                  {"code", info(error.code).name},
-                  {"what", error.what},
-                  {"object", error.object}});
-}
-
 std::string push(std::string_view event, const Json& content) {
   Json message = {{"v", protocol_version}, {"event", event}};
   message.update(content);

@@ -40,11 +40,10 @@ std::string text_of(const Json& json, int indent = -1);
 /// Reads one payload. Never throws, whatever the bytes are.
 std::expected<Request, Refusal> parse_request(std::string_view payload);
 
-/// The payloads of the three kinds of answers. `result`'s members follow the envelope's own.
+/// The payloads of the three kinds of answers; the id is null where there is none to repeat.
+/// `result`'s members follow the envelope's own.
 std::string success(const Json& id, const Json& result);
 std::string failure(const Json& id, const Error& error);
-/// A failure where there is no id to repeat: the body of an HTTP answer.
-std::string failure(const Error& error);
 std::string push(std::string_view event, const Json& content);
 
 /// An argument of an operation. Errors: bad_request, with the field's name as object.

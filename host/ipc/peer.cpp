@@ -33,6 +33,10 @@ Peer peer_of(int socket) {
   return peer;
 }
 
+uid_t user_of(const Peer& peer) {
+  return peer.uid.value_or(static_cast<uid_t>(-1));
+}
+
 Right right_of(const Peer& peer, std::optional<gid_t> group) {
   if (!peer.uid) return Right::read;
   if (*peer.uid == 0) return Right::root;

@@ -19,6 +19,9 @@ struct Peer {
 
 Peer peer_of(int socket);
 
+/// Whom a peer counts as: all whom the kernel would not name are one user.
+uid_t user_of(const Peer& peer);
+
 /// What somebody may do. Each holds the ones before it.
 enum class Right {
   read,  ///< everybody on this machine, and whoever the kernel cannot name

@@ -26,6 +26,7 @@ LIBRARIES = [
     (["nice/*", "stun/*", "glib*", "gio/*", "gobject/*"], ["ice/gather*", "ice/responder*"]),
     (["libmnl/*"], ["net/*"]),
     (["boost/uuid/*"], ["policy/export_macos.cpp"]),
+    (["boost/beast/*"], ["ipc/http_head.cpp"]),
     (["boost/*"], ["base/run.cpp"]),
     (["CLI/*"], ["app/*"]),
     (["systemd/*"], ["app/*"]),

@@ -17,6 +17,12 @@ import daemon_process as d  # noqa: E402
 import host_process  # noqa: E402
 
 
+def reads(pid):
+    """How often it read; each turn of its loop does."""
+    with open(f"/proc/{pid}/io", encoding="utf-8") as file:
+        return int(next(line for line in file if line.startswith("syscr")).split()[1])
+
+
 class Hanging(unittest.TestCase):
     def test_a_choice_is_answered_while_the_service_hangs(self):
         with d.Daemon() as daemon, host_process.Host() as host:
@@ -45,6 +51,21 @@ class Hanging(unittest.TestCase):
                     waiting.connect(d.SOCKETS["host"])
             run = subprocess.run([d.DAEMON], capture_output=True, text=True, check=False, timeout=20)
             self.assertIn("another icelockd", run.stderr)
+
+    def test_without_descriptors_it_waits_instead_of_turning(self):
+        with d.Daemon(under=["prlimit", "--nofile=48:48"]) as daemon, contextlib.ExitStack() as stack:
+            for name in ("host", "http"):
+                for _ in range(40):
+                    door = stack.enter_context(socket.socket(socket.AF_UNIX))
+                    door.setblocking(False)
+                    door.connect(d.SOCKETS[name])
+            time.sleep(0.2)
+            before = reads(daemon.process.pid)
+            time.sleep(1)
+            self.assertLess(reads(daemon.process.pid) - before, 300)
+            stack.close()
+            self.assertTrue(d.Frames().call("status")["ok"])
+            self.assertEqual(d.http("GET", "/v1/status")[0], 200)
 
     def test_writing_that_does_not_end_is_said(self):
         delay = ["setsid", "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e",

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <thread>
 
-#include "http_client.h"
+#include "http_server.h"
 
 namespace icelock::ipc {
 namespace {
@@ -35,7 +35,7 @@ std::size_t number_in_status(const std::string& key) {
   return 0;
 }
 
-// Waits for something that the server's threads do soon, and the tests cannot see happen.
+// Waits for something that the server does soon, and the tests cannot see happen.
 template <class Condition>
 bool soon(Condition condition) {
   for (const auto until = Clock::now() + 60s; Clock::now() < until;) {
@@ -47,41 +47,31 @@ bool soon(Condition condition) {
 
 class HttpLimitsTest : public ServerTest {
  protected:
-  HttpServer::Reply handle(const Peer& peer, const Operation& operation,
-                           const Json& arguments) override {
-    if (operation.name == "audit") return {200, std::string(8'000'000, 'x'), "text/plain"};
-    if (operation.name == "metrics") {
-      std::unique_lock lock(mutex);
-      ++blocked;
-      changed.notify_all();
-      changed.wait(lock, [this] { return released; });
-      return {200, "{}"};
-    }
-    return ServerTest::handle(peer, operation, arguments);
-  }
-  void TearDown() override {
-    release();
-    ServerTest::TearDown();
+  // Metrics are answered when the test says so.
+  std::optional<Result<Json>> handle(const Operation& operation) override {
+    if (operation.name == "audit") return Json{{"text", std::string(8'000'000, 'x')}};
+    if (operation.name != "metrics") return state();
+    if (released) return Json{{"text", ""}};
+    waiting.push_back(asked.back().client);
+    return std::nullopt;
   }
 
-  void wait_for_blocked(int count) {
-    std::unique_lock lock(mutex);
-    EXPECT_TRUE(changed.wait_until(lock, std::chrono::system_clock::now() + 60s,
-                                   [&] { return blocked == count; }));
+  void wait_for_waiting(std::size_t count) {
+    EXPECT_TRUE(soon([&] { return on_loop([this] { return waiting.size(); }) == count; }));
   }
   void release() {
-    const std::lock_guard lock(mutex);
-    released = true;
-    changed.notify_all();
+    on_loop([this] {
+      released = true;
+      for (const auto client : waiting) server->answer(client, Json{{"text", ""}});
+    });
   }
 
-  std::condition_variable changed;
-  int blocked = 0;
+  std::vector<Server::Client> waiting;
   bool released = false;
 };
 
 TEST_F(HttpLimitsTest, AClientThatDribblesItsHeaderIsDropped) {
-  start({.read = 300ms});
+  start([](Limits& limits) { limits.read = 300ms; });
   Client client(name);
   const auto begin = Clock::now();
   while (Clock::now() < begin + 40s && client.send("G")) std::this_thread::sleep_for(20ms);
@@ -91,7 +81,7 @@ TEST_F(HttpLimitsTest, AClientThatDribblesItsHeaderIsDropped) {
 }
 
 TEST_F(HttpLimitsTest, AClientThatDribblesItsBodyIsDropped) {
-  start({.read = 300ms});
+  start([](Limits& limits) { limits.read = 300ms; });
   Client client(name);
   client.send("POST /v1/mode HTTP/1.1\r\nHost: icelock\r\nContent-Length: 60000\r\n\r\n");
   const auto begin = Clock::now();
@@ -103,20 +93,20 @@ TEST_F(HttpLimitsTest, AClientThatDribblesItsBodyIsDropped) {
 }
 
 TEST_F(HttpLimitsTest, AClientThatSaysNothingIsDropped) {
-  start({.read = 100ms});
+  start([](Limits& limits) { limits.read = 100ms; });
   Client client(name);
   EXPECT_EQ(parse_answer(client.receive()).json().value("code", ""), "timeout");
 }
 
 TEST_F(HttpLimitsTest, AClientThatNeverReadsIsDropped) {
-  start({.write = 300ms});
+  start([](Limits& limits) { limits.write = 300ms; });
   Client client(name);
   client.send(get("/v1/audit"));
   EXPECT_TRUE(client.closed_within(30s));
 }
 
 TEST_F(HttpLimitsTest, AClientThatReadsTooSlowlyIsDropped) {
-  start({.write = 300ms});
+  start([](Limits& limits) { limits.write = 300ms; });
   Client client(name);
   client.send(get("/v1/audit"));
   // Always some room for more, so that no single write waits long.
@@ -145,7 +135,11 @@ TEST_F(HttpLimitsTest, AClientThatLeavesIsNoRefusal) {
 }
 
 TEST_F(HttpLimitsTest, HangingClientsCostOthersNothing) {
-  start({.read = 20s, .write = 20s, .streams = 4, .request_threads = 8, .waiting = 4});
+  start([](Limits& limits) {
+    limits.read = 20s;
+    limits.write = 20s;
+    limits.streams = 4;
+  });
   std::vector<Client> idle(7);
   for (auto& client : idle) client = Client(name);
   std::vector<Client> deaf(4);
@@ -158,13 +152,13 @@ TEST_F(HttpLimitsTest, HangingClientsCostOthersNothing) {
 }
 
 TEST_F(HttpLimitsTest, OneUidHasSoManyConnections) {
-  start({.connections_per_uid = 3});
+  start([](Limits& limits) { limits.clients_of_one_user = 3; });
   std::vector<Client> clients(3);
   for (auto& client : clients) {
     client = connect_as_nobody(name);
     client.send(get("/metrics"));
   }
-  wait_for_blocked(3);
+  wait_for_waiting(3);
   auto fourth = connect_as_nobody(name);
   const auto answer = parse_answer(fourth.receive());
   EXPECT_EQ(answer.status, info(Code::busy).http_status);
@@ -182,33 +176,88 @@ TEST_F(HttpLimitsTest, OneUidHasSoManyConnections) {
   }
 }
 
-TEST_F(HttpLimitsTest, TheQueueHasAnEnd) {
-  start({.streams = 0, .connections_per_uid = 100, .request_threads = 2, .waiting = 3});
-  std::vector<Client> clients(5);
+TEST_F(HttpLimitsTest, TheDoorTakesSoMany) {
+  start([](Limits& limits) { limits.clients = is_root() ? 2 : 4; });
+  std::vector<Client> clients(4);
   for (auto& client : clients) {
     client = Client(name);
     client.send(get("/metrics"));
   }
-  wait_for_blocked(2);
-  // All five are in when the sixth is: connections are accepted in turn.
+  wait_for_waiting(4);
   EXPECT_EQ(parse_answer(Client(name).receive()).json().value("code", ""), "busy");
   EXPECT_EQ(refusals(Code::busy), 1U);
   release();
   for (auto& client : clients) EXPECT_EQ(parse_answer(client.receive()).status, 200);
 }
 
-TEST_F(HttpLimitsTest, ThreadsAreStartedWhenTheyAreNeeded) {
-  std::thread([] {}).join();  // a sanitizer may start one of its own with the first
-  const auto before = number_in_status("Threads:");
+TEST_F(HttpLimitsTest, NobodyTakesRootsPlace) {
+  if (!is_root()) GTEST_SKIP() << "only root can be somebody else";
+  start([](Limits& limits) {
+    limits.clients = 3;
+    limits.streams = 2;
+  });
+  std::vector<Client> others(4);
+  for (auto& client : others) {
+    client = connect_as_nobody(name);
+    client.send(get("/v1/events"));
+  }
+  EXPECT_TRUE(soon([this] { return refusals(Code::busy) == 2; }));
+  Client stream(name);
+  stream.send(get("/v1/events"));
+  EXPECT_TRUE(stream.receive("\n\n").starts_with("HTTP/1.1 200 "));
+  EXPECT_EQ(exchange(get("/v1/status")).status, 200);
+}
+
+TEST_F(HttpLimitsTest, AnAnswerHasADeadline) {
+  start([](Limits& limits) {
+    limits.answer = 200ms;
+    limits.clients_of_one_user = 1;
+  });
+  auto client = connect_as_nobody(name);
+  client.send(get("/metrics"));
+  const auto answer = parse_answer(client.receive());
+  EXPECT_EQ(answer.status, 504);
+  EXPECT_EQ(answer.json().value("code", ""), "timeout");
+  EXPECT_EQ(refusals(Code::timeout), 1U);
+  ASSERT_EQ(heard().size(), 1U);
+  EXPECT_TRUE(heard()[0].left.stop_requested()) << "what has not begun is not done";
+  client = Client();
+  release();  // the answer that comes too late reaches nobody
+  EXPECT_TRUE(soon([this] {
+    auto again = connect_as_nobody(name);
+    again.send(get("/v1/status"));
+    return parse_answer(again.receive()).status == 200;
+  })) << "the place was given back";
+}
+
+TEST_F(HttpLimitsTest, NothingIsAskedForWhoLeft) {
   start();
+  Client client(name);
+  client.send(get("/metrics"));
+  wait_for_waiting(1);
+  client = Client();
+  EXPECT_TRUE(soon([this] { return heard()[0].left.stop_requested(); }));
+  on_loop([this] {
+    Client gone(name);
+    gone.send(get("/v1/status"));
+  });
+  EXPECT_EQ(exchange(get("/v1/status")).status, 200);
+  EXPECT_EQ(heard().size(), 2U);
+}
+
+TEST_F(HttpLimitsTest, NoThreadIsStarted) {
+  start();
+  const auto before = number_in_status("Threads:");
   for (int i = 0; i < 50; ++i) EXPECT_EQ(exchange(get("/v1/status")).status, 200);
-  EXPECT_LE(number_in_status("Threads:"), before + 8);
-  stop();
-  EXPECT_TRUE(soon([&] { return number_in_status("Threads:") == before; }));
+  EXPECT_EQ(number_in_status("Threads:"), before);
 }
 
 TEST_F(HttpLimitsTest, StoppingWaitsForNoClient) {
-  start({.read = 60s, .write = 60s, .heartbeat = 60s, .streams = 2, .request_threads = 4});
+  start([](Limits& limits) {
+    limits.read = 60s;
+    limits.write = 60s;
+    limits.heartbeat = 60s;
+  });
   Client silent(name);
   Client half(name);
   half.send("GET /v1/st");
@@ -219,8 +268,8 @@ TEST_F(HttpLimitsTest, StoppingWaitsForNoClient) {
   Client stream(name);
   stream.send(get("/v1/events"));
   stream.receive("\n\n");
-  std::vector<Client> waiting(5);
-  for (auto& client : waiting) client = Client(name);
+  std::vector<Client> idle(5);
+  for (auto& client : idle) client = Client(name);
   const auto begin = Clock::now();
   stop();
   EXPECT_LT(Clock::now() - begin, 30s);
@@ -228,27 +277,20 @@ TEST_F(HttpLimitsTest, StoppingWaitsForNoClient) {
   silent.receive();
 }
 
-TEST_F(HttpLimitsTest, StoppingWaitsForTheHandler) {
+TEST_F(HttpLimitsTest, StoppingTellsWhoWaits) {
   start();
   Client client(name);
   client.send(get("/metrics"));
-  wait_for_blocked(1);
-  std::thread later([this] {
-    std::this_thread::sleep_for(100ms);
-    release();
-  });
+  wait_for_waiting(1);
   stop();
-  {
-    const std::lock_guard lock(mutex);
-    EXPECT_TRUE(released);
-  }
-  EXPECT_EQ(parse_answer(client.receive()).status, 200) << "an answer that is ready is sent";
-  later.join();
+  const auto answer = parse_answer(client.receive());
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(answer.json().value("code", ""), "unavailable");
 }
 
 TEST_F(HttpLimitsTest, TenThousandConnectionsLeaveNothing) {
-  const auto before_start = open_descriptors();
   start();
+  const auto before = open_descriptors();
   const auto turn = [this](int i) {
     Client client(name);
     if (i % 5 == 1) return;
@@ -260,9 +302,10 @@ TEST_F(HttpLimitsTest, TenThousandConnectionsLeaveNothing) {
     if (i % 5 == 0 || i % 5 == 2) client.receive();
   };
   const auto forget = [this] {
-    const std::lock_guard lock(mutex);
-    asked.clear();
-    refused.clear();
+    on_loop([this] {
+      asked.clear();
+      refused.clear();
+    });
   };
   for (int i = 0; i < 1000; ++i) turn(i);
   forget();
@@ -278,8 +321,7 @@ TEST_F(HttpLimitsTest, TenThousandConnectionsLeaveNothing) {
   if (memory_is_ours) {
     EXPECT_LT(growth, 3000);
   }
-  EXPECT_TRUE(soon([&] { return open_descriptors() <= before_start + 2; })) << open_descriptors();
-  EXPECT_LE(number_in_status("Threads:"), 50U);
+  EXPECT_TRUE(soon([&] { return open_descriptors() <= before; })) << open_descriptors();
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include <thread>
 
-#include "http_client.h"
+#include "http_server.h"
 
 namespace icelock::ipc {
 namespace {
@@ -12,28 +12,29 @@ using namespace testing;
 
 class HttpStreamsTest : public ServerTest {
  protected:
-  // What the daemon's state is; -1: it cannot say.
-  void set(int now) {
-    const std::lock_guard lock(mutex);
-    serial = now;
-  }
-  HttpServer::Reply handle(const Peer& peer, const Operation& operation,
-                           const Json& arguments) override {
-    auto reply = ServerTest::handle(peer, operation, arguments);
-    const std::lock_guard lock(mutex);
-    if (serial < 0) return {503, R"({"v":1,"ok":false,"code":"unavailable"})"};
-    if (serial >= 1'000'000) reply.body = "[1,\r\n2]" + std::string(1'000'000, ' ');
-    return reply;
+  // The daemon's state is another.
+  void change(int now, Json more = {}) {
+    on_loop([&] {
+      serial = now;
+      Json content = state();
+      if (!more.is_null()) content["more"] = std::move(more);
+      server->push(subscribers, "state", content);
+    });
   }
 
+  std::optional<Result<Json>> handle(const Operation&) override {
+    if (later) return std::nullopt;
+    if (broken) return fail(Code::unavailable, "no state");
+    return state();
+  }
+
+  // Not as root, for whom there are more places.
   Client subscribe() {
-    Client client(name);
+    auto client = connect_as_nobody(name);
     client.send(get("/v1/events"));
     return client;
   }
-  static std::string event(int serial) {
-    return "event: state\ndata: {\"serial\":" + std::to_string(serial) + "}\n\n";
-  }
+  static std::string event(int serial) { return "event: state\ndata: " + served(serial) + "\n\n"; }
   // A new stream is served, sooner or later: the server notices that others went.
   bool a_place_is_free() {
     for (const auto until = Clock::now() + 60s; Clock::now() < until;) {
@@ -43,6 +44,9 @@ class HttpStreamsTest : public ServerTest {
     }
     return false;
   }
+
+  bool later = false;
+  bool broken = false;
 };
 
 TEST_F(HttpStreamsTest, TheStateAtOnceAndAgainWhenItChanges) {
@@ -55,12 +59,12 @@ TEST_F(HttpStreamsTest, TheStateAtOnceAndAgainWhenItChanges) {
   EXPECT_EQ(head.find("Content-Length"), std::string::npos) << head;
   EXPECT_EQ(client.receive("\n\n"), event(1));
   for (int now = 2; now < 6; ++now) {
-    set(now);
-    server->state_changed();
+    change(now);
     EXPECT_EQ(client.receive("\n\n"), event(now));
   }
   EXPECT_FALSE(client.closed_within(100ms));
-  for (const auto& each : heard()) EXPECT_EQ(each.operation, "status");
+  ASSERT_EQ(heard().size(), 1U);
+  EXPECT_EQ(heard()[0].operation, "subscribe");
 }
 
 TEST_F(HttpStreamsTest, EveryStreamIsToldAndChangesAreMerged) {
@@ -71,15 +75,13 @@ TEST_F(HttpStreamsTest, EveryStreamIsToldAndChangesAreMerged) {
     client.receive("\n\n");
   }
   for (int now = 1; now <= 1000; ++now) {
-    set(now);
-    server->state_changed();
+    change(now);
   }
   for (auto& client : clients) EXPECT_TRUE(client.receive(event(1000)).ends_with(event(1000)));
-  EXPECT_LE(heard().size(), 8U * 1001U);
 }
 
 TEST_F(HttpStreamsTest, AQuietStreamShowsThatItLives) {
-  start({.heartbeat = 50ms});
+  start([](Limits& limits) { limits.heartbeat = 50ms; });
   auto client = subscribe();
   client.receive("\r\n\r\n");
   EXPECT_EQ(client.receive("\n\n"), event(1));
@@ -88,25 +90,31 @@ TEST_F(HttpStreamsTest, AQuietStreamShowsThatItLives) {
 }
 
 TEST_F(HttpStreamsTest, TheFirstAnswerDecides) {
+  on_loop([this] { broken = true; });
   start();
-  set(-1);
   const auto answer = exchange(get("/v1/events"));
   EXPECT_EQ(answer.status, 503);
   EXPECT_EQ(answer.json().value("code", ""), "unavailable");
 }
 
-TEST_F(HttpStreamsTest, AStreamEndsWhenTheStateCannotBeHad) {
+TEST_F(HttpStreamsTest, WhatIsPushedBeforeTheAnswerComesAfterIt) {
+  on_loop([this] { later = true; });
   start();
   auto client = subscribe();
-  client.receive("\n\n");
-  set(-1);
-  server->state_changed();
-  EXPECT_EQ(client.receive(), "");
-  EXPECT_TRUE(client.closed_within(5s));
+  while (heard().empty()) std::this_thread::sleep_for(1ms);
+  change(2);
+  change(3);
+  on_loop([this] { server->answer(subscribers[0], Json{{"serial", 1}}); });
+  EXPECT_TRUE(client.receive("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  EXPECT_EQ(client.receive("\n\n"), event(1));
+  EXPECT_EQ(client.receive("\n\n"), event(3));
 }
 
 TEST_F(HttpStreamsTest, StreamsAreCounted) {
-  start({.streams = 3, .connections_per_uid = 100});
+  start([](Limits& limits) {
+    limits.streams = 3;
+    limits.clients_of_one_user = 100;
+  });
   std::vector<Client> clients(3);
   for (auto& client : clients) {
     client = subscribe();
@@ -120,7 +128,7 @@ TEST_F(HttpStreamsTest, StreamsAreCounted) {
 }
 
 TEST_F(HttpStreamsTest, OneUidHasSoManyStreams) {
-  start({.streams_per_uid = 2});
+  start([](Limits& limits) { limits.streams_of_one_user = 2; });
   std::vector<Client> clients(2);
   for (auto& client : clients) {
     client = connect_as_nobody(name);
@@ -133,14 +141,18 @@ TEST_F(HttpStreamsTest, OneUidHasSoManyStreams) {
   if (is_root()) {
     std::vector<Client> roots(5);
     for (auto& client : roots) {
-      client = subscribe();
+      client = Client(name);
+      client.send(get("/v1/events"));
       EXPECT_TRUE(client.receive("\n\n").starts_with("HTTP/1.1 200 "));
     }
   }
 }
 
 TEST_F(HttpStreamsTest, AClientThatWentAwayIsNoticedWithoutAnEvent) {
-  start({.heartbeat = 60s, .streams = 1});
+  start([](Limits& limits) {
+    limits.heartbeat = 60s;
+    limits.streams = 1;
+  });
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(a_place_is_free()) << i;
 }
 
@@ -150,36 +162,53 @@ TEST_F(HttpStreamsTest, AHalfClosedStreamGoesOn) {
   client.receive("\n\n");
   client.end_sending();
   EXPECT_FALSE(client.closed_within(100ms));
-  set(2);
-  server->state_changed();
+  change(2);
   client.receive(event(2));
 }
 
 TEST_F(HttpStreamsTest, AStreamThatIsNotReadIsDropped) {
-  start({.write = 200ms, .heartbeat = 60s, .streams = 1});
-  set(1'000'000);
+  start([](Limits& limits) {
+    limits.write = 200ms;
+    limits.heartbeat = 60s;
+    limits.streams = 1;
+  });
   auto client = subscribe();
+  client.receive("\n\n");
+  change(2, std::string(1'000'000, ' '));
   EXPECT_TRUE(client.closed_within(5s));
-  set(1);
   EXPECT_TRUE(a_place_is_free());
 }
 
+TEST_F(HttpStreamsTest, ASlowReaderGetsTheNewestStateAlone) {
+  start([](Limits& limits) { limits.heartbeat = 20ms; });
+  auto client = subscribe();
+  client.receive("\n\n");
+  change(2, std::string(1'000'000, ' '));
+  for (int now = 3; now <= 100; ++now) change(now);
+  std::this_thread::sleep_for(100ms);  // no heartbeat takes the newest state's place
+  const auto big = client.receive("\n\n");
+  EXPECT_GT(big.size(), 1'000'000U);
+  EXPECT_EQ(client.receive("\n\n"), event(100));
+  EXPECT_EQ(client.receive("\n\n"), ":\n\n");
+}
+
 TEST_F(HttpStreamsTest, EachEventHasItsOwnDeadline) {
-  start({.write = 2s, .heartbeat = 60s});
+  start([](Limits& limits) {
+    limits.write = 2s;
+    limits.heartbeat = 60s;
+  });
   auto client = subscribe();
   client.receive("\n\n");
   for (int now = 2; now < 8; ++now) {
     std::this_thread::sleep_for(400ms);
-    set(now);
-    server->state_changed();
+    change(now);
     EXPECT_TRUE(client.receive(event(now)).ends_with(event(now)));
   }
   std::this_thread::sleep_for(2100ms);
-  set(1'000'001);
-  server->state_changed();
+  change(9, "\r\n" + std::string(1'000'000, ' '));
   const auto big = client.receive("\n\n");
-  EXPECT_TRUE(big.ends_with("data: [1,\ndata: 2]" + std::string(1'000'000, ' ') + "\n\n"))
-      << "lines of the body are lines of the event: " << big.size();
+  EXPECT_TRUE(big.ends_with("\"more\":\"\\r\\n" + std::string(1'000'000, ' ') + "\"}\n\n"))
+      << "an event is one line, whatever is in it: " << big.size();
 }
 
 TEST_F(HttpStreamsTest, ChangesWhileStoppingAndStarting) {
@@ -187,7 +216,7 @@ TEST_F(HttpStreamsTest, ChangesWhileStoppingAndStarting) {
   auto stream = subscribe();
   stream.receive("\n\n");
   std::thread changes([this] {
-    for (int i = 0; i < 200; ++i) server->state_changed();
+    for (int i = 0; i < 200; ++i) change(i);
   });
   std::thread clients([this] {
     for (int i = 0; i < 30; ++i) subscribe().receive("\n\n");

@@ -3,25 +3,29 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <cstddef>
+#include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "ipc/http_server.h"
+#include "ipc/server.h"
+#include "sockets.h"
 
 // A server with a handler that keeps a record, and clients that are nothing but sockets: what is
 // tested is the bytes.
@@ -31,39 +35,10 @@ namespace icelock::ipc::testing {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-// A name in the abstract namespace (unix(7)): no file, no rights, nothing to clean up.
-inline std::string fresh_name() {
-  static std::atomic<int> count = 0;
-  return "icelock-test-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
-}
-
-struct Address {
-  explicit Address(std::string_view name) {
-    address.sun_family = AF_UNIX;
-    name.copy(address.sun_path + 1, sizeof address.sun_path - 1);
-    size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
-  }
-  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&address); }
-
-  sockaddr_un address{};
-  socklen_t size = 0;
-};
-
-inline Fd listen_on(const std::string& name) {
-  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const Address address(name);
-  EXPECT_EQ(::bind(socket.get(), address.get(), address.size), 0);
-  EXPECT_EQ(::listen(socket.get(), 1024), 0);
-  return socket;
-}
-
 class Client {
  public:
   Client() = default;
-  explicit Client(const std::string& name) : socket_(::socket(AF_UNIX, SOCK_STREAM, 0)) {
-    const Address address(name);
-    EXPECT_EQ(::connect(socket_.get(), address.get(), address.size), 0);
-  }
+  explicit Client(const std::string& name) : socket_(connect_to(name)) {}
 
   // False once the server closed the connection.
   bool send(std::string_view bytes) {
@@ -152,33 +127,73 @@ inline std::string post(std::string_view path, std::string_view body) {
          "\r\n\r\n" + std::string(body);
 }
 
+// The server of the HTTP door in a loop on a thread of its own, as the daemon's is.
 class ServerTest : public ::testing::Test {
  protected:
-  // Not in the destructor: the server's threads call handle() of the derived class.
+  // Not in the destructor: the loop calls handle() of the derived class.
   void TearDown() override { stop(); }
 
-  void start(const HttpLimits& limits = {}) {
-    auto started = HttpServer::start(
-        listen_on(name),
-        [this](const Peer& peer, const Operation& operation, const Json& arguments,
-               const HttpServer::Left&) { return handle(peer, operation, arguments); },
-        [this](const Peer& peer, const Error& error) {
-          const std::lock_guard lock(mutex);
-          EXPECT_EQ(peer.pid, ::getpid());
-          refused.push_back(error.code);
-        },
-        limits);
-    ASSERT_TRUE(started);
-    server = *std::move(started);
+  template <class Change>
+  void start(Change change) {
+    start_on(listen_on(name), change);
   }
-  void stop() { server.reset(); }
+  void start() {
+    start([](Limits&) {});
+  }
+  template <class Change>
+  void start_on(Fd socket, Change change) {
+    listening = socket.get();
+    Door door = http_door(std::move(socket));
+    change(door.limits);
+    std::vector<Door> doors;
+    doors.push_back(std::move(door));
+    auto opened = Server::open(
+        std::move(doors),
+        {.request =
+             [this](Server::Client client, const Peer& peer, const Operation& operation,
+                    Json arguments, std::stop_token left) {
+               asked.push_back({client, peer, std::string(operation.name), arguments, left});
+               if (operation.name == "subscribe") subscribers.push_back(client);
+               const auto result = handle(operation);
+               if (result) server->answer(client, *result);
+             },
+         .gone = [this](Server::Client client) { std::erase(subscribers, client); },
+         .refused =
+             [this](const Peer& peer, const Error& error) {
+               EXPECT_EQ(peer.pid, ::getpid());
+               refused.push_back(error.code);
+             }});
+    ASSERT_TRUE(opened);
+    server = *std::move(opened);
+    stopping = false;
+    loop = std::thread([this] { run(); });
+  }
+  void stop() {
+    if (!loop.joinable()) return;
+    on_loop([this] { stopping = true; });
+    loop.join();
+    server.reset();
+  }
 
-  virtual HttpServer::Reply handle(const Peer& peer, const Operation& operation,
-                                   const Json& arguments) {
-    const std::lock_guard lock(mutex);
-    asked.push_back({peer, std::string(operation.name), arguments});
-    return {.status = 200, .body = R"({"serial":)" + std::to_string(serial) + "}"};
+  // Runs it on the loop's thread, which owns all below, and waits for it.
+  template <class Job>
+  std::invoke_result_t<Job> on_loop(Job job) {
+    if (!loop.joinable()) return job();
+    std::packaged_task<std::invoke_result_t<Job>()> task(std::move(job));
+    auto done = task.get_future();
+    {
+      const std::lock_guard lock(mutex);
+      jobs.emplace_back([&task] { task(); });
+    }
+    ::eventfd_write(bell.get(), 1);
+    return done.get();
   }
+
+  // On the loop's thread. Nothing: it is answered later.
+  virtual std::optional<Result<Json>> handle(const Operation& operation) {
+    return operation.name == "metrics" ? Json{{"text", "up 1\n"}} : state();
+  }
+  Json state() const { return {{"serial", serial}}; }
 
   Answer exchange(std::string_view request) {
     Client client(name);
@@ -187,32 +202,59 @@ class ServerTest : public ::testing::Test {
   }
 
   std::size_t refusals(Code code) {
-    const std::lock_guard lock(mutex);
-    return static_cast<std::size_t>(std::ranges::count(refused, code));
+    return on_loop([&] { return static_cast<std::size_t>(std::ranges::count(refused, code)); });
   }
-
   std::size_t refusals() {
-    const std::lock_guard lock(mutex);
-    return refused.size();
+    return on_loop([this] { return refused.size(); });
   }
 
   struct Asked {
+    Server::Client client;
     Peer peer;
     std::string operation;
     Json arguments;
+    std::stop_token left;
   };
   // What the handler was asked, so far.
   std::vector<Asked> heard() {
-    const std::lock_guard lock(mutex);
-    return asked;
+    return on_loop([this] { return asked; });
   }
 
   const std::string name = fresh_name();
-  std::mutex mutex;  ///< for what follows
   std::vector<Asked> asked;
   std::vector<Code> refused;
+  std::vector<Server::Client> subscribers;
   int serial = 1;
-  std::unique_ptr<HttpServer> server;
+  int listening = -1;  ///< the server's descriptor
+  std::unique_ptr<Server> server;
+
+ private:
+  void run() {
+    while (!stopping) {
+      std::array fds = {pollfd{server->fd(), POLLIN, 0}, pollfd{bell.get(), POLLIN, 0}};
+      ::poll(fds.data(), fds.size(), server->timeout(Clock::now()));
+      eventfd_t rings = 0;
+      ::eventfd_read(bell.get(), &rings);
+      std::vector<std::function<void()>> mine;
+      {
+        const std::lock_guard lock(mutex);
+        mine.swap(jobs);
+      }
+      for (const auto& job : mine) job();
+      server->handle(Clock::now());
+    }
+  }
+
+  const Fd bell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  std::mutex mutex;  ///< for jobs
+  std::vector<std::function<void()>> jobs;
+  bool stopping = false;
+  std::thread loop;
 };
+
+// The body of the answer to a request that was served.
+inline std::string served(int serial) {
+  return R"({"v":1,"id":null,"ok":true,"serial":)" + std::to_string(serial) + "}";
+}
 
 }  // namespace icelock::ipc::testing
