@@ -12,6 +12,9 @@ namespace {
 
 using ipc::Json;
 
+constexpr std::size_t frames_number = 0;
+constexpr std::size_t http_number = 1;
+
 std::string words_for(Level level) {
   return std::string(name(level));
 }
@@ -45,7 +48,7 @@ Result<std::unique_ptr<Daemon>> Daemon::open(Options options) {
 }
 
 Result<void> Daemon::open_doors(Fd frames, Fd http) {
-  std::vector<ipc::Door> doors;
+  std::vector<ipc::Door> doors;  // as frames_number and http_number have them
   doors.push_back(ipc::frames_door(std::move(frames)));
   doors.push_back(ipc::http_door(std::move(http)));
   auto server = TRY(ipc::Server::open(
@@ -98,6 +101,11 @@ void Daemon::handle() {
 void Daemon::reload() {
   if (live_.reload_settings(false)) state_changed();
   keeper_.check();
+}
+
+Result<void> Daemon::move_doors(Fd frames, Fd http) {
+  TRY(server_->move_door(frames_number, std::move(frames)));
+  return server_->move_door(http_number, std::move(http));
 }
 
 void Daemon::settle(std::chrono::milliseconds limit) {

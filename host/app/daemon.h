@@ -48,6 +48,8 @@ class Daemon {
   void handle();
   /// Reads the settings again, now.
   void reload();
+  /// Listens on these sockets from now on, and on those of before no more.
+  Result<void> move_doors(Fd frames, Fd http);
   /// Before the end: waits until the policy files say what was decided and promised last, at most
   /// `limit`.
   void settle(std::chrono::milliseconds limit);

@@ -6,6 +6,8 @@
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -15,6 +17,7 @@ namespace icelock::app {
 namespace {
 
 constexpr int waiting_connections = 512;
+constexpr std::array names_in_folder = {"host.sock", "http.sock"};
 
 Result<sockaddr_un> address_of(const std::filesystem::path& path) {
   sockaddr_un address{};
@@ -77,6 +80,13 @@ Result<Doors> from_systemd(int count, char** names) {
 
 }  // namespace
 
+bool doors_are_there(const std::filesystem::path& root) {
+  return std::ranges::all_of(names_in_folder, [&](const char* name) {
+    struct stat status{};
+    return ::lstat((root / "run/icelock" / name).c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
+  });
+}
+
 Result<Doors> open_doors(const std::filesystem::path& root) {
   char** names = nullptr;
   const int count = sd_listen_fds_with_names(1, &names);
@@ -96,7 +106,7 @@ Result<Doors> open_doors(const std::filesystem::path& root) {
     return fail(Code::unsafe_path, "others could put a socket here", folder.string());
   }
   Doors doors;
-  doors.own = {folder / "host.sock", folder / "http.sock"};
+  doors.own = {folder / names_in_folder[0], folder / names_in_folder[1]};
   for (const auto& [target, path] :
        {std::pair{&doors.frames, doors.own[0]}, std::pair{&doors.http, doors.own[1]}}) {
     auto fd = listen_at(path);

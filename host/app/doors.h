@@ -22,5 +22,7 @@ struct Doors {
 /// the peer decides what it may do. Errors: busy when another icelockd serves there, io,
 /// unsafe_path.
 Result<Doors> open_doors(const std::filesystem::path& root);
+/// Whether clients still find both sockets, wherever they came from.
+bool doors_are_there(const std::filesystem::path& root);
 
 }  // namespace icelock::app

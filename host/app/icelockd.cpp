@@ -91,8 +91,39 @@ class Watchdog {
   std::string told_;
 };
 
+/// Somebody may clear /run: a service that nobody can ask any more must say so, and come back.
+class DoorWatch {
+ public:
+  DoorWatch(std::filesystem::path root, app::Doors& doors)
+      : root_(std::move(root)), doors_(doors) {}
+
+  void look(app::Daemon& daemon) {
+    if (app::doors_are_there(root_)) {
+      said_ = false;
+      return;
+    }
+    if (doors_.own.empty())
+      return say(
+          "the sockets are gone: systemctl restart icelockd-host.socket icelockd-http.socket");
+    auto doors = app::open_doors(root_);
+    auto moved = doors ? daemon.move_doors(std::move(doors->frames), std::move(doors->http))
+                       : std::unexpected(doors.error());
+    if (!moved) return say("the sockets are gone and cannot be made: " + to_string(moved.error()));
+    log("the sockets were gone; they are there again", true);
+  }
+
+ private:
+  void say(const std::string& words) {
+    if (!std::exchange(said_, true)) log(words, true);
+  }
+
+  std::filesystem::path root_;
+  app::Doors& doors_;
+  bool said_ = false;
+};
+
 /// Until a signal to stop.
-void serve(app::Daemon& daemon, const Fd& signals) {
+void serve(app::Daemon& daemon, DoorWatch& doors, const Fd& signals) {
   Watchdog watchdog;
   std::string told;
   std::vector<pollfd> fds;
@@ -113,6 +144,7 @@ void serve(app::Daemon& daemon, const Fd& signals) {
       daemon.reload();
     }
     daemon.handle();
+    doors.look(daemon);
   }
 }
 
@@ -138,7 +170,8 @@ int run(const std::filesystem::path& root) {
     return info(daemon.error().code).exit_code;
   }
   sd_notify(0, "READY=1");
-  serve(**daemon, signals);
+  DoorWatch watch(root, *doors);
+  serve(**daemon, watch, signals);
   sd_notify(0, "STOPPING=1");
   (*daemon)->settle(std::chrono::seconds(3));
   // Before the doors close, so that whoever is told that the service went finds none.

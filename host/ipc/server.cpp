@@ -71,6 +71,17 @@ Result<std::unique_ptr<Server>> Server::open(std::vector<Door> doors, Events eve
   return std::unique_ptr<Server>(new Server(std::move(doors), std::move(epoll), std::move(events)));
 }
 
+Result<void> Server::move_door(std::size_t number, Fd listening) {
+  TRY(prepare(listening));
+  if (!control(epoll_, EPOLL_CTL_ADD, listening, number, EPOLLIN)) {
+    return fail_errno(errno, "cannot watch the socket");
+  }
+  OpenDoor& door = doors_.at(number);
+  door.listening = std::move(listening);
+  door.resume.reset();
+  return {};
+}
+
 Server::~Server() {
   for (auto& [client, connection] : connections_) {
     if (!connection.door.one_request || connection.phase != Phase::asked) continue;

@@ -61,6 +61,9 @@ class Server {
   /// Tells subscribers something. One that does not read gets the newest of these only.
   void push(std::span<const Client> clients, std::string_view event, const Json& content);
   std::size_t size() const { return connections_.size(); }
+  /// Lets clients in through another socket from now on; those that are in stay. `number`: as the
+  /// doors came to open(). Errors as there.
+  Result<void> move_door(std::size_t number, Fd listening);
 
  private:
   using Phase = Connection::Phase;

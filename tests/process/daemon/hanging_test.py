@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -116,6 +117,23 @@ class Hanging(unittest.TestCase):
             self.assertIn("icelockd: mode auto, said", daemon.log())
             door.call("set_mode", mode="locked")
             self.assertRegex(daemon.log(), r"warning: \d\d+ lines were lost: nobody took them\nicelockd: mode locked, said")
+
+    def test_sockets_that_somebody_removes_come_back(self):
+        with d.Daemon() as daemon:
+            door = d.Frames()
+            for _ in range(2):
+                shutil.rmtree("/run/icelock")
+                daemon.process.send_signal(signal.SIGHUP)  # or within a minute
+                d.wait_for(daemon.answers, "a socket")
+                self.assertEqual(d.http("GET", "/v1/status")[0], 200)
+            self.assertTrue(door.call("status")["ok"], "who was in stays in")
+            self.assertEqual(daemon.log().count("the sockets were gone; they are there again"), 2)
+            shutil.rmtree("/run/icelock")
+            os.symlink("/tmp", "/run/icelock")
+            self.addCleanup(os.remove, "/run/icelock")
+            daemon.process.send_signal(signal.SIGHUP)
+            d.wait_for(lambda: "cannot be made: others could put a socket here" in daemon.log(), "the word")
+            self.assertTrue(door.call("status")["ok"])
 
 
 def is_tight(state):
