@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -75,6 +76,7 @@ class Daemon {
     std::string fingerprint;               ///< of the plan to be applied; empty: any
     policy::Asked asked;
     bool manages = false;
+    std::set<std::string> reporting;
     guard::Decision decision;
     std::vector<policy::SiteException> sites;
 

@@ -116,6 +116,7 @@ void Daemon::do_report(const Call& call, const Done& done) {
     known.peer = call.peer;
     known.report = std::move(*report);
     told_.clear();
+    keeper_.hear_from(*browser);
   }
   done(Json::object());
 }
@@ -300,6 +301,7 @@ void Daemon::in_background(const Call& call, const Done& done, PolicyJob job) {
                           .fingerprint = fingerprint.get<std::string>(),
                           .asked = std::move(*asked),
                           .manages = keeper_.manages(),
+                          .reporting = keeper_.reporting(),
                           .decision = live_.state().decision,
                           .sites = machine_state().settings.sites};
   worker_.post([order, job = std::move(job), done, left = call.left]() -> Worker::Finish {
@@ -324,9 +326,10 @@ void Daemon::do_plan(const Call& call, const Done& done) {
   in_background(call, done, [](const PolicyOrder& order) -> Result<Outcome> {
     const auto wanted = order.wanted();
     if (!wanted) return std::unexpected(wanted.error());
-    auto plan = make_plan(order.root, *wanted, {.service = order.manages, .again = false});
+    auto plan = make_plan(order.root, *wanted,
+                          {.service = order.manages, .again = false, .reporting = order.reporting});
     if (!plan) return std::unexpected(plan.error());
-    return Outcome{std::move(*plan), false, {}, {}, {}};
+    return Outcome{std::move(*plan), false, {}, {}};
   });
 }
 

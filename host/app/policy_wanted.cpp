@@ -67,14 +67,11 @@ Result<void> add_left_out(const PolicyOptions& options, const Result<guard::Sett
 
 Result<policy::Wanted> wanted_by_document(const PolicyOptions& options,
                                           const Result<guard::Settings>& admins) {
-  const auto document = guard::load_policy_document(options.document);
-  if (!document) return std::unexpected(document.error());
-  policy::Wanted wanted = document->wanted(meant_browsers(options, *document));
+  const auto document = TRY(guard::load_policy_document(options.document));
+  policy::Wanted wanted = document.wanted(meant_browsers(options, document));
   if (options.browsers.empty()) {
-    add_settings(*document, admins, wanted);
-    if (auto done = add_left_out(options, admins, wanted); !done) {
-      return std::unexpected(done.error());
-    }
+    add_settings(document, admins, wanted);
+    TRY(add_left_out(options, admins, wanted));
   }
   if (wanted.empty()) {
     return fail(Code::not_found, "the document is about no browser that is installed",
@@ -84,9 +81,8 @@ Result<policy::Wanted> wanted_by_document(const PolicyOptions& options,
 }
 
 Result<policy::Wanted> wanted_by_level(const PolicyOptions& options) {
-  const auto browsers = chosen_browsers(options.root, options.browsers);
-  if (!browsers) return std::unexpected(browsers.error());
-  return same_level(*browsers, options.level.value_or(default_level));
+  const auto browsers = TRY(chosen_browsers(options.root, options.browsers));
+  return same_level(browsers, options.level.value_or(default_level));
 }
 
 std::string joined(const std::map<std::string, std::string>& members) {

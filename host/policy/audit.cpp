@@ -59,18 +59,21 @@ bool has_place_of_its_own(const Tree& tree, const Browser& browser, std::set<std
   return found;
 }
 
-/// What a file of icelock's own says about the level; nullopt when it says nothing.
-std::optional<WantedPolicy> stated_level(const Browser& browser, const std::string& text) {
+/// What a file of icelock's own, and the one in recommended/ beside it, say about the level;
+/// nullopt when they say nothing.
+std::optional<WantedPolicy> stated_level(const Browser& browser, const std::string& text,
+                                         const std::string& recommended) {
   if (browser.family == BrowserFamily::firefox) {
     const auto level = firefox_level(text);
     return level ? std::optional<WantedPolicy>(*level) : std::nullopt;
   }
-  return chromium_policy(browser, text);
+  return chromium_policy(browser, text, recommended);
 }
 
-/// What a file of icelock's own asks for; nullopt when it says nothing.
-std::optional<WantedPolicy> stated(const Browser& browser, const std::string& text) {
-  std::optional<WantedPolicy> wanted = stated_level(browser, text);
+/// What they ask for; nullopt when they say nothing.
+std::optional<WantedPolicy> stated(const Browser& browser, const std::string& text,
+                                   const std::string& recommended) {
+  std::optional<WantedPolicy> wanted = stated_level(browser, text, recommended);
   const auto extension = extension_in(browser, text);
   if (!extension) return wanted;
   if (!wanted) {
@@ -114,7 +117,11 @@ void compare_with_ledger(const Tree& tree, const Ledger& ledger, bool decided, A
     for (const Target& target : places) {
       const LedgerFile* entry = ledger.find(target.path);
       compare_file(tree, *entry, target, row.browser, result);
-      const auto wrote_last = stated(*row.browser, entry->written.back());
+      const auto beside = recommended_beside(target);
+      const LedgerFile* softer = beside && wrote(*beside) ? ledger.find(beside->path) : nullptr;
+      if (softer != nullptr) compare_file(tree, *softer, *beside, row.browser, result);
+      const auto wrote_last = stated(*row.browser, entry->written.back(),
+                                     softer != nullptr ? softer->written.back() : std::string());
       if (!row.wanted) row.wanted = wrote_last;
       // What a service decides is the level; the extension that an admin applied stays.
       if (wrote_last && !row.wanted->extension) row.wanted->extension = wrote_last->extension;
@@ -256,13 +263,12 @@ bool Audit::clean() const {
 
 Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wanted>& wanted,
                     const std::optional<Error>& settings) {
-  auto tree = Tree::open(root);
-  if (!tree) return std::unexpected(tree.error());
+  auto tree = TRY(Tree::open(root));
   const Store store(root);
   Audit result;
   std::set<std::string> seen;
   for (const Browser& browser : browsers()) {
-    const bool has_place = has_place_of_its_own(*tree, browser, seen);
+    const bool has_place = has_place_of_its_own(tree, browser, seen);
     BrowserAudit row{.browser = &browser,
                      .installed_here = is_installed(browser, root),
                      .wanted = {},
@@ -271,7 +277,7 @@ Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wante
                      .in_force = {}};
     if (!row.installed_here && !has_place) continue;
     const bool firefox = browser.family == BrowserFamily::firefox;
-    (firefox ? audit_firefox : audit_chromium)(*tree, browser, result, row);
+    (firefox ? audit_firefox : audit_chromium)(tree, browser, result, row);
     if (wanted && wanted->contains(std::string(browser.id))) {
       row.wanted = wanted->at(std::string(browser.id));
     }
@@ -279,13 +285,13 @@ Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wante
     result.browsers.push_back(std::move(row));
   }
   if (settings) {
-    const std::string path = tree->shown(settings_owner().policy_path).string();
+    const std::string path = tree.shown(settings_owner().policy_path).string();
     add(result, "settings_broken", {nullptr, path, ""}, to_string(*settings));
   }
-  compare(*tree, root, wanted.has_value(), result);
+  compare(tree, root, wanted.has_value(), result);
   compare_levels(store, result);
   find_unmanaged(result);
-  find_sandboxed(*tree, result);
+  find_sandboxed(tree, result);
   return result;
 }
 

@@ -46,9 +46,8 @@ class EmptyMachine {
 
 Result<Rendered> render(const EmptyMachine& machine, const Browser& browser,
                         const WantedPolicy& wanted) {
-  const auto plan = machine.plan({{std::string(browser.id), wanted}});
-  if (!plan) return std::unexpected(plan.error());
-  OrderedJson values = OrderedJson::parse(plan->changes.front().after, nullptr, false);
+  const auto plan = TRY(machine.plan({{std::string(browser.id), wanted}}));
+  OrderedJson values = OrderedJson::parse(plan.changes.front().after, nullptr, false);
   if (browser.family == BrowserFamily::firefox && values.contains("policies")) {
     values = OrderedJson(values["policies"]);
   }
@@ -76,10 +75,9 @@ void take_notes(Rendering& rendering, const Change& change) {
 
 Result<Rendering> render_all(const Wanted& wanted) {
   const EmptyMachine machine;
-  const auto plan = machine.plan(wanted);
-  if (!plan) return std::unexpected(plan.error());
+  const auto plan = TRY(machine.plan(wanted));
   Rendering rendering;
-  for (const Change& change : plan->changes) {
+  for (const Change& change : plan.changes) {
     if (change.kind == Change::Kind::none) continue;
     take_notes(rendering, change);
     rendering.tree.push_back({machine.below(change.path), change.after});
@@ -88,9 +86,8 @@ Result<Rendering> render_all(const Wanted& wanted) {
   for (const Browser& browser : browsers()) {
     const auto found = wanted.find(std::string(browser.id));
     if (found == wanted.end()) continue;
-    auto one = render(machine, browser, found->second);
-    if (!one) return std::unexpected(one.error());
-    rendering.browsers.push_back(std::move(*one));
+    auto one = TRY(render(machine, browser, found->second));
+    rendering.browsers.push_back(std::move(one));
   }
   return rendering;
 }
@@ -189,9 +186,8 @@ const ExportFormat* find_export_format(std::string_view name) {
 Result<Export> export_policy(const Wanted& wanted, std::string_view format) {
   const ExportFormat* found = find_export_format(format);
   if (found == nullptr) return fail(Code::not_found, "no such format", std::string(format));
-  const auto rendering = render_all(wanted);
-  if (!rendering) return std::unexpected(rendering.error());
-  auto result = rows[static_cast<std::size_t>(found - formats.data())].make(*rendering);
+  const auto rendering = TRY(render_all(wanted));
+  auto result = rows[static_cast<std::size_t>(found - formats.data())].make(rendering);
   if (result && result->files.empty()) {
     return fail(Code::not_found, "none of these browsers has a place in this format",
                 std::string(format));

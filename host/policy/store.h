@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,9 +57,16 @@ struct Change {
 /// five seconds (async_policy_loader.cc waits for the newest time to settle). The price: a change
 /// that falls into a browser's first seconds is not seen, so the service has to repeat it.
 /// `unrestricted` is said by a file without a policy, so that the extension stays free to lock.
+///
+/// default_route_only is said in a way that the extension can still tighten, for the time when the
+/// network changes and no service is there to write: to Firefox as defaults, to the Chromium family
+/// in recommended/. There only where an extension reports, or did when icelock's file there was
+/// made: other browsers keep it as a mandatory policy. In Edge only while one reports, because a
+/// running Edge takes up no recommended level by itself.
 struct Upkeep {
   bool service = false;
   bool again = false;  ///< Chromium files that are as they should be are put in place once more
+  std::set<std::string> reporting = {};  ///< ids of browsers in which icelock's extension reports
 };
 
 struct Plan {

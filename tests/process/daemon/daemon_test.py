@@ -187,6 +187,41 @@ class Policies(unittest.TestCase):
             answer = d.Frames().call("revert")
             self.assertEqual(answer["code"], "busy", "the settings decide")
 
+    def test_default_route_only_is_left_to_the_extension_where_it_reports(self):
+        recommended = POLICY.replace("managed", "recommended")
+        report = {**ARGUMENTS["report"], "browser": "chromium"}
+        with d.Daemon({**MANAGED, "hold_seconds": 60}) as daemon:
+            self.laptop.connect()
+            self.wait_for_handling("default_public_interface_only")
+            self.assertFalse(os.path.exists(recommended))
+            keep = d.Frames()
+            keep.call("report", **report)
+            self.wait_for_handling("none")
+            self.assertEqual(d.read_json(recommended), {"WebRtcIPHandling": "default_public_interface_only"})
+            self.assertEqual(os.stat(recommended).st_mtime, 1577836800)
+            d.wait_for(lambda: d.Frames().call("audit")["clean"], "an audit without a finding")
+            # It stays so when the browser is closed, and for the next service.
+            del keep
+            daemon.kill()
+            daemon.start()
+            d.Frames().call("set_mode", mode="locked")
+            self.wait_for_handling("disable_non_proxied_udp")
+            d.Frames().call("set_mode", mode="auto")
+            self.wait_for_handling("none")
+            self.assertIn("WebRtcIPHandling", d.read_json(recommended))
+            self.laptop.drop()
+            self.wait_for_handling("disable_non_proxied_udp")
+
+    def test_a_recommended_file_that_cannot_be_written_keeps_no_lock_away(self):
+        with d.Daemon(MANAGED):
+            self.wait_for_handling("none")
+            os.makedirs("/etc/chromium/policies/recommended")
+            os.symlink("/etc/passwd", "/etc/chromium/policies/recommended/zz-icelock.json")
+            d.Frames().call("report", **{**ARGUMENTS["report"], "browser": "chromium"})
+            for mode, handling in (("locked", "disable_non_proxied_udp"), ("auto", "none")):
+                d.Frames().call("set_mode", mode=mode)
+                self.wait_for_handling(handling)
+
     def test_one_broken_file_does_not_keep_the_lock_from_others(self):
         with d.Daemon() as daemon:
             os.makedirs("/etc/firefox/policies")
