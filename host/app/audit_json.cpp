@@ -28,9 +28,7 @@ Json to_json(const BrowserAudit& row, const Audit& audit) {
   }
   return {{"id", row.browser->id},
           {"present", row.installed_here},
-          {"wanted",
-           level_or_null(row.wanted && row.wanted->states_level ? std::optional(row.wanted->level)
-                                                                : std::nullopt)},
+          {"wanted", level_or_null(row.wanted ? row.wanted->level : std::nullopt)},
           {"installed", level_or_null(row.level)},
           {"exceptions", sites_json(row.exceptions)},
           {"problems", audit.problems_of(row.browser->id)},

@@ -14,6 +14,7 @@
 #include "app/live.h"
 #include "app/mailbox.h"
 #include "app/policy_keeper.h"
+#include "app/policy_wanted.h"
 #include "app/policy_work.h"
 #include "app/presence.h"
 #include "app/refusal_log.h"
@@ -70,10 +71,8 @@ class Daemon {
   /// What a policy job works from, on the worker's thread.
   struct PolicyOrder {
     std::filesystem::path root;
-    std::vector<std::string> ids;
-    std::optional<Level> level;
-    std::optional<policy::Wanted> policy;  ///< said by browser instead
-    std::string fingerprint;               ///< of the plan to be applied; empty: any
+    PolicyWish wish;
+    std::string fingerprint;  ///< of the plan to be applied; empty: any
     policy::Asked asked;
     bool manages = false;
     std::set<std::string> reporting;
@@ -138,8 +137,6 @@ class Daemon {
   void look(Look& look, const Call& call, const Done& done,
             std::function<Result<ipc::Json>()> read);
   void in_background(const Call& call, const Done& done, PolicyJob job);
-  /// `by_policy`: the argument `policy` says which browsers, if it is there.
-  bool refuse_when_managed(const Call& call, bool by_policy, const Done& done) const;
 
   Options options_;
   Live live_;

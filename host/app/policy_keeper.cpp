@@ -125,8 +125,7 @@ Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& r
     const Level level = firefox ? wish.firefox : wish.chromium;
     if (firefox && level == Level::unrestricted) {
       if (policy::Store(root).installs_extension(*browser).value_or(false)) {
-        wanted[std::string(browser->id)].states_level = false;
-        wanted[std::string(browser->id)].level = level;
+        wanted[std::string(browser->id)] = policy::WantedPolicy();
       } else {
         to_restore.emplace_back(browser->id);
       }
@@ -141,6 +140,10 @@ Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& r
   Result<void> failure;
   for (const auto& [id, policy] : wanted) {
     auto done = put_in_place(root, {{id, policy}}, {}, upkeep, written);
+    // Nor may a lock wait for what is there for the extension's sake alone.
+    auto alone = upkeep;
+    alone.recommended = false;
+    if (!done) static_cast<void>(put_in_place(root, {{id, policy}}, {}, alone, written));
     if (!done) failure = done;
   }
   if (auto done = put_in_place(root, {}, to_restore, upkeep, written); !done) failure = done;

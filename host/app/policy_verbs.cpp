@@ -144,15 +144,27 @@ std::optional<Result<Json>> by_service(const PolicyOptions& options, std::string
   return ask_service(options.root, op, std::move(arguments), work_limit);
 }
 
-Result<Json> apply(const PolicyOptions& options) {
-  Json arguments = {{"fingerprint", options.fingerprint}};
+Result<PolicyWish> wish_of(const PolicyOptions& options) {
+  PolicyWish wish{.browsers = options.browsers, .level = options.level, .document = {}};
   if (!options.document.empty()) {
-    const auto said = TRY(wanted(options));
-    arguments["policy"] = wanted_json(said);
+    wish.document = TRY(guard::load_policy_document(options.document));
   }
+  return wish;
+}
+
+Result<policy::Wanted> wanted_here(const PolicyOptions& options, const PolicyWish& wish) {
+  auto found = wanted(options.root, wish);
+  if (found && is_managed(options.root)) TRY(check_unmanaged(found));
+  return found;
+}
+
+Result<Json> apply(const PolicyOptions& options) {
+  const auto wish = TRY(wish_of(options));
+  Json arguments = {{"fingerprint", options.fingerprint}};
+  if (wish.document) arguments["document"] = Json::parse(wish.document->text);
   if (auto answer = by_service(options, "apply", arguments)) return *std::move(answer);
   const auto who = TRY(asked(options));
-  const auto levels = TRY(wanted(options));
+  const auto levels = TRY(wanted_here(options, wish));
   const auto outcome = TRY(apply_policies(options.root, levels, who, options.fingerprint));
   return outcome_json(outcome);
 }
@@ -205,11 +217,12 @@ Result<Json> revert(const PolicyOptions& options) {
 }
 
 Result<Json> plan(const PolicyOptions& options) {
-  const auto levels = TRY(wanted(options));
+  const auto wish = TRY(wish_of(options));
+  const auto levels = TRY(wanted_here(options, wish));
   auto made = TRY(make_plan(options.root, levels));
   if (!made.changes.empty()) {
     auto& notes = made.changes.front().notes;
-    for (std::string& note : machine_notes(options)) notes.push_back(std::move(note));
+    for (std::string& note : machine_notes(options.root, wish)) notes.push_back(std::move(note));
   }
   return outcome_json({std::move(made), false, {}, {}});
 }

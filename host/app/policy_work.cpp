@@ -47,50 +47,6 @@ Json to_json(const Change& change, std::size_t& text_left) {
           {"notes", change.notes}};
 }
 
-Result<void> add_sites(const Json& list, policy::WantedPolicy& wanted) {
-  for (const Json& site : list) {
-    auto pattern = TRY(policy::normal_pattern(site.at("pattern").get<std::string>()));
-    const auto level = parse_level(site.at("level").get<std::string>());
-    if (!level) return fail(Code::bad_request, "no level", "policy");
-    TRY(policy::check_exception_level(*level));
-    wanted.sites.push_back({std::move(pattern), *level});
-  }
-  return {};
-}
-
-Result<policy::WantedPolicy> one_wanted(const std::string& id, const Json& asked) {
-  if (policy::find_browser(id) == nullptr) return fail(Code::not_found, "no such browser", id);
-  policy::WantedPolicy wanted(Level::unrestricted);
-  wanted.states_level = asked.contains("level");
-  if (wanted.states_level) {
-    const auto level = parse_level(asked.at("level").get<std::string>());
-    if (!level) return fail(Code::bad_request, "no level", "policy");
-    wanted.level = *level;
-    TRY(add_sites(asked.at("sites"), wanted));
-  }
-  wanted.private_windows = asked.value("private_windows", false);
-  if (asked.contains("extension")) {
-    const Json& extension = asked.at("extension");
-    wanted.extension = {.id = extension.at("id").get<std::string>(),
-                        .url = extension.at("url").get<std::string>(),
-                        .settings = extension.at("settings").dump(),
-                        .beside = {}};
-    if (!extension.at("settings").is_object()) {
-      return fail(Code::bad_request, "the extension's settings are no object", "policy");
-    }
-  }
-  return wanted;
-}
-
-// Held against the schema of the settings file, as when they are read.
-Result<policy::WantedPolicy> settings_of(const Json& asked) {
-  TRY(guard::check_settings(asked.dump()));
-  policy::WantedPolicy wanted(Level::unrestricted);
-  wanted.states_level = false;
-  for (const auto& [key, value] : asked.items()) wanted.settings[key] = value.dump();
-  return wanted;
-}
-
 // A history that cannot be written is no reason to take back what was done, but must be said.
 std::string write_down(const std::filesystem::path& root, std::string_view verb,
                        const policy::Asked& asked, const Plan& plan) {
@@ -178,7 +134,7 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
     const Browser* browser = policy::find_browser(id);
     if (browser == nullptr) continue;
     const auto level = store.installed(*browser, asked.sites).value_or(std::nullopt);
-    if (auto problem = policy::looser_than(*browser, level, asked.level)) {
+    if (auto problem = policy::looser_than(*browser, level, asked.at_least())) {
       problems.push_back(std::move(*problem));
     }
     for (const auto& site : policy::missing_exceptions(store, *browser, asked)) {
@@ -190,41 +146,6 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
     }
   }
   return problems;
-}
-
-Json wanted_json(const policy::Wanted& wanted) {
-  Json result = Json::object();
-  for (const auto& [id, asked] : wanted) {
-    Json& row = result[id] = Json::object();
-    if (id == policy::settings_id) {
-      for (const auto& [key, value] : asked.settings) row[key] = value_of(value);
-      continue;
-    }
-    if (asked.states_level)
-      row = {{"level", name(asked.level)}, {"sites", sites_json(asked.sites)}};
-    if (asked.private_windows) row["private_windows"] = true;
-    if (const auto& extension = asked.extension) {
-      row["extension"] = {{"id", extension->id},
-                          {"url", extension->url},
-                          {"settings", value_of(extension->settings)}};
-    }
-  }
-  return result;
-}
-
-Result<std::optional<policy::Wanted>> wanted_field(const Json& body) {
-  const auto found = body.find("policy");
-  if (found == body.end()) return std::nullopt;
-  policy::Wanted wanted;
-  try {
-    if (!found->is_object()) return fail(Code::bad_request, "must be an object", "policy");
-    for (const auto& [id, asked] : found->items()) {
-      wanted[id] = TRY(id == policy::settings_id ? settings_of(asked) : one_wanted(id, asked));
-    }
-  } catch (const Json::exception&) {
-    return fail(Code::bad_request, "not what browsers are to have, by id", "policy");
-  }
-  return wanted;
 }
 
 Json outcome_json(const Outcome& outcome) {

@@ -60,12 +60,6 @@ Result<policy::Asked> asked_field(const ipc::Json& body, uid_t uid);
 std::vector<std::string> not_in_force(const std::filesystem::path& root,
                                       const policy::Wanted& wanted);
 
-/// What is wanted, as the argument `policy` of an operation carries it: {"chromium": {"level": ...,
-/// "sites": [...]}}.
-ipc::Json wanted_json(const policy::Wanted& wanted);
-/// The other way round; nullopt when there is none. Error bad_request.
-Result<std::optional<policy::Wanted>> wanted_field(const ipc::Json& body);
-
 /// The members of docs/protocol.md, "Plan".
 ipc::Json outcome_json(const Outcome& outcome);
 

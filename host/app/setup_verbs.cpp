@@ -14,19 +14,14 @@ namespace {
 
 using ipc::Json;
 using policy::Browser;
-using policy::Change;
 using policy::ManifestChange;
-
-std::string_view manifest_kind(ManifestChange::Kind kind) {
-  return kind_name(static_cast<Change::Kind>(kind));  // the same four, in the same order
-}
 
 Json to_json(const std::vector<ManifestChange>& changes) {
   Json list = Json::array();
   for (const ManifestChange& change : changes) {
     list.push_back({{"browser", change.browser},
                     {"path", change.path.string()},
-                    {"kind", manifest_kind(change.kind)}});
+                    {"kind", kind_name(change.kind)}});
   }
   return list;
 }
@@ -45,7 +40,7 @@ void print_manifests(const PolicyOptions& options, const std::vector<ManifestCha
   for (const ManifestChange& change : changes) {
     out << change.browser << ": " << change.path.string() << " ("
         << (change.kind == ManifestChange::Kind::none ? std::string_view("nothing to do")
-                                                      : manifest_kind(change.kind))
+                                                      : kind_name(change.kind))
         << ")\n";
   }
   for (const std::string& hint : hints) out << hint << "\n";

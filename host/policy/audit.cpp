@@ -76,10 +76,7 @@ std::optional<WantedPolicy> stated(const Browser& browser, const std::string& te
   std::optional<WantedPolicy> wanted = stated_level(browser, text, recommended);
   const auto extension = extension_in(browser, text);
   if (!extension) return wanted;
-  if (!wanted) {
-    wanted.emplace(Level::unrestricted);
-    wanted->states_level = false;
-  }
+  if (!wanted) wanted.emplace();
   wanted->extension = extension;
   return wanted;
 }
@@ -216,12 +213,12 @@ void find_unmanaged(Audit& result) {
 
 void compare_levels(const Store& store, Audit& result) {
   for (BrowserAudit& row : result.browsers) {
-    const WantedPolicy asked = row.wanted.value_or(WantedPolicy(Level::unrestricted));
+    const WantedPolicy asked = row.wanted.value_or(WantedPolicy());
     row.level = store.installed(*row.browser, asked.sites).value_or(std::nullopt);
-    if (const auto text = looser_than(*row.browser, row.level, asked.level)) {
+    if (const auto text = looser_than(*row.browser, row.level, asked.at_least())) {
       add(result, "level_loose", {row.browser, "", ""}, *text);
     }
-    row.exceptions = store.sites_in_force(*row.browser, asked.level, asked.sites)
+    row.exceptions = store.sites_in_force(*row.browser, asked.at_least(), asked.sites)
                          .value_or(std::vector<SiteException>());
     for (const auto& [rule, wrong, text] : extension_problems(store, *row.browser, asked)) {
       add(result, rule, {row.browser, wrong.file, wrong.key}, text);
@@ -309,8 +306,8 @@ std::optional<std::string> looser_than(const Browser& browser, std::optional<Lev
 
 std::vector<SiteException> missing_exceptions(const Store& store, const Browser& browser,
                                               const WantedPolicy& asked) {
-  const auto there = store.sites_in_force(browser, asked.level, asked.sites);
-  auto missing = effective_sites(browser, asked.level, asked.sites);
+  const auto there = store.sites_in_force(browser, asked.at_least(), asked.sites);
+  auto missing = effective_sites(browser, asked.at_least(), asked.sites);
   std::erase_if(missing, [&](const SiteException& site) {
     return !there || std::ranges::find(*there, site) != there->end();
   });

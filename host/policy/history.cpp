@@ -92,10 +92,10 @@ Result<void> replace(const Tree& tree, const FileState& before, std::string byte
   FileState after = before;
   after.bytes = std::move(bytes);
   Transaction transaction(tree);
-  Result<void> done = transaction.stage(
-      {std::string(history_path), before, std::move(after), std::string(ledger_folder)});
-  if (done) done = transaction.commit();
-  return done ? transaction.finish() : done;
+  TRY(put_in_place(
+      tree, {}, {{std::string(history_path), before, std::move(after), std::string(ledger_folder)}},
+      transaction));
+  return transaction.finish();
 }
 
 Result<void> append(const Tree& tree, const std::string& line) {

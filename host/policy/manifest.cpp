@@ -16,7 +16,7 @@
 namespace icelock::policy {
 namespace {
 
-using Kind = ManifestChange::Kind;
+using Kind = Change::Kind;
 
 std::string file_name() {
   return std::string(native_host_name) + ".json";
@@ -32,12 +32,6 @@ Result<void> check_ours(std::string_view bytes, const std::string& shown) {
   if (names_our_host(bytes)) return {};
   return fail(Code::bad_policy_file, "not a manifest of icelock's host, so it was left alone",
               shown);
-}
-
-Kind kind_of(const std::optional<std::string>& before, const std::optional<std::string>& after) {
-  if (before == after) return Kind::none;
-  if (!before) return Kind::create;
-  return after ? Kind::replace : Kind::remove;
 }
 
 // Folders of the system that a browser may read. Those below usr belong to packages: a second one
@@ -58,27 +52,15 @@ Result<ManifestChange> write_system(const Tree& tree, const Browser& browser,
   const std::string path = folder + "/" + file_name();
   const std::string shown = tree.shown(path).string();
   const auto state = TRY(tree.read(path));
-  const auto before = state ? std::optional(state->bytes) : std::nullopt;
-  if (before) {
-    TRY(check_ours(*before, shown));
-  }
+  const auto before = bytes_of(state);
+  if (before) TRY(check_ours(*before, shown));
   ManifestChange change{std::string(browser.id), shown, kind_of(before, bytes)};
   if (change.kind == Kind::none) return change;
-  auto missing = TRY(tree.missing_folders(folder));
-  Result<void> done;
-  for (const std::string& step : missing) {
-    if (done) done = tree.make_folder(step);
-  }
+  const auto missing = TRY(tree.missing_folders(folder));
   FileChange file{path, state, std::nullopt, folder};
   if (bytes) file.after = new_file(*bytes);
   Transaction transaction(tree);
-  if (done) done = transaction.stage(std::move(file));
-  if (done) done = transaction.commit();
-  if (!done) {
-    transaction.roll_back();
-    best_effort(tree.remove_empty_folders(missing));
-    return std::unexpected(done.error());
-  }
+  TRY(put_in_place(tree, missing, {std::move(file)}, transaction));
   TRY(transaction.finish());
   return change;
 }

@@ -133,10 +133,10 @@ std::vector<PolicyEntry> chromium_entries(const Browser& browser, const WantedPo
   const auto add = [&](std::string_view key, std::string value) {
     entries.push_back({{}, std::string(key), std::move(value)});
   };
-  if (wanted.states_level) {
-    if (with_level) add(browser.level_key, json(chromium_handling(wanted.level)).dump());
-    std::vector<SiteException> sites = effective_sites(browser, wanted.level, wanted.sites);
-    if (with_level && browser.needs_url_list) sites.push_back({"*", wanted.level});
+  if (const auto level = wanted.level) {
+    if (with_level) add(browser.level_key, json(chromium_handling(*level)).dump());
+    std::vector<SiteException> sites = effective_sites(browser, *level, wanted.sites);
+    if (with_level && browser.needs_url_list) sites.push_back({"*", *level});
     if (!sites.empty()) add(chromium_url_key, site_list(sites));
   }
   if (wanted.extension) {
@@ -149,8 +149,8 @@ std::vector<PolicyEntry> chromium_entries(const Browser& browser, const WantedPo
 
 std::vector<PolicyEntry> firefox_entries(const WantedPolicy& wanted, FirefoxHold hold) {
   std::vector<PolicyEntry> entries;
-  if (wanted.states_level) {
-    for (const FirefoxPref& pref : firefox_prefs(wanted.level)) {
+  if (wanted.level) {
+    for (const FirefoxPref& pref : firefox_prefs(*wanted.level)) {
       entries.push_back({firefox_preferences_path(), std::string(pref.pref),
                          firefox_pref_text(pref.value, hold_of(pref.pref, hold))});
     }

@@ -52,6 +52,14 @@ struct Change {
   std::vector<std::string> notes;
 };
 
+/// What becomes of a file that is this now.
+template <class T>
+Change::Kind kind_of(const std::optional<T>& before, const std::optional<T>& after) {
+  if (before == after) return Change::Kind::none;
+  if (!before) return Change::Kind::create;
+  return after ? Change::Kind::replace : Change::Kind::remove;
+}
+
 /// For a service that stays and keeps the files in step with the network. Its Chromium files carry
 /// one fixed old modification time, which lets a running browser obey at once instead of after
 /// five seconds (async_policy_loader.cc waits for the newest time to settle). The price: a change
@@ -67,6 +75,7 @@ struct Upkeep {
   bool service = false;
   bool again = false;  ///< Chromium files that are as they should be are put in place once more
   std::set<std::string> reporting = {};  ///< ids of browsers in which icelock's extension reports
+  bool recommended = true;               ///< false: recommended/ is neither read nor written
 };
 
 struct Plan {

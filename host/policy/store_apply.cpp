@@ -126,25 +126,13 @@ Result<void> add_change(const Tree& tree, const Change& change, const Upkeep& up
   return {};
 }
 
-Result<void> make_and_commit(const Tree& tree, Work& work, Transaction& files) {
-  for (const std::string& folder : work.folders) {
-    TRY(tree.make_folder(folder));
-  }
-  for (FileChange& file : work.files) {
-    TRY(files.stage(std::move(file)));
-  }
-  return files.commit();
-}
-
 Result<void> run_apply(const Tree& tree, const LedgerLock& lock, Work& work) {
   Transaction ledger(tree);
   TRY(ledger.stage(ledger_change(work.ledger_before, work.ledger)));
   TRY(ledger.commit());
   if (!lock.made().empty()) lock.mark(true);
   Transaction files(tree);
-  if (auto done = make_and_commit(tree, work, files); !done) {
-    files.roll_back();
-    best_effort(tree.remove_empty_folders(work.folders));
+  if (auto done = put_in_place(tree, work.folders, std::move(work.files), files); !done) {
     if (!lock.made().empty()) lock.mark(false);
     return done;  // and the ledger rolls back, last
   }
@@ -199,10 +187,7 @@ Result<void> run_revert(const Tree& tree, const LedgerLock& lock, Work& work) {
   Transaction ledger(tree);
   TRY(ledger.stage(ledger_change(work.ledger_before, work.ledger)));
   Transaction files(tree);
-  for (FileChange& file : work.files) {
-    TRY(files.stage(std::move(file)));
-  }
-  TRY(files.commit());
+  TRY(put_in_place(tree, {}, std::move(work.files), files));
   // The files are as they were. Whatever fails from here on keeps the ledger, so that the next
   // revert finds what is still to be cleared.
   TRY(files.finish());

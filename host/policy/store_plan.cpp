@@ -16,13 +16,6 @@
 namespace icelock::policy {
 namespace {
 
-Change::Kind kind_of(const std::optional<FileState>& before,
-                     const std::optional<FileState>& after) {
-  if (before == after) return Change::Kind::none;
-  if (!before) return Change::Kind::create;
-  return after ? Change::Kind::replace : Change::Kind::remove;
-}
-
 // Several browsers may read one file: it gets the strictest of the levels wanted for it, and the
 // exceptions that all of them are to have.
 WantedPolicy wanted_for(const Target& target, const Wanted& wanted,
@@ -35,8 +28,9 @@ WantedPolicy wanted_for(const Target& target, const Wanted& wanted,
                     (found == wanted.end() ? " and obeys it too" : ""));
     if (found == wanted.end()) continue;
     if (!result.extension) result.extension = found->second.extension;
-    if (!found->second.states_level) continue;
-    if (!result.states_level) result.sites = found->second.sites;
+    const auto& others_level = found->second.level;
+    if (!others_level) continue;
+    if (!result.level) result.sites = found->second.sites;
     const auto taken = std::erase_if(result.sites, [&](const SiteException& site) {
       const auto& others = found->second.sites;
       return std::find(others.begin(), others.end(), site) == others.end();
@@ -45,11 +39,11 @@ WantedPolicy wanted_for(const Target& target, const Wanted& wanted,
       notes.push_back("exceptions are left out that " + std::string(other.browser->name) +
                       ", which reads the same file, is not to have");
     }
-    result.states_level = true;
-    if (found->second.level <= result.level) continue;
-    result.level = found->second.level;
+    const bool stricter = *others_level > result.at_least();
+    result.level = std::max(result.at_least(), *others_level);
+    if (!stricter) continue;
     notes.emplace_back("the file says what that browser is to have, ");
-    notes.back() += name(result.level);
+    notes.back() += name(*others_level);
   }
   return result;
 }
@@ -101,7 +95,7 @@ std::optional<std::string> package_version(const Tree& tree, std::string_view pa
 
 void add_sites_note(const Tree& tree, const Browser& browser, const WantedPolicy& wanted,
                     std::vector<std::string>& notes) {
-  if (effective_sites(browser, wanted.level, wanted.sites).empty()) return;
+  if (effective_sites(browser, wanted.at_least(), wanted.sites).empty()) return;
   const std::string since = std::to_string(browser.sites_since);
   const std::string engine = browser.needs_url_list ? "Edge " : "Chromium ";
   std::string note = "exceptions for sites need " + engine + since;
@@ -117,17 +111,16 @@ void add_sites_note(const Tree& tree, const Browser& browser, const WantedPolicy
 
 void add_level_notes(const Browser& browser, const WantedPolicy& wanted,
                      std::vector<std::string>& notes) {
-  const auto [level, states_level] = std::pair(wanted.level, wanted.states_level);
-  if (level == Level::disabled && browser.family == BrowserFamily::chromium) {
+  if (wanted.level == Level::disabled && browser.family == BrowserFamily::chromium) {
     notes.push_back(std::string(browser.name) +
                     " has no policy that switches WebRTC off; the strictest that it has, " +
-                    std::string(chromium_handling(level)) + ", is used");
+                    std::string(chromium_handling(Level::disabled)) + ", is used");
   }
   if (wanted.private_windows && browser.family == BrowserFamily::chromium) {
     notes.push_back(std::string(browser.name) +
                     " has no policy for private windows alone: they get the level of all windows");
   }
-  if (level == Level::unrestricted && states_level) {
+  if (wanted.level == Level::unrestricted) {
     notes.emplace_back(
         "a policy outranks the extension: while this one is installed, the extension cannot lock");
   }
@@ -158,7 +151,7 @@ bool is_service_file(const Browser& browser, const Upkeep& upkeep) {
 bool leaves_to_extension(const Tree& tree, const Target& target,
                          const std::optional<FileState>& recommended, const Upkeep& upkeep) {
   const Browser& browser = *target.browser;
-  if (!is_service_file(browser, upkeep)) return false;
+  if (!is_service_file(browser, upkeep) || !upkeep.recommended) return false;
   const auto readers = targets_at(target.path);
   const bool reports = std::ranges::any_of(readers, [&](const Target& reader) {
     return upkeep.reporting.contains(std::string(reader.browser->id));
@@ -220,8 +213,7 @@ Result<std::string> new_content(const Tree& tree, const Target& target,
     return edited_file(target, ledger, firefox_base(tree, before, notes), entries, notes);
   }
   // A file without a policy rather than none: one that is new costs a running browser seconds.
-  if (is_service_file(browser, upkeep) && own.level == Level::unrestricted)
-    own.states_level = false;
+  if (is_service_file(browser, upkeep) && own.level == Level::unrestricted) own.level.reset();
   return chromium_policy_file(browser, own, !leaves || own.level != Level::default_route_only);
 }
 
@@ -266,7 +258,7 @@ Result<std::vector<Change>> plan_target(const Tree& tree, const Target& target,
   change.browser = browser.id;
   change.path = tree.shown(target.path);
   const auto before = TRY(tree.read(target.path));
-  const auto beside = recommended_beside(target);
+  const auto beside = upkeep.recommended ? recommended_beside(target) : std::nullopt;
   // What cannot be read there is nobody's but its owner's, and keeps no lock away.
   const Result<std::optional<FileState>> there =
       beside ? tree.read(beside->path) : std::optional<FileState>();
@@ -284,7 +276,7 @@ Result<std::vector<Change>> plan_target(const Tree& tree, const Target& target,
   TRY(describe(tree, target, bytes_of(before), change.after, change));
   std::vector<Change> changes{std::move(change)};
   if (!beside || !there) return changes;
-  const Level level = own.states_level ? own.level : Level::unrestricted;
+  const Level level = own.at_least();
   auto softer = TRY(plan_recommended(tree, *beside, level, recommended, leaves, upkeep));
   if (!softer) return changes;
   const bool mandatory = level > Level::default_route_only || !leaves;
@@ -341,7 +333,11 @@ std::string Plan::fingerprint() const {
 }
 
 Result<Plan> Store::plan(const Wanted& wanted, Upkeep upkeep) const {
-  auto tree = TRY(Tree::open(root_));
+  const auto tree = TRY(Tree::open(root_));
+  return plan_on(tree, wanted, upkeep);
+}
+
+Result<Plan> plan_on(const Tree& tree, const Wanted& wanted, const Upkeep& upkeep) {
   Plan plan{.upkeep = upkeep, .changes = {}};
   const auto ledger = read_ledger(tree);
   std::set<std::filesystem::path> planned;
@@ -371,9 +367,7 @@ Result<void> Store::add_left_out(Wanted& wanted, bool settings_only) const {
     });
     const std::string id(readers.front().browser->id);
     if (named || (settings_only && id != settings_id)) continue;
-    WantedPolicy nothing(Level::unrestricted);
-    nothing.states_level = false;
-    wanted.emplace(id, std::move(nothing));
+    wanted.emplace(id, WantedPolicy());
   }
   return {};
 }

@@ -38,6 +38,9 @@ std::vector<Target> targets_at(std::string_view path);
 /// A browser, or the owner of the settings file.
 const Browser* find_target_browser(std::string_view id);
 
+/// Store::plan() on this tree.
+Result<Plan> plan_on(const Tree& tree, const Wanted& wanted, const Upkeep& upkeep = {});
+
 /// `text` without the keys that icelock wrote into this file and that are not among `kept`: they
 /// are as they were before icelock.
 Result<std::string> without_stale_keys(const LedgerFile& file, const Browser& browser,

@@ -165,4 +165,20 @@ void Transaction::roll_back() {
   }
 }
 
+Result<void> put_in_place(const Tree& tree, const std::vector<std::string>& folders,
+                          std::vector<FileChange> files, Transaction& transaction) {
+  Result<void> done;
+  for (const std::string& folder : folders) {
+    if (done) done = tree.make_folder(folder);
+  }
+  for (FileChange& file : files) {
+    if (done) done = transaction.stage(std::move(file));
+  }
+  if (done) done = transaction.commit();
+  if (done) return done;
+  transaction.roll_back();
+  best_effort(tree.remove_empty_folders(folders));
+  return done;
+}
+
 }  // namespace icelock::policy

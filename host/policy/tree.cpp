@@ -120,6 +120,7 @@ std::filesystem::path Tree::shown(std::string_view path) const {
 
 Result<Fd> Tree::folder(std::string_view path) const {
   auto parts = TRY(components(path));
+  if (!fd_) return fail(Code::not_found, "there is no folder", std::string(path));
   Fd at(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
   if (!at) return fail_errno(errno, "cannot open the root folder", root_.string());
   std::filesystem::path so_far = root_;

@@ -115,7 +115,13 @@ TEST_F(Recommended, WhereAnotherFileWouldWinTheLevelStaysMandatory) {
 TEST_F(Recommended, WhereItCannotBeWrittenTheLevelIsMandatory) {
   std::filesystem::create_directories(root_ / "etc/chromium/policies/recommended");
   std::filesystem::create_symlink("/etc/passwd", root_ / recommended);
+  Upkeep upkeep{.service = true, .reporting = {"chromium"}};
+  const Wanted wanted = {{"chromium", Level::default_route_only}};
   write(Level::default_route_only, {"chromium"});
+  EXPECT_EQ(root_.read(managed), says_level);
+  std::filesystem::remove(root_ / recommended);
+  upkeep.recommended = false;
+  ASSERT_TRUE(store_.apply(*store_.plan(wanted, upkeep)));
   EXPECT_EQ(root_.read(managed), says_level);
   ASSERT_TRUE(store_.apply(*store_.plan({{"chromium", Level::force_proxy}})))
       << "what an admin applies has nothing to do with it";
