@@ -14,13 +14,13 @@ namespace icelock::app {
 
 /// The members of docs/protocol.md, "Audit".
 ipc::Json audit_json(const policy::Audit& audit);
-/// The other way round. Error: internal when it is no audit; a rule of a newer icelockd is kept as
-/// the warning that it at least is.
-Result<policy::Audit> audit_of(const ipc::Json& json);
+/// Adds what was found besides: its findings, and what they make of drift and clean.
+void add_findings(const policy::Audit& more, ipc::Json& audit);
 
+/// These two take such members. They throw Json::exception where they are none.
 /// SARIF 2.1.0, one run.
-ipc::Json audit_sarif(const policy::Audit& audit, std::string_view version);
+ipc::Json audit_sarif(const ipc::Json& audit, std::string_view version);
 /// For the textfile collector of Prometheus' node_exporter; `now`: seconds since 1970.
-std::string audit_metrics(const policy::Audit& audit, long now);
+std::string audit_metrics(const ipc::Json& audit, long now);
 
 }  // namespace icelock::app

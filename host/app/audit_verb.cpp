@@ -14,124 +14,132 @@
 namespace icelock::app {
 namespace {
 
-using policy::Audit;
-using policy::BrowserAudit;
-using policy::Finding;
+using ipc::Json;
 using policy::Severity;
 
 constexpr int found_exit = 4;
 constexpr std::chrono::seconds service_limit{30};
 
-Result<Audit> look(const PolicyOptions& options) {
-  const auto answer = ask_service(options.root, "audit", ipc::Json::object(), service_limit);
-  if (!answer) return audit_machine(options.root);
-  if (!*answer) return std::unexpected(answer->error());
-  return audit_of(**answer);
+Result<Json> look(const PolicyOptions& options) {
+  if (auto answer = ask_service(options.root, "audit", Json::object(), service_limit)) {
+    return *std::move(answer);
+  }
+  const auto audit = TRY(audit_machine(options.root));
+  return audit_json(audit);
 }
 
-std::string severity_word(Severity severity, const Paint& paint) {
-  const std::string word(name(severity));
-  if (severity == Severity::error) return paint.red(word);
-  return severity == Severity::warning ? paint.yellow(word) : paint.cyan(word);
+std::string text_at(const Json& json, const char* member) {
+  return printable(json.at(member).get<std::string>());
 }
 
-void print_finding(const Finding& finding, const Paint& paint, std::ostream& out) {
-  out << "  " << severity_word(finding.rule->severity, paint) << " " << finding.rule->id;
-  if (!finding.file.empty()) out << ", " << printable(finding.file);
-  if (!finding.key.empty()) out << ", " << printable(finding.key);
-  out << "\n    " << printable(finding.text) << ".\n";
-  if (!finding.fix.empty()) out << "    " << printable(finding.fix) << "\n";
-  if (!finding.rule->maps_to.empty()) out << "    (" << finding.rule->maps_to << ")\n";
+std::string painted(const std::string& severity, const Paint& paint) {
+  if (severity == name(Severity::error)) return paint.red(severity);
+  return severity == name(Severity::warning) ? paint.yellow(severity) : paint.cyan(severity);
 }
 
-void print_findings(const Audit& audit, std::string_view browser, const Paint& paint,
+void print_finding(const Json& finding, const Paint& paint, std::ostream& out) {
+  out << "  " << painted(text_at(finding, "severity"), paint) << " " << text_at(finding, "id");
+  for (const char* member : {"file", "key"}) {
+    if (const auto text = text_at(finding, member); !text.empty()) out << ", " << text;
+  }
+  out << "\n    " << text_at(finding, "text") << ".\n";
+  if (const auto fix = text_at(finding, "fix"); !fix.empty()) out << "    " << fix << "\n";
+  if (const auto item = text_at(finding, "maps_to"); !item.empty()) out << "    (" << item << ")\n";
+}
+
+void print_findings(const Json& audit, std::string_view browser, const Paint& paint,
                     std::ostream& out) {
   for (const Severity severity : {Severity::error, Severity::warning, Severity::info}) {
-    for (const Finding& finding : audit.findings) {
-      if (finding.browser != browser || finding.rule->severity != severity) continue;
+    for (const Json& finding : audit.at("findings")) {
+      if (finding.at("browser") != browser || finding.at("severity") != name(severity)) continue;
       print_finding(finding, paint, out);
     }
   }
 }
 
-void print_browser(const BrowserAudit& row, const Audit& audit, const Paint& paint,
-                   std::ostream& out) {
-  out << paint.bold(row.browser->name) << ": "
-      << (row.level ? std::string(name(*row.level)) + " by policy"
-                    : "no policy sets a level for every page")
-      << (row.wanted && row.wanted->states_level
-              ? ", asked for: " + std::string(name(row.wanted->level))
-              : "")
-      << (row.installed_here ? "" : " (not installed)") << "\n";
-  std::string_view file;
-  for (const policy::Winner& winner : row.in_force) {
-    if (winner.file != file) out << "  " << printable(file = winner.file) << "\n";
-    out << "    " << printable(winner.key) << " = " << printable(winner.value) << "\n";
+void print_browser(const Json& row, const Json& audit, const Paint& paint, std::ostream& out) {
+  const std::string id = text_at(row, "id");
+  const policy::Browser* browser = policy::find_browser(id);
+  out << paint.bold(browser == nullptr ? id : browser->name) << ": "
+      << (row.at("installed").is_null() ? "no policy sets a level for every page"
+                                        : text_at(row, "installed") + " by policy")
+      << (row.at("wanted").is_null() ? "" : ", asked for: " + text_at(row, "wanted"))
+      << (row.at("present").get<bool>() ? "" : " (not installed)") << "\n";
+  std::string shown;
+  for (const Json& key : row.at("in_force")) {
+    const std::string file = text_at(key, "file");
+    if (file != shown) out << "  " << file << "\n";
+    shown = file;
+    out << "    " << text_at(key, "key") << " = " << printable(ipc::text_of(key.at("value")))
+        << "\n";
   }
-  print_findings(audit, row.browser->id, paint, out);
+  print_findings(audit, id, paint, out);
 }
 
-std::string verdict(const Audit& audit, const Paint& paint) {
-  if (audit.clean()) return paint.green("As intended.");
-  if (audit.drift()) return paint.red("What was asked for does not hold.");
-  const bool mistakes = std::ranges::any_of(audit.findings, [](const Finding& each) {
-    return each.rule->severity != Severity::info && each.rule->id != "not_compared";
+std::string verdict(const Json& audit, const Paint& paint) {
+  if (audit.at("clean").get<bool>()) return paint.green("As intended.");
+  if (audit.at("drift").get<bool>()) return paint.red("What was asked for does not hold.");
+  const bool mistakes = std::ranges::any_of(audit.at("findings"), [](const Json& each) {
+    return each.at("severity") != name(Severity::info) && each.at("id") != "not_compared";
   });
   return paint.yellow(mistakes ? "Mistakes found." : "No mistake found, and nothing to compare.");
 }
 
-void print_text(const Audit& audit, const Paint& paint, std::ostream& out) {
-  std::string shown;
-  for (const BrowserAudit& row : audit.browsers) {
-    print_browser(row, audit, paint, out);
-    shown += " " + std::string(row.browser->id) + " ";
-  }
+void print_text(const Json& audit, const Paint& paint, std::ostream& out) {
+  const Json& rows = audit.at("browsers");
+  for (const Json& row : rows) print_browser(row, audit, paint, out);
   // A sandboxed browser, or a profile of one that is gone, has findings and no policy.
   for (const policy::Browser& browser : policy::browsers()) {
-    if (shown.find(" " + std::string(browser.id) + " ") != shown.npos) continue;
-    const auto problems = std::ranges::any_of(
-        audit.findings, [&](const Finding& each) { return each.browser == browser.id; });
-    if (!problems) continue;
+    const auto is_its = [&](const char* member) {
+      return [&browser, member](const Json& each) { return each.at(member) == browser.id; };
+    };
+    if (std::ranges::any_of(rows, is_its("id"))) continue;
+    if (std::ranges::none_of(audit.at("findings"), is_its("browser"))) continue;
     out << paint.bold(browser.name) << "\n";
     print_findings(audit, browser.id, paint, out);
   }
   print_findings(audit, "", paint, out);
-  if (audit.browsers.empty()) out << "No browser that icelock knows, and no policy for one.\n";
+  if (rows.empty()) out << "No browser that icelock knows, and no policy for one.\n";
   out << verdict(audit, paint) << "\n";
 }
 
-void print(std::ostream& out, const ipc::Json& json) {
-  // File names may hold any bytes.
-  out << ipc::text_of(json, 2) << "\n";
+// File names may hold any bytes.
+int print(const PolicyOptions& options, AuditForm form, std::string_view version, Json audit,
+          std::ostream& out) {
+  if (options.root == "/") {
+    policy::Audit running;
+    policy::add_running(running, options.home);
+    add_findings(running, audit);
+  }
+  if (form == AuditForm::json) {
+    print_success(audit, out);
+  } else if (form == AuditForm::sarif) {
+    out << ipc::text_of(audit_sarif(audit, version), 2) << "\n";
+  } else if (form == AuditForm::metrics) {
+    out << audit_metrics(audit, std::time(nullptr));
+  } else {
+    print_text(audit, Paint(options.colour), out);
+  }
+  return audit.at("clean").get<bool>() ? 0 : found_exit;
 }
 
 }  // namespace
 
 int run_audit(const PolicyOptions& options, AuditForm form, std::string_view version,
               std::ostream& out, std::ostream& err) {
+  // What others' programs take for SARIF or metrics must not hold words of an error.
+  const auto failed = [&](const Error& error, bool json) {
+    return report_error(error, {out, err, json, options.colour});
+  };
   auto audit = look(options);
-  if (!audit) {
-    // What others' programs take for SARIF or metrics must not hold words of an error.
-    return report_error(audit.error(), {out, err, form == AuditForm::json, options.colour});
+  if (!audit) return failed(audit.error(), form == AuditForm::json);
+  try {
+    const int code = print(options, form, version, std::move(*audit), out);
+    // A file that a full disk cut short must not pass for a whole one.
+    return out.flush() ? code : failed({Code::io, "cannot write the audit", ""}, false);
+  } catch (const Json::exception& problem) {
+    return failed({Code::internal, "icelockd gave no audit", problem.what()}, false);
   }
-  if (options.root == "/") policy::add_running(*audit, options.home);
-  if (form == AuditForm::json) {
-    ipc::Json json = {{"v", 1}, {"ok", true}};
-    json.update(audit_json(*audit));
-    print(out, json);
-  } else if (form == AuditForm::sarif) {
-    print(out, audit_sarif(*audit, version));
-  } else if (form == AuditForm::metrics) {
-    out << audit_metrics(*audit, std::time(nullptr));
-  } else {
-    print_text(*audit, Paint(options.colour), out);
-  }
-  // A file that a full disk cut short must not pass for a whole one.
-  if (!out.flush()) {
-    return report_error({Code::io, "cannot write the audit", ""},
-                        {out, err, false, options.colour});
-  }
-  return audit->clean() ? 0 : found_exit;
 }
 
 }  // namespace icelock::app

@@ -6,12 +6,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "app/live.h"
 #include "app/policy_keeper.h"
+#include "app/policy_wanted.h"
 #include "app/policy_work.h"
 #include "app/presence.h"
 #include "app/refusal_log.h"
@@ -69,12 +71,11 @@ class Daemon {
   /// What a policy job works from, on the worker's thread.
   struct PolicyOrder {
     std::filesystem::path root;
-    std::vector<std::string> ids;
-    std::optional<Level> level;
-    std::optional<policy::Wanted> policy;  ///< said by browser instead
-    std::string fingerprint;               ///< of the plan to be applied; empty: any
+    PolicyWish wish;
+    std::string fingerprint;  ///< of the plan to be applied; empty: any
     policy::Asked asked;
     bool manages = false;
+    std::set<std::string> reporting;
     guard::Decision decision;
     std::vector<policy::SiteException> sites;
 
@@ -138,8 +139,6 @@ class Daemon {
   /// `read`: on the reader's thread.
   void look(Look& look, const Call& call, const Done& done, std::function<Found()> read);
   void in_background(const Call& call, const Done& done, PolicyJob job);
-  /// `by_policy`: the argument `policy` says which browsers, if it is there.
-  bool refuse_when_managed(const Call& call, bool by_policy, const Done& done) const;
 
   Options options_;
   Live live_;

@@ -18,18 +18,6 @@ namespace {
 
 using ipc::Json;
 
-Result<std::vector<std::string>> browser_ids(const Json& body) {
-  std::vector<std::string> ids;
-  const auto list = body.find("browsers");
-  if (list == body.end()) return ids;
-  if (!list->is_array()) return fail(Code::bad_request, "must be a list of ids", "browsers");
-  for (const Json& id : *list) {
-    if (!id.is_string()) return fail(Code::bad_request, "must be a list of ids", "browsers");
-    ids.push_back(id.get<std::string>());
-  }
-  return ids;
-}
-
 /// What the decision asks of each browser.
 policy::Wanted by_decision(const std::vector<const policy::Browser*>& browsers,
                            const guard::Decision& decision,
@@ -141,6 +129,7 @@ void Daemon::do_report(const Call& call, const Done& done) {
   Known& known = known_[call.client];
   known.peer = call.peer;
   known.report = std::move(*report);
+  keeper_.hear_from(*browser);
   done(Json::object());
 }
 
@@ -300,24 +289,19 @@ void Daemon::do_deny(const Call& call, const Done& done) {
 }
 
 void Daemon::in_background(const Call& call, const Done& done, PolicyJob job) {
-  auto ids = browser_ids(call.body);
-  if (!ids) return done(std::unexpected(ids.error()));
-  const auto level = level_field(call.body, "level");
-  if (!level) return done(std::unexpected(level.error()));
-  auto policy = wanted_field(call.body);
-  if (!policy) return done(std::unexpected(policy.error()));
+  auto wish = wish_field(call.body);
+  if (!wish) return done(std::unexpected(wish.error()));
   const auto fingerprint = call.body.value("fingerprint", Json(""));
   if (!fingerprint.is_string())
     return done(fail(Code::bad_request, "must be a text", "fingerprint"));
   auto asked = asked_field(call.body, call.peer.uid.value_or(static_cast<uid_t>(-1)));
   if (!asked) return done(std::unexpected(asked.error()));
   const PolicyOrder order{.root = options_.root,
-                          .ids = std::move(*ids),
-                          .level = *level,
-                          .policy = std::move(*policy),
+                          .wish = std::move(*wish),
                           .fingerprint = fingerprint.get<std::string>(),
                           .asked = std::move(*asked),
                           .manages = keeper_.manages(),
+                          .reporting = keeper_.reporting(),
                           .decision = live_.state().decision,
                           .sites = machine_state().settings.sites};
   worker_.post([order, job = std::move(job), done, left = call.left]() -> Worker::Finish {
@@ -331,51 +315,36 @@ void Daemon::in_background(const Call& call, const Done& done, PolicyJob job) {
 }
 
 Result<policy::Wanted> Daemon::PolicyOrder::wanted() const {
-  if (policy) return *policy;
-  const auto browsers = chosen_browsers(root, ids);
-  if (!browsers) return std::unexpected(browsers.error());
-  if (manages && !level) return by_decision(*browsers, decision, sites);
-  return same_level(*browsers, level.value_or(Level::force_proxy));
+  if (!manages || wish.level || wish.document) return app::wanted(root, wish);
+  const auto browsers = TRY(chosen_browsers(root, wish.browsers));
+  return by_decision(browsers, decision, sites);
 }
 
 void Daemon::do_plan(const Call& call, const Done& done) {
   in_background(call, done, [](const PolicyOrder& order) -> Result<Outcome> {
-    const auto wanted = order.wanted();
-    if (!wanted) return std::unexpected(wanted.error());
-    auto plan = make_plan(order.root, *wanted, {.service = order.manages, .again = false});
-    if (!plan) return std::unexpected(plan.error());
-    return Outcome{std::move(*plan), false, {}, {}, {}};
+    const auto wanted = TRY(order.wanted());
+    auto plan =
+        TRY(make_plan(order.root, wanted,
+                      {.service = order.manages, .again = false, .reporting = order.reporting}));
+    return Outcome{std::move(plan), false, {}, {}};
   });
 }
 
-// The guard's own settings are not what it manages.
-bool Daemon::refuse_when_managed(const Call& call, bool by_policy, const Done& done) const {
-  if (!keeper_.manages()) return false;
-  const auto policy = call.body.value("policy", Json());
-  if (by_policy && !policy.is_null()) {
-    if (policy.is_object() && policy.size() == 1 && policy.contains(policy::settings_id))
-      return false;
-  } else if (call.body.value("browsers", Json()) == Json::array({policy::settings_id})) {
-    return false;
-  }
-  done(fail(Code::busy, "icelockd manages the policies itself",
-            "manage_policies in /etc/icelock/icelock.json"));
-  return true;
-}
-
 void Daemon::do_apply(const Call& call, const Done& done) {
-  if (refuse_when_managed(call, true, done)) return;
   in_background(call, done, [](const PolicyOrder& order) -> Result<Outcome> {
-    const auto wanted = order.wanted();
-    if (!wanted) return std::unexpected(wanted.error());
-    return apply_policies(order.root, *wanted, order.asked, order.fingerprint);
+    const auto found = order.wanted();
+    if (order.manages) TRY(check_unmanaged(found));
+    const auto wanted = TRY(found);
+    return apply_policies(order.root, wanted, order.asked, order.fingerprint);
   });
 }
 
 void Daemon::do_revert(const Call& call, const Done& done) {
-  if (refuse_when_managed(call, false, done)) return;
-  in_background(call, done, [](const PolicyOrder& order) {
-    return revert_policies(order.root, order.ids, order.asked);
+  in_background(call, done, [](const PolicyOrder& order) -> Result<Outcome> {
+    policy::Wanted named;
+    for (const std::string& id : order.wish.browsers) named[id];
+    if (order.manages) TRY(check_unmanaged(named));
+    return revert_policies(order.root, order.wish.browsers, order.asked);
   });
 }
 

@@ -25,19 +25,17 @@ Result<policy::Wanted> wanted(const ExportOptions& options, std::vector<std::str
   if (ids.empty()) {
     for (const policy::Browser& browser : policy::browsers()) ids.emplace_back(browser.id);
   }
-  const auto browsers = chosen_browsers("/", ids);
-  if (!browsers) return std::unexpected(browsers.error());
+  const auto browsers = TRY(chosen_browsers("/", ids));
   if (options.document.empty()) {
-    return same_level(*browsers, options.level.value_or(default_level));
+    return same_level(browsers, options.level.value_or(default_level));
   }
-  const auto document = guard::load_policy_document(options.document);
-  if (!document) return std::unexpected(document.error());
-  policy::Wanted result = document->wanted(*browsers);
+  const auto document = TRY(guard::load_policy_document(options.document));
+  policy::Wanted result = document.wanted(browsers);
   if (result.empty()) {
     return fail(Code::not_found, "the document says nothing about these browsers",
                 options.document.string());
   }
-  if (!document->settings.empty()) {
+  if (!document.settings.empty()) {
     notes.emplace_back(
         "settings of the guard (floor, hold, modes, protected, an own extension's id) are left "
         "out: "
@@ -48,8 +46,7 @@ Result<policy::Wanted> wanted(const ExportOptions& options, std::vector<std::str
 
 Result<void> fill(const fs::path& folder, const policy::Export& made) {
   for (const policy::ExportFile& file : made.files) {
-    auto done = replace_file(folder / file.path, file.bytes);
-    if (!done) return done;
+    TRY(replace_file(folder / file.path, file.bytes));
   }
   return {};
 }
@@ -99,11 +96,7 @@ void tell(const ExportOptions& options, const policy::Export& made, bool folder,
   for (const policy::ExportFile& file : made.files) {
     files.push_back(folder ? (options.out / file.path).string() : options.out.string());
   }
-  if (output.json) {
-    const ipc::Json json = {{"v", 1}, {"ok", true}, {"files", files}, {"notes", made.notes}};
-    output.out << ipc::text_of(json, 2) << "\n";
-    return;
-  }
+  if (output.json) return print_success({{"files", files}, {"notes", made.notes}}, output.out);
   for (const ipc::Json& file : files) output.out << printable(file.get<std::string>()) << "\n";
 }
 

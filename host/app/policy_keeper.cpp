@@ -33,7 +33,7 @@ std::string words_for(const std::vector<std::string>& files) {
 }
 
 Result<void> put_in_place(const std::filesystem::path& root, const policy::Wanted& wanted,
-                          const std::vector<std::string>& to_restore, bool again,
+                          const std::vector<std::string>& to_restore, const policy::Upkeep& upkeep,
                           std::vector<std::string>& files) {
   const auto note = [&](const policy::Plan& plan) {
     for (const policy::Change& change : plan.changes) {
@@ -41,16 +41,14 @@ Result<void> put_in_place(const std::filesystem::path& root, const policy::Wante
     }
   };
   policy::Store store(root);
-  const auto plan = store.plan(wanted, {.service = true, .again = again});
-  if (!plan) return std::unexpected(plan.error());
-  if (auto done = store.apply(*plan); !done) return done;
-  note(*plan);
+  const auto plan = TRY(store.plan(wanted, upkeep));
+  TRY(store.apply(plan));
+  note(plan);
   if (to_restore.empty()) return {};
-  const auto restoration = store.plan_revert(to_restore);
-  if (!restoration) return std::unexpected(restoration.error());
-  if (restoration->changes.empty()) return {};
-  if (auto done = store.revert(*restoration); !done) return done;
-  note(*restoration);
+  const auto restoration = TRY(store.plan_revert(to_restore));
+  if (restoration.changes.empty()) return {};
+  TRY(store.revert(restoration));
+  note(restoration);
   return {};
 }
 
@@ -62,16 +60,24 @@ PolicyKeeper::PolicyKeeper(std::filesystem::path root, Worker& worker, Changed c
 void PolicyKeeper::follow(const guard::State& state) {
   Wish wish;
   wish.sites = state.settings.sites;
+  wish.reporting = reporting_;
   if (state.settings.manage_policies) {
     wish = {.manages = true,
             .browsers = state.settings.browsers,
             .chromium = state.decision.chromium,
             .firefox = state.decision.firefox,
-            .sites = state.settings.sites};
+            .sites = state.settings.sites,
+            .reporting = reporting_};
   }
   if (wish == wish_) return;
   wish_ = std::move(wish);
   repeats_.clear();
+  start(false);
+}
+
+void PolicyKeeper::hear_from(const std::string& browser) {
+  if (!reporting_.insert(browser).second || !wish_) return;
+  wish_->reporting = reporting_;
   start(false);
 }
 
@@ -119,8 +125,7 @@ Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& r
     const Level level = firefox ? wish.firefox : wish.chromium;
     if (firefox && level == Level::unrestricted) {
       if (policy::Store(root).installs_extension(*browser).value_or(false)) {
-        wanted[std::string(browser->id)].states_level = false;
-        wanted[std::string(browser->id)].level = level;
+        wanted[std::string(browser->id)] = policy::WantedPolicy();
       } else {
         to_restore.emplace_back(browser->id);
       }
@@ -128,15 +133,20 @@ Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& r
       wanted[std::string(browser->id)] = {level, wish.sites};
     }
   }
+  const policy::Upkeep upkeep{.service = true, .again = again, .reporting = wish.reporting};
   Written written;
-  if (auto done = put_in_place(root, wanted, to_restore, again, written); done) return written;
+  if (auto done = put_in_place(root, wanted, to_restore, upkeep, written); done) return written;
   // One browser's broken file must not keep the lock from the others.
   Result<void> failure;
   for (const auto& [id, policy] : wanted) {
-    auto done = put_in_place(root, {{id, policy}}, {}, again, written);
+    auto done = put_in_place(root, {{id, policy}}, {}, upkeep, written);
+    // Nor may a lock wait for what is there for the extension's sake alone.
+    auto alone = upkeep;
+    alone.recommended = false;
+    if (!done) static_cast<void>(put_in_place(root, {{id, policy}}, {}, alone, written));
     if (!done) failure = done;
   }
-  if (auto done = put_in_place(root, {}, to_restore, again, written); !done) failure = done;
+  if (auto done = put_in_place(root, {}, to_restore, upkeep, written); !done) failure = done;
   if (!failure) return std::unexpected(failure.error());
   return written;
 }

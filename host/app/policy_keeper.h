@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ class PolicyKeeper {
 
   /// The guard has decided anew.
   void follow(const guard::State& state);
+  /// icelock's extension reports from this browser: see policy::Upkeep.
+  void hear_from(const std::string& browser);
+  const std::set<std::string>& reporting() const { return reporting_; }
   /// Milliseconds until handle() is due; -1: nothing to do.
   int timeout(Clock::time_point now) const;
   void handle(Clock::time_point now);
@@ -53,6 +57,7 @@ class PolicyKeeper {
     Level chromium = Level::force_proxy;
     Level firefox = Level::force_proxy;
     std::vector<policy::SiteException> sites;
+    std::set<std::string> reporting;
     bool operator==(const Wish&) const = default;
   };
   using Written = std::vector<std::string>;  ///< files
@@ -65,6 +70,7 @@ class PolicyKeeper {
   Worker& worker_;
   Changed changed_;
   std::optional<Wish> wish_;
+  std::set<std::string> reporting_;  ///< since this one started; a browser that closed comes again
   bool busy_ = false;
   Clock::time_point busy_since_;
   bool outdated_ = false;  ///< the wish changed while the worker was at the one before

@@ -7,7 +7,6 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <utility>
 
@@ -21,13 +20,10 @@
 namespace icelock::app {
 namespace {
 
-using nlohmann::ordered_json;
-using policy::Browser;
-using policy::Change;
+using ipc::Json;
 
-void print(std::ostream& out, const ordered_json& value) {
-  // Policy files may hold any bytes.
-  out << ipc::text_of(value, 2) << "\n";
+std::string text_at(const Json& json, const char* member) {
+  return json.at(member).get<std::string>();
 }
 
 std::vector<std::string> lines_of(std::string_view text) {
@@ -44,10 +40,10 @@ std::vector<std::string> lines_of(std::string_view text) {
 
 // One hunk is enough: icelock's keys stand together, so all between the first and the last line
 // that differ is shown as taken out and put in.
-void print_diff(const Change& change, const Paint& paint, std::ostream& out) {
+void print_diff(const Json& change, const Paint& paint, std::ostream& out) {
   constexpr std::size_t context = 3;
-  const auto before = lines_of(change.before);
-  const auto after = lines_of(change.after);
+  const auto before = lines_of(text_at(change, "before"));
+  const auto after = lines_of(text_at(change, "after"));
   const std::size_t shorter = std::min(before.size(), after.size());
   std::size_t head = 0;
   while (head < shorter && before[head] == after[head]) ++head;
@@ -62,11 +58,10 @@ void print_diff(const Change& change, const Paint& paint, std::ostream& out) {
     const std::size_t count = lines.size() - tail + shown_tail - first;
     return std::to_string(count == 0 ? first : first + 1) + "," + std::to_string(count);
   };
-  const std::string path = change.path.string();
-  const bool creates = change.kind == Change::Kind::create;
-  const bool removes = change.kind == Change::Kind::remove;
-  out << paint.bold("--- " + (creates ? "/dev/null" : path)) << "\n";
-  out << paint.bold("+++ " + (removes ? "/dev/null" : path)) << "\n";
+  const std::string path = text_at(change, "path");
+  const std::string kind = text_at(change, "kind");
+  out << paint.bold("--- " + (kind == "create" ? "/dev/null" : path)) << "\n";
+  out << paint.bold("+++ " + (kind == "remove" ? "/dev/null" : path)) << "\n";
   if (head == before.size() && head == after.size()) return;
   out << paint.cyan("@@ -" + range(before) + " +" + range(after) + " @@") << "\n";
   for (std::size_t i = first; i < head; ++i) out << " " << before[i] << "\n";
@@ -81,38 +76,45 @@ void print_diff(const Change& change, const Paint& paint, std::ostream& out) {
   }
 }
 
-void print_change(const Change& change, const Paint& paint, std::ostream& out) {
-  const Browser* browser = change.browser == policy::settings_id
-                               ? &policy::settings_owner()
-                               : policy::find_browser(change.browser);
-  out << paint.bold(browser == nullptr ? change.browser : browser->name);
-  if (change.kind == Change::Kind::none) out << ": " << change.path.string() << " stays as it is";
+void print_change(const Json& change, const Paint& paint, std::ostream& out) {
+  const std::string id = text_at(change, "browser");
+  const policy::Browser* browser =
+      id == policy::settings_id ? &policy::settings_owner() : policy::find_browser(id);
+  const bool stays = change.at("kind") == "none";
+  out << paint.bold(browser == nullptr ? id : browser->name);
+  if (stays) out << ": " << text_at(change, "path") << " stays as it is";
   out << "\n";
-  if (change.kind != Change::Kind::none) print_diff(change, paint, out);
-  const auto shown = [](const std::string& value) {
-    return value.empty() ? std::string("not set") : printable(value);
+  if (!stays) print_diff(change, paint, out);
+  const auto shown = [](const Json& value) {
+    return value.is_null() ? std::string("not set") : printable(ipc::text_of(value));
   };
-  for (const policy::KeyChange& key : change.keys) {
-    out << "  " << key.key << ": " << paint.red(shown(key.before)) << " -> "
-        << paint.green(shown(key.after)) << "\n";
+  for (const Json& key : change.at("keys")) {
+    out << "  " << text_at(key, "key") << ": " << paint.red(shown(key.at("before"))) << " -> "
+        << paint.green(shown(key.at("after"))) << "\n";
   }
-  for (const std::string& note : change.notes) out << "  note: " << printable(note) << "\n";
+  for (const Json& note : change.at("notes")) {
+    out << "  note: " << printable(note.get<std::string>()) << "\n";
+  }
 }
 
-void print_outcome(const PolicyOptions& options, const Outcome& outcome, std::string_view verdict,
+void print_outcome(const PolicyOptions& options, const Json& outcome, std::string_view verdict,
                    std::ostream& out, std::ostream& err) {
-  if (options.json) {
-    ordered_json json = {{"v", 1}, {"ok", true}};
-    json.update(outcome_json(outcome));
-    return print(out, json);
-  }
+  if (options.json) return print_success(outcome, out);
   const Paint paint(options.colour);
-  for (const Change& change : outcome.plan.changes) print_change(change, paint, out);
+  for (const Json& change : outcome.at("changes")) print_change(change, paint, out);
   out << verdict << "\n";
-  for (const std::string& problem : outcome.problems) err << "icelock: " << problem << "\n";
-  if (!outcome.unrecorded.empty()) {
-    err << "icelock: done, but it is not in the history: " << outcome.unrecorded << "\n";
+  for (const Json& problem : outcome.at("problems")) {
+    err << "icelock: " << problem.get<std::string>() << "\n";
   }
+  if (outcome.contains("unrecorded")) {
+    err << "icelock: done, but it is not in the history: " << text_at(outcome, "unrecorded")
+        << "\n";
+  }
+}
+
+bool changes_files(const Json& outcome) {
+  return std::ranges::any_of(outcome.at("changes"),
+                             [](const Json& change) { return change.at("kind") != "none"; });
 }
 
 // sudo's word, which only root could have made up.
@@ -126,39 +128,45 @@ std::optional<uid_t> sudo_uid() {
 }
 
 Result<policy::Asked> asked(const PolicyOptions& options) {
-  auto reason = policy::clean_reason(options.reason);
-  if (!reason) return std::unexpected(reason.error());
-  return policy::Asked{::getuid(), sudo_uid(), std::move(*reason)};
+  auto reason = TRY(policy::clean_reason(options.reason));
+  return policy::Asked{::getuid(), sudo_uid(), std::move(reason)};
 }
 
 // Policy has one writer: the service, when it is there. It takes the time that disks take.
 constexpr std::chrono::seconds work_limit{30};
 
-std::optional<Result<Outcome>> by_service(const PolicyOptions& options, std::string_view op,
-                                          ipc::Json arguments = ipc::Json::object()) {
+std::optional<Result<Json>> by_service(const PolicyOptions& options, std::string_view op,
+                                       Json arguments = Json::object()) {
   if (!options.browsers.empty()) arguments["browsers"] = options.browsers;
   if (!options.reason.empty()) arguments["reason"] = options.reason;
   if (const auto who = sudo_uid()) arguments["sudo_uid"] = *who;
   if (options.level) arguments["level"] = name(*options.level);
-  const auto answer = ask_service(options.root, op, std::move(arguments), work_limit);
-  if (!answer) return std::nullopt;
-  if (!*answer) return std::unexpected(answer->error());
-  return outcome_of(**answer);
+  return ask_service(options.root, op, std::move(arguments), work_limit);
 }
 
-Result<Outcome> apply(const PolicyOptions& options) {
-  ipc::Json arguments = {{"fingerprint", options.fingerprint}};
+Result<PolicyWish> wish_of(const PolicyOptions& options) {
+  PolicyWish wish{.browsers = options.browsers, .level = options.level, .document = {}};
   if (!options.document.empty()) {
-    const auto said = wanted(options);
-    if (!said) return std::unexpected(said.error());
-    arguments["policy"] = wanted_json(*said);
+    wish.document = TRY(guard::load_policy_document(options.document));
   }
-  if (auto outcome = by_service(options, "apply", arguments)) return std::move(*outcome);
-  const auto who = asked(options);
-  if (!who) return std::unexpected(who.error());
-  const auto levels = wanted(options);
-  if (!levels) return std::unexpected(levels.error());
-  return apply_policies(options.root, *levels, *who, options.fingerprint);
+  return wish;
+}
+
+Result<policy::Wanted> wanted_here(const PolicyOptions& options, const PolicyWish& wish) {
+  auto found = wanted(options.root, wish);
+  if (found && is_managed(options.root)) TRY(check_unmanaged(found));
+  return found;
+}
+
+Result<Json> apply(const PolicyOptions& options) {
+  const auto wish = TRY(wish_of(options));
+  Json arguments = {{"fingerprint", options.fingerprint}};
+  if (wish.document) arguments["document"] = Json::parse(wish.document->text);
+  if (auto answer = by_service(options, "apply", arguments)) return *std::move(answer);
+  const auto who = TRY(asked(options));
+  const auto levels = TRY(wanted_here(options, wish));
+  const auto outcome = TRY(apply_policies(options.root, levels, who, options.fingerprint));
+  return outcome_json(outcome);
 }
 
 std::string shell_word(const std::string& word) {
@@ -188,7 +196,7 @@ std::string command(const PolicyOptions& options, const std::string& start,
 
 // What to do with a plan. Others than root see the files, and not what icelock wrote there, so
 // that root's plan can be another one.
-std::string next_step(const PolicyOptions& options, const policy::Plan& plan) {
+std::string next_step(const PolicyOptions& options, const std::string& fingerprint) {
   policy::Wanted unused;
   const auto ledger = policy::Store(options.root).add_left_out(unused);
   if (!ledger && ledger.error().code == Code::not_permitted) {
@@ -198,34 +206,78 @@ std::string next_step(const PolicyOptions& options, const policy::Plan& plan) {
   }
   const bool others = options.root == "/" && ::geteuid() != 0;
   return "Nothing is written yet. To make these changes, and no others:\n  " +
-         command(options, others ? "sudo icelock apply" : "icelock apply",
-                 {"--plan", plan.fingerprint()});
+         command(options, others ? "sudo icelock apply" : "icelock apply", {"--plan", fingerprint});
 }
 
-Result<Outcome> revert(const PolicyOptions& options) {
-  if (auto outcome = by_service(options, "revert")) return std::move(*outcome);
-  const auto who = asked(options);
-  if (!who) return std::unexpected(who.error());
-  return revert_policies(options.root, options.browsers, *who);
+Result<Json> revert(const PolicyOptions& options) {
+  if (auto answer = by_service(options, "revert")) return *std::move(answer);
+  const auto who = TRY(asked(options));
+  const auto outcome = TRY(revert_policies(options.root, options.browsers, who));
+  return outcome_json(outcome);
 }
 
-Result<policy::History> history(const PolicyOptions& options) {
-  const auto answer = ask_service(options.root, "history", ipc::Json::object(), work_limit);
-  if (!answer) return policy::read_history(options.root);
-  if (!*answer) return std::unexpected(answer->error());
-  return history_of(**answer);
-}
-
-void print_entry(const policy::HistoryEntry& entry, const Paint& paint, std::ostream& out) {
-  out << paint.bold(printable(entry.time) + " " + printable(entry.verb)) << " by uid "
-      << entry.asked.uid;
-  if (entry.asked.sudo_uid) out << ", sudo for uid " << *entry.asked.sudo_uid;
-  const char* separator = ": ";
-  for (const std::string& browser : entry.browsers) {
-    out << std::exchange(separator, ", ") << printable(browser);
+Result<Json> plan(const PolicyOptions& options) {
+  const auto wish = TRY(wish_of(options));
+  const auto levels = TRY(wanted_here(options, wish));
+  auto made = TRY(make_plan(options.root, levels));
+  if (!made.changes.empty()) {
+    auto& notes = made.changes.front().notes;
+    for (std::string& note : machine_notes(options.root, wish)) notes.push_back(std::move(note));
   }
-  out << "\n  plan " << printable(entry.plan) << ", result " << printable(entry.result) << "\n";
-  if (!entry.asked.reason.empty()) out << "  " << printable(entry.asked.reason) << "\n";
+  return outcome_json({std::move(made), false, {}, {}});
+}
+
+Result<Json> history(const PolicyOptions& options) {
+  if (auto answer = ask_service(options.root, "history", Json::object(), work_limit)) {
+    return *std::move(answer);
+  }
+  const auto found = TRY(policy::read_history(options.root));
+  return history_json(found);
+}
+
+void print_entry(const Json& entry, const Paint& paint, std::ostream& out) {
+  const auto shown = [&](const char* member) { return printable(text_at(entry, member)); };
+  out << paint.bold(shown("time") + " " + shown("verb")) << " by uid "
+      << entry.at("uid").get<uid_t>();
+  if (!entry.at("sudo_uid").is_null()) {
+    out << ", sudo for uid " << entry.at("sudo_uid").get<uid_t>();
+  }
+  const char* separator = ": ";
+  for (const Json& browser : entry.at("browsers")) {
+    out << std::exchange(separator, ", ") << printable(browser.get<std::string>());
+  }
+  out << "\n  plan " << shown("plan") << ", result " << shown("result") << "\n";
+  if (const auto reason = shown("reason"); !reason.empty()) out << "  " << reason << "\n";
+}
+
+int print_history(const PolicyOptions& options, const Json& found, std::ostream& out,
+                  std::ostream& err) {
+  if (options.json) {
+    print_success(found, out);
+    return 0;
+  }
+  const Paint paint(options.colour);
+  for (const Json& entry : found.at("entries")) print_entry(entry, paint, out);
+  if (found.at("entries").empty()) out << "icelock applied and reverted nothing here.\n";
+  if (const auto skipped = found.at("skipped").get<std::size_t>(); skipped > 0) {
+    err << "icelock: " << skipped
+        << (skipped == 1 ? " line of the history was" : " lines of the history were")
+        << " cut off or spoilt, and skipped\n";
+  }
+  return 0;
+}
+
+// `print` gives the exit code. What it reads may come from an icelockd of another version.
+template <class Print>
+int finish(const PolicyOptions& options, const Result<Json>& answer, const Print& print,
+           std::ostream& out, std::ostream& err) {
+  if (!answer) return report(options, answer.error(), out, err);
+  try {
+    return print(*answer);
+  } catch (const Json::exception& problem) {
+    const Error error{Code::internal, "icelockd gave no such answer", problem.what()};
+    return report(options, error, out, err);
+  }
 }
 
 }  // namespace
@@ -235,56 +287,39 @@ int report(const PolicyOptions& options, const Error& error, std::ostream& out, 
 }
 
 int run_plan(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
-  const auto levels = wanted(options);
-  if (!levels) return report(options, levels.error(), out, err);
-  auto plan = make_plan(options.root, *levels);
-  if (!plan) return report(options, plan.error(), out, err);
-  if (!plan->changes.empty()) {
-    auto& notes = plan->changes.front().notes;
-    for (std::string& note : machine_notes(options)) notes.push_back(std::move(note));
-  }
-  const bool pending = plan->pending();
-  const std::string verdict = pending ? next_step(options, *plan) : "Nothing to do.";
-  print_outcome(options, {std::move(*plan), false, {}, {}, {}}, verdict, out, err);
-  return pending ? changes_pending : 0;
+  const auto print = [&](const Json& outcome) {
+    const bool pending = outcome.at("pending").get<bool>();
+    const std::string verdict =
+        pending ? next_step(options, text_at(outcome, "fingerprint")) : "Nothing to do.";
+    print_outcome(options, outcome, verdict, out, err);
+    return pending ? changes_pending : 0;
+  };
+  return finish(options, plan(options), print, out, err);
 }
 
 int run_apply(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
   if (options.fingerprint.empty() && !options.unplanned) return run_plan(options, out, err);
-  const auto outcome = apply(options);
-  if (!outcome) return report(options, outcome.error(), out, err);
-  print_outcome(options, *outcome, outcome->plan.pending() ? "Applied." : "Nothing to do.", out,
-                err);
-  return outcome->problems.empty() ? 0 : not_obeyed;
+  const auto print = [&](const Json& outcome) {
+    print_outcome(options, outcome, changes_files(outcome) ? "Applied." : "Nothing to do.", out,
+                  err);
+    return outcome.at("problems").empty() ? 0 : not_obeyed;
+  };
+  return finish(options, apply(options), print, out, err);
 }
 
 int run_revert(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
-  const auto outcome = revert(options);
-  if (!outcome) return report(options, outcome.error(), out, err);
-  const bool nothing = outcome->plan.changes.empty();
-  print_outcome(options, *outcome,
-                nothing ? "Nothing to do: icelock changed nothing here." : "Reverted.", out, err);
-  return 0;
+  const auto print = [&](const Json& outcome) {
+    const bool nothing = outcome.at("changes").empty();
+    print_outcome(options, outcome,
+                  nothing ? "Nothing to do: icelock changed nothing here." : "Reverted.", out, err);
+    return 0;
+  };
+  return finish(options, revert(options), print, out, err);
 }
 
 int run_history(const PolicyOptions& options, std::ostream& out, std::ostream& err) {
-  const auto found = history(options);
-  if (!found) return report(options, found.error(), out, err);
-  if (options.json) {
-    ordered_json json = {{"v", 1}, {"ok", true}};
-    json.update(history_json(*found));
-    print(out, json);
-    return 0;
-  }
-  const Paint paint(options.colour);
-  for (const policy::HistoryEntry& entry : found->entries) print_entry(entry, paint, out);
-  if (found->entries.empty()) out << "icelock applied and reverted nothing here.\n";
-  if (found->skipped > 0) {
-    err << "icelock: " << found->skipped
-        << (found->skipped == 1 ? " line of the history was" : " lines of the history were")
-        << " cut off or spoilt, and skipped\n";
-  }
-  return 0;
+  const auto print = [&](const Json& found) { return print_history(options, found, out, err); };
+  return finish(options, history(options), print, out, err);
 }
 
 }  // namespace icelock::app

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/policy_wanted.h"
 #include "base/error.h"
 #include "base/level.h"
 #include "policy/manifest.h"
@@ -34,10 +35,6 @@ struct PolicyOptions {
   std::filesystem::path home;                 ///< for the user scope
   std::filesystem::path host_program;         ///< absolute path of icelock-host, for setup
 };
-
-/// A policy file cannot follow the network, so without --level it is the strictest level that still
-/// lets calls through a proxy.
-inline constexpr Level default_level = Level::force_proxy;
 
 /// Exit code of plan when something would change.
 inline constexpr int changes_pending = 2;

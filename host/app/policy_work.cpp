@@ -47,76 +47,6 @@ Json to_json(const Change& change, std::size_t& text_left) {
           {"notes", change.notes}};
 }
 
-// The inner functions throw what nlohmann::json throws; outcome_of() turns that into an error.
-std::string text_of(const Json& value) {
-  return value.is_null() ? std::string() : value.dump();
-}
-
-Change to_change(const Json& json) {
-  Change change;
-  change.browser = json.at("browser").get<std::string>();
-  change.path = json.at("path").get<std::string>();
-  const auto* kind = std::ranges::find(kind_names, json.at("kind").get<std::string>());
-  change.kind = static_cast<Change::Kind>(kind == kind_names.end() ? 0 : kind - kind_names.begin());
-  change.before = json.at("before").get<std::string>();
-  change.after = json.at("after").get<std::string>();
-  change.notes = json.at("notes").get<std::vector<std::string>>();
-  for (const Json& key : json.at("keys")) {
-    change.keys.push_back(
-        {key.at("key").get<std::string>(), text_of(key.at("before")), text_of(key.at("after"))});
-  }
-  return change;
-}
-
-Result<void> add_sites(const Json& list, policy::WantedPolicy& wanted) {
-  for (const Json& site : list) {
-    auto pattern = policy::normal_pattern(site.at("pattern").get<std::string>());
-    if (!pattern) return std::unexpected(pattern.error());
-    const auto level = parse_level(site.at("level").get<std::string>());
-    if (!level) return fail(Code::bad_request, "no level", "policy");
-    if (auto fits = policy::check_exception_level(*level); !fits) return fits;
-    wanted.sites.push_back({std::move(*pattern), *level});
-  }
-  return {};
-}
-
-Result<policy::WantedPolicy> one_wanted(const std::string& id, const Json& asked) {
-  if (policy::find_browser(id) == nullptr) return fail(Code::not_found, "no such browser", id);
-  policy::WantedPolicy wanted(Level::unrestricted);
-  wanted.states_level = asked.contains("level");
-  if (wanted.states_level) {
-    const auto level = parse_level(asked.at("level").get<std::string>());
-    if (!level) return fail(Code::bad_request, "no level", "policy");
-    wanted.level = *level;
-    if (auto done = add_sites(asked.at("sites"), wanted); !done) {
-      return std::unexpected(done.error());
-    }
-  }
-  wanted.private_windows = asked.value("private_windows", false);
-  if (asked.contains("extension")) {
-    const Json& extension = asked.at("extension");
-    wanted.extension = {.id = extension.at("id").get<std::string>(),
-                        .url = extension.at("url").get<std::string>(),
-                        .settings = extension.at("settings").dump(),
-                        .beside = {}};
-    if (!extension.at("settings").is_object()) {
-      return fail(Code::bad_request, "the extension's settings are no object", "policy");
-    }
-  }
-  return wanted;
-}
-
-// Held against the schema of the settings file, as when they are read.
-Result<policy::WantedPolicy> settings_of(const Json& asked) {
-  if (auto checked = guard::check_settings(asked.dump()); !checked) {
-    return std::unexpected(checked.error());
-  }
-  policy::WantedPolicy wanted(Level::unrestricted);
-  wanted.states_level = false;
-  for (const auto& [key, value] : asked.items()) wanted.settings[key] = value.dump();
-  return wanted;
-}
-
 // A history that cannot be written is no reason to take back what was done, but must be said.
 std::string write_down(const std::filesystem::path& root, std::string_view verb,
                        const policy::Asked& asked, const Plan& plan) {
@@ -158,42 +88,35 @@ policy::Wanted same_level(const std::vector<const Browser*>& browsers, Level lev
 
 Result<Plan> make_plan(const std::filesystem::path& root, const policy::Wanted& wanted,
                        policy::Upkeep upkeep) {
-  auto plan = policy::Store(root).plan(wanted, upkeep);
-  if (!plan) return plan;
-  for (const Change& change : plan->changes) {
+  auto plan = TRY(policy::Store(root).plan(wanted, upkeep));
+  for (const Change& change : plan.changes) {
     if (change.browser != policy::settings_id) continue;
     // A guard that refuses its settings keeps to older ones: what the plan says would not hold.
-    if (auto fine = guard::check_settings(change.after, change.path); !fine) {
-      return std::unexpected(fine.error());
-    }
+    TRY(guard::check_settings(change.after, change.path));
   }
   return plan;
 }
 
 Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::Wanted& wanted,
                                const policy::Asked& asked, const std::string& expected) {
-  auto plan = make_plan(root, wanted);
-  if (!plan) return std::unexpected(plan.error());
+  auto plan = TRY(make_plan(root, wanted));
   // Where all is as wanted already, as after an answer that was lost, there is nothing to refuse.
-  if (!expected.empty() && plan->fingerprint() != expected && plan->pending()) {
-    return fail(Code::changed, "the plan is another one now", plan->fingerprint());
+  if (!expected.empty() && plan.fingerprint() != expected && plan.pending()) {
+    return fail(Code::changed, "the plan is another one now", plan.fingerprint());
   }
-  if (const auto done = policy::Store(root).apply(*plan); !done) {
-    return std::unexpected(done.error());
-  }
-  const std::string unrecorded = write_down(root, "apply", asked, *plan);
-  return Outcome{std::move(*plan), true, not_in_force(root, wanted), unrecorded, {}};
+  TRY(policy::Store(root).apply(plan));
+  const std::string unrecorded = write_down(root, "apply", asked, plan);
+  return Outcome{std::move(plan), true, not_in_force(root, wanted), unrecorded};
 }
 
 Result<Outcome> revert_policies(const std::filesystem::path& root,
                                 const std::vector<std::string>& ids, const policy::Asked& asked) {
   policy::Store store(root);
-  auto plan = store.plan_revert(ids);
-  if (!plan) return std::unexpected(plan.error());
+  auto plan = TRY(store.plan_revert(ids));
   // Also without a change: a ledger of files that others have put back must go.
-  if (const auto done = store.revert(*plan); !done) return std::unexpected(done.error());
-  const std::string unrecorded = write_down(root, "revert", asked, *plan);
-  return Outcome{std::move(*plan), true, {}, unrecorded, {}};
+  TRY(store.revert(plan));
+  const std::string unrecorded = write_down(root, "revert", asked, plan);
+  return Outcome{std::move(plan), true, {}, unrecorded};
 }
 
 Result<policy::Audit> audit_machine(const std::filesystem::path& root,
@@ -211,7 +134,7 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
     const Browser* browser = policy::find_browser(id);
     if (browser == nullptr) continue;
     const auto level = store.installed(*browser, asked.sites).value_or(std::nullopt);
-    if (auto problem = policy::looser_than(*browser, level, asked.level)) {
+    if (auto problem = policy::looser_than(*browser, level, asked.at_least())) {
       problems.push_back(std::move(*problem));
     }
     for (const auto& site : policy::missing_exceptions(store, *browser, asked)) {
@@ -225,71 +148,17 @@ std::vector<std::string> not_in_force(const std::filesystem::path& root,
   return problems;
 }
 
-Json wanted_json(const policy::Wanted& wanted) {
-  Json result = Json::object();
-  for (const auto& [id, asked] : wanted) {
-    Json& row = result[id] = Json::object();
-    if (id == policy::settings_id) {
-      for (const auto& [key, value] : asked.settings) row[key] = value_of(value);
-      continue;
-    }
-    if (asked.states_level)
-      row = {{"level", name(asked.level)}, {"sites", sites_json(asked.sites)}};
-    if (asked.private_windows) row["private_windows"] = true;
-    if (const auto& extension = asked.extension) {
-      row["extension"] = {{"id", extension->id},
-                          {"url", extension->url},
-                          {"settings", value_of(extension->settings)}};
-    }
-  }
-  return result;
-}
-
-Result<std::optional<policy::Wanted>> wanted_field(const Json& body) {
-  const auto found = body.find("policy");
-  if (found == body.end()) return std::nullopt;
-  policy::Wanted wanted;
-  try {
-    if (!found->is_object()) return fail(Code::bad_request, "must be an object", "policy");
-    for (const auto& [id, asked] : found->items()) {
-      auto one = id == policy::settings_id ? settings_of(asked) : one_wanted(id, asked);
-      if (!one) return std::unexpected(one.error());
-      wanted[id] = std::move(*one);
-    }
-  } catch (const Json::exception&) {
-    return fail(Code::bad_request, "not what browsers are to have, by id", "policy");
-  }
-  return wanted;
-}
-
 Json outcome_json(const Outcome& outcome) {
   Json changes = Json::array();
   std::size_t text_left = most_text;
   for (const Change& change : outcome.plan.changes) changes.push_back(to_json(change, text_left));
-  const std::string& fingerprint = outcome.fingerprint;
   Json json = {{"pending", outcome.plan.pending() && !outcome.done},
-               {"fingerprint", fingerprint.empty() ? outcome.plan.fingerprint() : fingerprint},
+               {"fingerprint", outcome.plan.fingerprint()},
                {"done", outcome.done},
                {"changes", changes},
                {"problems", outcome.problems}};
   if (!outcome.unrecorded.empty()) json["unrecorded"] = outcome.unrecorded;
   return json;
-}
-
-Result<Outcome> outcome_of(const Json& json) {
-  try {
-    Outcome outcome;
-    outcome.done = json.at("done").get<bool>();
-    outcome.problems = json.at("problems").get<std::vector<std::string>>();
-    outcome.unrecorded = json.value("unrecorded", "");
-    outcome.fingerprint = json.at("fingerprint").get<std::string>();
-    for (const Json& change : json.at("changes")) {
-      outcome.plan.changes.push_back(to_change(change));
-    }
-    return outcome;
-  } catch (const Json::exception& problem) {
-    return fail(Code::internal, "icelockd gave no plan", problem.what());
-  }
 }
 
 Json history_json(const policy::History& history) {
@@ -304,37 +173,16 @@ Json history_json(const policy::History& history) {
   return {{"entries", std::move(entries)}, {"skipped", history.skipped}};
 }
 
-Result<policy::History> history_of(const Json& json) {
-  try {
-    policy::History history{.entries = {}, .skipped = json.at("skipped").get<std::size_t>()};
-    for (const Json& entry : json.at("entries")) {
-      const auto text = [&](const char* member) { return entry.at(member).get<std::string>(); };
-      policy::Asked asked{entry.at("uid").get<uid_t>(), {}, text("reason")};
-      if (!entry.at("sudo_uid").is_null()) asked.sudo_uid = entry.at("sudo_uid").get<uid_t>();
-      history.entries.push_back({text("time"), text("verb"), std::move(asked),
-                                 entry.at("browsers").get<std::vector<std::string>>(), text("plan"),
-                                 text("result")});
-    }
-    return history;
-  } catch (const Json::exception& problem) {
-    return fail(Code::internal, "icelockd gave no history", problem.what());
-  }
-}
-
 Result<policy::Asked> asked_field(const Json& body, uid_t uid) {
   policy::Asked asked{uid, {}, {}};
   if (body.contains("reason")) {
-    const auto text = ipc::string_field(body, "reason");
-    if (!text) return std::unexpected(text.error());
-    auto reason = policy::clean_reason(*text);
-    if (!reason) return std::unexpected(reason.error());
-    asked.reason = std::move(*reason);
+    const auto text = TRY(ipc::string_field(body, "reason"));
+    asked.reason = TRY(policy::clean_reason(text));
   }
   if (body.contains("sudo_uid")) {
-    const auto who = ipc::unsigned_field(body, "sudo_uid");
-    if (!who) return std::unexpected(who.error());
-    if (*who >= static_cast<uid_t>(-1)) return fail(Code::bad_request, "no user id", "sudo_uid");
-    asked.sudo_uid = static_cast<uid_t>(*who);
+    const auto who = TRY(ipc::unsigned_field(body, "sudo_uid"));
+    if (who >= static_cast<uid_t>(-1)) return fail(Code::bad_request, "no user id", "sudo_uid");
+    asked.sudo_uid = static_cast<uid_t>(who);
   }
   return asked;
 }

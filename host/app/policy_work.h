@@ -23,7 +23,6 @@ struct Outcome {
   bool done = false;
   std::vector<std::string> problems;  ///< what does not hold although it was done
   std::string unrecorded;             ///< why it is not in the history; empty: nothing is wrong
-  std::string fingerprint;            ///< of the plan, where it came without some files' text
 };
 
 /// The browsers of these ids; none given: all that are installed below `root`. Error: not_found.
@@ -53,8 +52,6 @@ Result<policy::Audit> audit_machine(const std::filesystem::path& root,
 
 /// The members of docs/protocol.md, "History".
 ipc::Json history_json(const policy::History& history);
-/// The other way round. Error: internal when it is no history.
-Result<policy::History> history_of(const ipc::Json& json);
 /// The arguments `reason` and `sudo_uid` of a request by `uid`. Error: bad_request.
 Result<policy::Asked> asked_field(const ipc::Json& body, uid_t uid);
 
@@ -63,16 +60,8 @@ Result<policy::Asked> asked_field(const ipc::Json& body, uid_t uid);
 std::vector<std::string> not_in_force(const std::filesystem::path& root,
                                       const policy::Wanted& wanted);
 
-/// What is wanted, as the argument `policy` of an operation carries it: {"chromium": {"level": ...,
-/// "sites": [...]}}.
-ipc::Json wanted_json(const policy::Wanted& wanted);
-/// The other way round; nullopt when there is none. Error bad_request.
-Result<std::optional<policy::Wanted>> wanted_field(const ipc::Json& body);
-
 /// The members of docs/protocol.md, "Plan".
 ipc::Json outcome_json(const Outcome& outcome);
-/// The other way round. Error: internal when it is no plan.
-Result<Outcome> outcome_of(const ipc::Json& json);
 
 std::string_view kind_name(policy::Change::Kind kind);
 

@@ -94,4 +94,10 @@ int report_error(const Error& error, const Output& output) {
   return info(error.code).exit_code;
 }
 
+void print_success(const ipc::Json& members, std::ostream& out) {
+  ipc::Json json = {{"v", ipc::protocol_version}, {"ok", true}};
+  json.update(members);
+  out << ipc::text_of(json, 2) << '\n';
+}
+
 }  // namespace icelock::app

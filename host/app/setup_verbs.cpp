@@ -1,32 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // The verbs that let browsers start icelock-host, and take that away again.
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <ostream>
 
 #include "app/policy_verbs.h"
 #include "app/policy_work.h"
+#include "app/verbs.h"
 #include "guard/settings.h"
 #include "policy/browsers.h"
 
 namespace icelock::app {
 namespace {
 
-using nlohmann::ordered_json;
+using ipc::Json;
 using policy::Browser;
-using policy::Change;
 using policy::ManifestChange;
 
-std::string_view manifest_kind(ManifestChange::Kind kind) {
-  return kind_name(static_cast<Change::Kind>(kind));  // the same four, in the same order
-}
-
-ordered_json to_json(const std::vector<ManifestChange>& changes) {
-  ordered_json list = ordered_json::array();
+Json to_json(const std::vector<ManifestChange>& changes) {
+  Json list = Json::array();
   for (const ManifestChange& change : changes) {
     list.push_back({{"browser", change.browser},
                     {"path", change.path.string()},
-                    {"kind", manifest_kind(change.kind)}});
+                    {"kind", kind_name(change.kind)}});
   }
   return list;
 }
@@ -41,16 +36,11 @@ constexpr std::string_view how_to_load_firefox =
 
 void print_manifests(const PolicyOptions& options, const std::vector<ManifestChange>& changes,
                      const std::vector<std::string>& hints, std::ostream& out) {
-  if (options.json) {
-    const ordered_json json = {
-        {"v", 1}, {"ok", true}, {"changes", to_json(changes)}, {"hints", hints}};
-    out << ipc::text_of(json, 2) << "\n";
-    return;
-  }
+  if (options.json) return print_success({{"changes", to_json(changes)}, {"hints", hints}}, out);
   for (const ManifestChange& change : changes) {
     out << change.browser << ": " << change.path.string() << " ("
         << (change.kind == ManifestChange::Kind::none ? std::string_view("nothing to do")
-                                                      : manifest_kind(change.kind))
+                                                      : kind_name(change.kind))
         << ")\n";
   }
   for (const std::string& hint : hints) out << hint << "\n";

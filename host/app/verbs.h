@@ -68,5 +68,7 @@ int run_check(const CheckOptions& options, const Output& output);
 /// Prints an error the way every verb does and gives its exit code: a line on `err`, or with json
 /// an object on `out` instead.
 int report_error(const Error& error, const Output& output);
+/// Prints these members as the one object of a verb that went well: {"v":1,"ok":true, ...}.
+void print_success(const ipc::Json& members, std::ostream& out);
 
 }  // namespace icelock::app

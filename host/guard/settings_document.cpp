@@ -89,6 +89,39 @@ void take_extension(PolicyDocument& document, const nlohmann::ordered_json& exte
   }
 }
 
+Result<PolicyDocument> document_of(const nlohmann::ordered_json& object,
+                                   const std::filesystem::path& path) {
+  PolicyDocument document;
+  document.text = object.dump();
+  if (object.contains("level")) document.level = level_of(object.at("level"));
+  if (object.contains("browsers")) {
+    for (const auto& [id, level] : object.at("browsers").items()) {
+      document.browsers[id] = level_of(level);
+    }
+  }
+  for (const auto& site : object.value("sites", nlohmann::ordered_json::array())) {
+    const bool said = site.contains("level");
+    const Level level = said ? level_of(site.at("level")) : Level::default_route_only;
+    if (auto done = add_site(document, site.at("pattern").get<std::string>(), level); !done) {
+      return std::unexpected(done.error());
+    }
+  }
+  for (const auto& preset : object.value("presets", nlohmann::ordered_json::array())) {
+    if (auto done = add_preset(document, preset.get<std::string>()); !done) {
+      return fail(Code::bad_settings, done.error().what, path.string() + ":1");
+    }
+  }
+  for (const auto& [field, key] : settings_keys) {
+    if (object.contains(field)) document.settings[std::string(key)] = object.at(field).dump();
+  }
+  if (const auto wrong = contradiction(document, object)) {
+    return fail(Code::bad_settings, std::string(*wrong), path.string() + ":1");
+  }
+  document.private_windows = object.contains("privateWindows");
+  if (object.contains("extension")) take_extension(document, object.at("extension"));
+  return document;
+}
+
 }  // namespace
 
 bool goes_below(const PolicyDocument& document, Level floor) {
@@ -108,9 +141,9 @@ policy::Wanted PolicyDocument::wanted(const std::vector<const policy::Browser*>&
     const auto its_level = own != browsers.end() ? std::optional(own->second) : level;
     const auto install = extension.find(browser->family);
     if (!its_level && install == extension.end() && !(firefox && private_windows)) continue;
-    policy::WantedPolicy& wish = result[id] = {its_level.value_or(Level::unrestricted), sites};
-    wish.states_level = its_level.has_value();
-    if (!wish.states_level) wish.sites.clear();
+    policy::WantedPolicy& wish = result[id];
+    wish.level = its_level;
+    if (its_level) wish.sites = sites;
     wish.private_windows = private_windows;
     if (install != extension.end()) wish.extension = install->second;
   }
@@ -122,36 +155,14 @@ Result<PolicyDocument> load_policy_document(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path, problem)) {
     return fail(Code::not_found, "no such policy document", path.string());
   }
-  const auto object = read_settings_file(path, policy_schema);
-  if (!object) return std::unexpected(object.error());
-  PolicyDocument document;
-  if (object->contains("level")) document.level = level_of(object->at("level"));
-  if (object->contains("browsers")) {
-    for (const auto& [id, level] : object->at("browsers").items()) {
-      document.browsers[id] = level_of(level);
-    }
-  }
-  for (const auto& site : object->value("sites", nlohmann::ordered_json::array())) {
-    const bool said = site.contains("level");
-    const Level level = said ? level_of(site.at("level")) : Level::default_route_only;
-    if (auto done = add_site(document, site.at("pattern").get<std::string>(), level); !done) {
-      return std::unexpected(done.error());
-    }
-  }
-  for (const auto& preset : object->value("presets", nlohmann::ordered_json::array())) {
-    if (auto done = add_preset(document, preset.get<std::string>()); !done) {
-      return fail(Code::bad_settings, done.error().what, path.string() + ":1");
-    }
-  }
-  for (const auto& [field, key] : settings_keys) {
-    if (object->contains(field)) document.settings[std::string(key)] = object->at(field).dump();
-  }
-  if (const auto wrong = contradiction(document, *object)) {
-    return fail(Code::bad_settings, std::string(*wrong), path.string() + ":1");
-  }
-  document.private_windows = object->contains("privateWindows");
-  if (object->contains("extension")) take_extension(document, object->at("extension"));
-  return document;
+  const auto object = TRY(read_settings_file(path, policy_schema));
+  return document_of(object, path);
+}
+
+Result<PolicyDocument> parse_policy_document(const std::string& text,
+                                             const std::filesystem::path& path) {
+  const auto object = TRY(parse_settings(text, policy_schema, path));
+  return document_of(object, path);
 }
 
 }  // namespace icelock::guard

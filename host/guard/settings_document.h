@@ -22,6 +22,7 @@ struct PolicyDocument {
   std::map<BrowserFamily, policy::ExtensionInstall> extension;
   /// What it states of the guard's settings: keys of etc/icelock/icelock.json, values as JSON.
   std::map<std::string, std::string> settings;
+  std::string text;  ///< the whole document as JSON
 
   /// What it asks of these browsers; those that it says nothing about are left out.
   policy::Wanted wanted(const std::vector<const policy::Browser*>& browsers) const;
@@ -32,5 +33,8 @@ bool goes_below(const PolicyDocument& document, Level floor);
 
 /// Errors: not_found; bad_settings, with the key and the line; those of read_file.
 Result<PolicyDocument> load_policy_document(const std::filesystem::path& path);
+/// The same of a document's text; `path` is for messages.
+Result<PolicyDocument> parse_policy_document(const std::string& text,
+                                             const std::filesystem::path& path);
 
 }  // namespace icelock::guard

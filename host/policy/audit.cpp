@@ -59,24 +59,24 @@ bool has_place_of_its_own(const Tree& tree, const Browser& browser, std::set<std
   return found;
 }
 
-/// What a file of icelock's own says about the level; nullopt when it says nothing.
-std::optional<WantedPolicy> stated_level(const Browser& browser, const std::string& text) {
+/// What a file of icelock's own, and the one in recommended/ beside it, say about the level;
+/// nullopt when they say nothing.
+std::optional<WantedPolicy> stated_level(const Browser& browser, const std::string& text,
+                                         const std::string& recommended) {
   if (browser.family == BrowserFamily::firefox) {
     const auto level = firefox_level(text);
     return level ? std::optional<WantedPolicy>(*level) : std::nullopt;
   }
-  return chromium_policy(browser, text);
+  return chromium_policy(browser, text, recommended);
 }
 
-/// What a file of icelock's own asks for; nullopt when it says nothing.
-std::optional<WantedPolicy> stated(const Browser& browser, const std::string& text) {
-  std::optional<WantedPolicy> wanted = stated_level(browser, text);
+/// What they ask for; nullopt when they say nothing.
+std::optional<WantedPolicy> stated(const Browser& browser, const std::string& text,
+                                   const std::string& recommended) {
+  std::optional<WantedPolicy> wanted = stated_level(browser, text, recommended);
   const auto extension = extension_in(browser, text);
   if (!extension) return wanted;
-  if (!wanted) {
-    wanted.emplace(Level::unrestricted);
-    wanted->states_level = false;
-  }
+  if (!wanted) wanted.emplace();
   wanted->extension = extension;
   return wanted;
 }
@@ -114,7 +114,11 @@ void compare_with_ledger(const Tree& tree, const Ledger& ledger, bool decided, A
     for (const Target& target : places) {
       const LedgerFile* entry = ledger.find(target.path);
       compare_file(tree, *entry, target, row.browser, result);
-      const auto wrote_last = stated(*row.browser, entry->written.back());
+      const auto beside = recommended_beside(target);
+      const LedgerFile* softer = beside && wrote(*beside) ? ledger.find(beside->path) : nullptr;
+      if (softer != nullptr) compare_file(tree, *softer, *beside, row.browser, result);
+      const auto wrote_last = stated(*row.browser, entry->written.back(),
+                                     softer != nullptr ? softer->written.back() : std::string());
       if (!row.wanted) row.wanted = wrote_last;
       // What a service decides is the level; the extension that an admin applied stays.
       if (wrote_last && !row.wanted->extension) row.wanted->extension = wrote_last->extension;
@@ -209,12 +213,12 @@ void find_unmanaged(Audit& result) {
 
 void compare_levels(const Store& store, Audit& result) {
   for (BrowserAudit& row : result.browsers) {
-    const WantedPolicy asked = row.wanted.value_or(WantedPolicy(Level::unrestricted));
+    const WantedPolicy asked = row.wanted.value_or(WantedPolicy());
     row.level = store.installed(*row.browser, asked.sites).value_or(std::nullopt);
-    if (const auto text = looser_than(*row.browser, row.level, asked.level)) {
+    if (const auto text = looser_than(*row.browser, row.level, asked.at_least())) {
       add(result, "level_loose", {row.browser, "", ""}, *text);
     }
-    row.exceptions = store.sites_in_force(*row.browser, asked.level, asked.sites)
+    row.exceptions = store.sites_in_force(*row.browser, asked.at_least(), asked.sites)
                          .value_or(std::vector<SiteException>());
     for (const auto& [rule, wrong, text] : extension_problems(store, *row.browser, asked)) {
       add(result, rule, {row.browser, wrong.file, wrong.key}, text);
@@ -256,13 +260,12 @@ bool Audit::clean() const {
 
 Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wanted>& wanted,
                     const std::optional<Error>& settings) {
-  auto tree = Tree::open(root);
-  if (!tree) return std::unexpected(tree.error());
+  auto tree = TRY(Tree::open(root));
   const Store store(root);
   Audit result;
   std::set<std::string> seen;
   for (const Browser& browser : browsers()) {
-    const bool has_place = has_place_of_its_own(*tree, browser, seen);
+    const bool has_place = has_place_of_its_own(tree, browser, seen);
     BrowserAudit row{.browser = &browser,
                      .installed_here = is_installed(browser, root),
                      .wanted = {},
@@ -271,7 +274,7 @@ Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wante
                      .in_force = {}};
     if (!row.installed_here && !has_place) continue;
     const bool firefox = browser.family == BrowserFamily::firefox;
-    (firefox ? audit_firefox : audit_chromium)(*tree, browser, result, row);
+    (firefox ? audit_firefox : audit_chromium)(tree, browser, result, row);
     if (wanted && wanted->contains(std::string(browser.id))) {
       row.wanted = wanted->at(std::string(browser.id));
     }
@@ -279,13 +282,13 @@ Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wante
     result.browsers.push_back(std::move(row));
   }
   if (settings) {
-    const std::string path = tree->shown(settings_owner().policy_path).string();
+    const std::string path = tree.shown(settings_owner().policy_path).string();
     add(result, "settings_broken", {nullptr, path, ""}, to_string(*settings));
   }
-  compare(*tree, root, wanted.has_value(), result);
+  compare(tree, root, wanted.has_value(), result);
   compare_levels(store, result);
   find_unmanaged(result);
-  find_sandboxed(*tree, result);
+  find_sandboxed(tree, result);
   return result;
 }
 
@@ -303,8 +306,8 @@ std::optional<std::string> looser_than(const Browser& browser, std::optional<Lev
 
 std::vector<SiteException> missing_exceptions(const Store& store, const Browser& browser,
                                               const WantedPolicy& asked) {
-  const auto there = store.sites_in_force(browser, asked.level, asked.sites);
-  auto missing = effective_sites(browser, asked.level, asked.sites);
+  const auto there = store.sites_in_force(browser, asked.at_least(), asked.sites);
+  auto missing = effective_sites(browser, asked.at_least(), asked.sites);
   std::erase_if(missing, [&](const SiteException& site) {
     return !there || std::ranges::find(*there, site) != there->end();
   });

@@ -156,7 +156,8 @@ void Folder::judge_sites(const Value& list) {
     return;
   }
   const Value* base = winner(browser_.level_key);
-  const auto level = chromium_level_of(base ? base->value.dump() : "", "");
+  const auto level =
+      chromium_level_of(base ? base->value.dump() : recommended_value(tree_, browser_, path_), "");
   bool caught = false;
   for (const json& entry : list.value) {
     if (caught) {
@@ -241,6 +242,7 @@ void find_recommended(const Tree& tree, const Browser& browser, const std::strin
   if (!files) return;
   for (const auto& [key, setting] : chromium_in_force(browser, *files).settings) {
     if (key == extension_settings_key) continue;
+    if (key == browser.level_key && setting.file == chromium_file_name) continue;  // as it is meant
     add(audit, "recommended",
         {&browser, tree.shown(recommended + "/" + setting.file).string(), key},
         setting.value + " applies until an extension or a mandatory policy says otherwise");

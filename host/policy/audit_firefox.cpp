@@ -17,11 +17,6 @@ constexpr std::string_view obfuscate = "media.peerconnection.ice.obfuscate_host_
 constexpr std::string_view exempt = "media.peerconnection.ice.obfuscate_host_addresses.blocklist";
 constexpr std::string_view rtc_enabled = "media.peerconnection.enabled";
 
-const json* member(const json& object, std::string_view key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return found == object.end() ? nullptr : &*found;
-}
-
 /// One policies.json that is in force.
 class File {
  public:
@@ -51,11 +46,11 @@ void File::judge(const std::optional<std::string>& bytes, BrowserAudit& row) {
   if (!parsed || !parsed->is_object()) {
     return note("file_broken", "", "not a JSON object; Firefox applies nothing of it");
   }
-  const json* policies = member(*parsed, "policies");
-  if (policies == nullptr || !policies->is_object()) {
+  const json& policies = member(*parsed, "policies");
+  if (!policies.is_object()) {
     return note("firefox_no_policies", "", "Firefox applies nothing of this file");
   }
-  for (const auto& [key, value] : policies->items()) {
+  for (const auto& [key, value] : policies.items()) {
     if (const auto lint = lint_key(browser_, key)) {
       note("key_of_another_browser", key, "this is " + std::string(lint->why),
            "Lock the preferences of media.peerconnection.ice instead.");
@@ -64,9 +59,9 @@ void File::judge(const std::optional<std::string>& bytes, BrowserAudit& row) {
   for (const std::string& key : keys_twice(*bytes))
     note("key_twice", key, "Firefox takes the last one");
   for_extension_ = firefox_leaves_to_extension(*bytes);
-  const json* preferences = member(*policies, "Preferences");
-  if (preferences == nullptr || !preferences->is_object()) return;
-  for (const auto& [pref, entry] : preferences->items()) {
+  const json& preferences = member(policies, "Preferences");
+  if (!preferences.is_object()) return;
+  for (const auto& [pref, entry] : preferences.items()) {
     if (!pref.starts_with(family)) continue;
     row.in_force.push_back({pref, entry.dump(), shown_});
     judge_preference(pref, entry);
@@ -75,9 +70,8 @@ void File::judge(const std::optional<std::string>& bytes, BrowserAudit& row) {
 
 void File::judge_preference(const std::string& pref, const json& entry) {
   if (!entry.is_object()) return judge_value(pref, entry);  // a bare value locks
-  const json* value = member(entry, "Value");
-  const json* status = member(entry, "Status");
-  const std::string said = status && status->is_string() ? status->get<std::string>() : "";
+  const json& status = member(entry, "Status");
+  const std::string said = status.is_string() ? status.get<std::string>() : "";
   if (said == "user") {
     note("firefox_status_user", pref, "Status \"user\" writes it into every profile for good");
   } else if (said != "locked" && !for_extension_) {
@@ -85,7 +79,7 @@ void File::judge_preference(const std::string& pref, const json& entry) {
          said.empty() ? "no Status, so the user can change it"
                       : "Status \"" + said + "\" lets the user change it");
   }
-  if (value != nullptr) judge_value(pref, *value);
+  if (entry.contains("Value")) judge_value(pref, entry.at("Value"));
 }
 
 void File::judge_value(const std::string& pref, const json& value) {
@@ -111,12 +105,12 @@ void File::judge_value(const std::string& pref, const json& value) {
 std::string lost_policies(const std::optional<std::string>& in_force, const std::string& ignored) {
   const auto kept = parse_strict(in_force.value_or(""));
   const auto lost = parse_strict(ignored);
-  const json* theirs = lost ? member(*lost, "policies") : nullptr;
-  if (theirs == nullptr || !theirs->is_object()) return {};
-  const json* ours = kept ? member(*kept, "policies") : nullptr;
+  const json theirs = member(lost.value_or(json()), "policies");
+  if (!theirs.is_object()) return {};
+  const json ours = member(kept.value_or(json()), "policies");
   std::string names;
-  for (const auto& [key, value] : theirs->items()) {
-    if (ours != nullptr && member(*ours, key) != nullptr) continue;
+  for (const auto& [key, value] : theirs.items()) {
+    if (ours.contains(key)) continue;
     names += (names.empty() ? "" : ", ") + key;
   }
   return names;

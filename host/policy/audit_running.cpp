@@ -39,6 +39,16 @@ constexpr std::array switches = {
            "gives camera and microphone to every page unasked, and with them more addresses"},
 };
 
+// An iterator's ++ would throw where reading on fails.
+template <class Each>
+void for_each_entry(const fs::path& folder, const Each& each) {
+  std::error_code problem;
+  for (fs::directory_iterator entry(folder, problem); !problem && entry != fs::directory_iterator();
+       entry.increment(problem)) {
+    each(entry->path());
+  }
+}
+
 struct Process {
   const Browser* browser;
   std::string shown;  ///< "process 4711"
@@ -59,23 +69,22 @@ std::vector<std::string> arguments_of(const fs::path& folder) {
 
 std::vector<Process> running_browsers() {
   std::vector<Process> found;
-  std::error_code problem;
-  for (const auto& entry : fs::directory_iterator("/proc", problem)) {
-    const std::string pid = entry.path().filename();
-    if (pid.find_first_not_of("0123456789") != pid.npos) continue;
+  for_each_entry("/proc", [&](const fs::path& folder) {
+    const std::string pid = folder.filename();
+    if (pid.find_first_not_of("0123456789") != pid.npos) return;
     struct stat status{};
-    if (::stat(entry.path().c_str(), &status) != 0) continue;
-    if (::geteuid() != 0 && status.st_uid != ::geteuid()) continue;
-    const fs::path program = fs::read_symlink(entry.path() / "exe", problem);
-    if (problem) continue;
-    const Browser* browser = browser_of_program(program);
-    if (browser == nullptr) continue;
-    Process process{browser, "process " + pid, arguments_of(entry.path())};
+    if (::stat(folder.c_str(), &status) != 0) return;
+    if (::geteuid() != 0 && status.st_uid != ::geteuid()) return;
+    std::error_code problem;
+    const fs::path program = fs::read_symlink(folder / "exe", problem);
+    const Browser* browser = problem ? nullptr : browser_of_program(program);
+    if (browser == nullptr) return;
+    Process process{browser, "process " + pid, arguments_of(folder)};
     // Children repeat what the browser was started with.
     const bool child = std::ranges::any_of(
         process.arguments, [](const std::string& each) { return each.starts_with("--type="); });
     if (!child) found.push_back(std::move(process));
-  }
+  });
   return found;
 }
 
@@ -98,17 +107,6 @@ std::optional<json> object_in(const fs::path& file) {
   return parsed && parsed->is_object() ? parsed : std::nullopt;
 }
 
-const json& at(const json& object, std::initializer_list<std::string_view> path) {
-  static const json none;
-  const json* here = &object;
-  for (const std::string_view step : path) {
-    const auto found = here->is_object() ? here->find(step) : here->end();
-    if (!here->is_object() || found == here->end()) return none;
-    here = &*found;
-  }
-  return *here;
-}
-
 // An extension's value lies beside the extension's other settings, under the preference's whole
 // name (Chromium extension_prefs.cc).
 void judge_preferences(const Browser& browser, const fs::path& file, Audit& audit) {
@@ -116,15 +114,15 @@ void judge_preferences(const Browser& browser, const fs::path& file, Audit& audi
   if (!prefs) return;
   constexpr std::string_view handling = "webrtc.ip_handling_policy";
   const Place place{&browser, file.string(), std::string(handling)};
-  if (const json& own = at(*prefs, {"webrtc", "ip_handling_policy"}); own.is_string()) {
+  if (const json& own = member(member(*prefs, "webrtc"), "ip_handling_policy"); own.is_string()) {
     add(audit, "profile_preference", place,
         "says " + own.dump() + "; an extension or a policy outranks it");
   }
-  const json& extensions = at(*prefs, {"extensions", "settings"});
+  const json& extensions = member(member(*prefs, "extensions"), "settings");
   if (!extensions.is_object()) return;
   for (const auto& [id, settings] : extensions.items()) {
-    const json& value = at(settings, {"preferences", handling});
-    const json& disabled = at(settings, {"disable_reasons"});
+    const json& value = member(member(settings, "preferences"), handling);
+    const json& disabled = member(settings, "disable_reasons");
     const bool off = !disabled.empty() && disabled != 0;  // a list, a number in older versions
     if (value.is_null() || off || id == chromium_extension_id) continue;
     add(audit, "other_extension", place, "extension " + id + " sets " + value.dump());
@@ -134,7 +132,7 @@ void judge_preferences(const Browser& browser, const fs::path& file, Audit& audi
 void judge_local_state(const Browser& browser, const fs::path& file, Audit& audit) {
   const auto state = object_in(file);
   if (!state) return;
-  for (const json& flag : at(*state, {"browser", "enabled_labs_experiments"})) {
+  for (const json& flag : member(member(*state, "browser"), "enabled_labs_experiments")) {
     if (flag != "enable-webrtc-hide-local-ips-with-mdns@2") continue;  // the second choice: off
     add(audit, "profile_flag", {&browser, file.string(), "enable-webrtc-hide-local-ips-with-mdns"},
         "it is switched off, so pages see plain local addresses");
@@ -144,10 +142,10 @@ void judge_local_state(const Browser& browser, const fs::path& file, Audit& audi
 void judge_chromium_data(const Browser& browser, const fs::path& folder, Audit& audit) {
   judge_local_state(browser, folder / "Local State", audit);
   std::error_code problem;
-  for (const auto& profile : fs::directory_iterator(folder, problem)) {
-    judge_preferences(browser, profile.path() / "Preferences", audit);
-    judge_preferences(browser, profile.path() / "Secure Preferences", audit);
-  }
+  for_each_entry(folder, [&](const fs::path& profile) {
+    judge_preferences(browser, profile / "Preferences", audit);
+    judge_preferences(browser, profile / "Secure Preferences", audit);
+  });
   if (fs::exists(folder / "policies", problem)) {
     add(audit, "not_read", {&browser, (folder / "policies").string(), ""},
         "there are no policies per user on Linux");
@@ -170,12 +168,12 @@ void judge_firefox_profile(const Browser& browser, const fs::path& profile, Audi
   if (!settings) return;
   for (const std::string_view name :
        {"network.webRTCIPHandlingPolicy", "network.peerConnectionEnabled"}) {
-    for (const json& entry : at(*settings, {"prefs", name, "precedenceList"})) {
-      const json& id = at(entry, {"id"});
-      if (id == firefox_extension_id || at(entry, {"enabled"}) != true) continue;
+    for (const json& entry : member(member(member(*settings, "prefs"), name), "precedenceList")) {
+      const json& id = member(entry, "id");
+      if (id == firefox_extension_id || member(entry, "enabled") != true) continue;
       add(audit, "other_extension",
           {&browser, (profile / "extension-settings.json").string(), std::string(name)},
-          "extension " + id.dump() + " sets " + at(entry, {"value"}).dump());
+          "extension " + id.dump() + " sets " + member(entry, "value").dump());
     }
   }
 }
@@ -204,11 +202,10 @@ void add_running(Audit& audit, const fs::path& home) {
     if (::stat(folder.c_str(), &status) != 0 || status.st_uid != ::geteuid()) continue;
     judge_chromium_data(*browser, folder, audit);
   }
-  std::error_code problem;
   if (home.empty()) return;
-  for (const auto& profile : fs::directory_iterator(home / ".mozilla/firefox", problem)) {
-    judge_firefox_profile(*find_browser("firefox"), profile.path(), audit);
-  }
+  for_each_entry(home / ".mozilla/firefox", [&](const fs::path& profile) {
+    judge_firefox_profile(*find_browser("firefox"), profile, audit);
+  });
 }
 
 }  // namespace icelock::policy

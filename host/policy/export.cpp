@@ -1,54 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policy/export.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <utility>
 
 #include "policy/export_parts.h"
 #include "policy/render.h"
+#include "policy/targets.h"
 
 namespace icelock::policy {
 namespace {
 
-// A machine without any policy, for as long as the object lives.
-class EmptyMachine {
- public:
-  EmptyMachine() {
-    std::error_code problem;
-    std::string path =
-        (std::filesystem::temp_directory_path(problem) / "icelock-export-XXXXXX").string();
-    if (!problem && ::mkdtemp(path.data()) != nullptr) root_ = path;
-  }
-  ~EmptyMachine() {
-    if (!root_.empty()) ::rmdir(root_.c_str());
-  }
-  EmptyMachine(const EmptyMachine&) = delete;
-  EmptyMachine& operator=(const EmptyMachine&) = delete;
-
-  Result<Plan> plan(const Wanted& wanted) const {
-    if (root_.empty()) {
-      return fail(Code::io, "cannot make an empty folder for temporary files", "TMPDIR");
-    }
-    return Store(root_).plan(wanted);
-  }
-  std::string below(const std::filesystem::path& path) const {
-    return path.lexically_relative(root_).string();
-  }
-
- private:
-  std::string root_;
-};
-
-Result<Rendered> render(const EmptyMachine& machine, const Browser& browser,
-                        const WantedPolicy& wanted) {
-  const auto plan = machine.plan({{std::string(browser.id), wanted}});
-  if (!plan) return std::unexpected(plan.error());
-  OrderedJson values = OrderedJson::parse(plan->changes.front().after, nullptr, false);
+Result<Rendered> render(const Browser& browser, const WantedPolicy& wanted) {
+  const auto plan = TRY(plan_on(Tree::empty(), {{std::string(browser.id), wanted}}));
+  OrderedJson values = OrderedJson::parse(plan.changes.front().after, nullptr, false);
   if (browser.family == BrowserFamily::firefox && values.contains("policies")) {
     values = OrderedJson(values["policies"]);
   }
@@ -75,22 +41,19 @@ void take_notes(Rendering& rendering, const Change& change) {
 }
 
 Result<Rendering> render_all(const Wanted& wanted) {
-  const EmptyMachine machine;
-  const auto plan = machine.plan(wanted);
-  if (!plan) return std::unexpected(plan.error());
+  const auto plan = TRY(plan_on(Tree::empty(), wanted));
   Rendering rendering;
-  for (const Change& change : plan->changes) {
+  for (const Change& change : plan.changes) {
     if (change.kind == Change::Kind::none) continue;
     take_notes(rendering, change);
-    rendering.tree.push_back({machine.below(change.path), change.after});
+    rendering.tree.push_back({change.path.string(), change.after});
   }
   std::ranges::sort(rendering.tree, {}, &ExportFile::path);
   for (const Browser& browser : browsers()) {
     const auto found = wanted.find(std::string(browser.id));
     if (found == wanted.end()) continue;
-    auto one = render(machine, browser, found->second);
-    if (!one) return std::unexpected(one.error());
-    rendering.browsers.push_back(std::move(*one));
+    auto one = TRY(render(browser, found->second));
+    rendering.browsers.push_back(std::move(one));
   }
   return rendering;
 }
@@ -98,7 +61,7 @@ Result<Rendering> render_all(const Wanted& wanted) {
 OrderedJson sites_of(const Rendered& one) {
   OrderedJson list = OrderedJson::array();
   for (const SiteException& site :
-       effective_sites(*one.browser, one.wanted.level, one.wanted.sites)) {
+       effective_sites(*one.browser, one.wanted.at_least(), one.wanted.sites)) {
     list.push_back({{"pattern", site.pattern}, {"level", name(site.level)}});
   }
   return list;
@@ -109,8 +72,7 @@ Result<Export> export_json(const Rendering& rendering) {
   for (const Rendered& one : rendering.browsers) {
     list[std::string(one.browser->id)] = {
         {"name", one.browser->name},
-        {"level",
-         one.wanted.states_level ? OrderedJson(name(one.wanted.level)) : OrderedJson(nullptr)},
+        {"level", one.wanted.level ? OrderedJson(name(*one.wanted.level)) : OrderedJson(nullptr)},
         {"sites", sites_of(one)},
         {"policies", one.values},
         {"registry_key", one.browser->registry_key},
@@ -189,9 +151,8 @@ const ExportFormat* find_export_format(std::string_view name) {
 Result<Export> export_policy(const Wanted& wanted, std::string_view format) {
   const ExportFormat* found = find_export_format(format);
   if (found == nullptr) return fail(Code::not_found, "no such format", std::string(format));
-  const auto rendering = render_all(wanted);
-  if (!rendering) return std::unexpected(rendering.error());
-  auto result = rows[static_cast<std::size_t>(found - formats.data())].make(*rendering);
+  const auto rendering = TRY(render_all(wanted));
+  auto result = rows[static_cast<std::size_t>(found - formats.data())].make(rendering);
   if (result && result->files.empty()) {
     return fail(Code::not_found, "none of these browsers has a place in this format",
                 std::string(format));

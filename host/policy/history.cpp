@@ -92,17 +92,16 @@ Result<void> replace(const Tree& tree, const FileState& before, std::string byte
   FileState after = before;
   after.bytes = std::move(bytes);
   Transaction transaction(tree);
-  Result<void> done = transaction.stage(
-      {std::string(history_path), before, std::move(after), std::string(ledger_folder)});
-  if (done) done = transaction.commit();
-  return done ? transaction.finish() : done;
+  TRY(put_in_place(
+      tree, {}, {{std::string(history_path), before, std::move(after), std::string(ledger_folder)}},
+      transaction));
+  return transaction.finish();
 }
 
 Result<void> append(const Tree& tree, const std::string& line) {
   const std::string shown = tree.shown(history_path).string();
-  auto folder = tree.folder(ledger_folder);
-  if (!folder) return std::unexpected(folder.error());
-  const Fd fd(::openat(folder->get(), leaf_of(history_path).c_str(),
+  auto folder = TRY(tree.folder(ledger_folder));
+  const Fd fd(::openat(folder.get(), leaf_of(history_path).c_str(),
                        O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644));
   if (!fd) return fail_errno(errno, "cannot open", shown);
   struct stat status{};
@@ -116,7 +115,7 @@ Result<void> append(const Tree& tree, const std::string& line) {
     [[maybe_unused]] const int cut = ::ftruncate(fd.get(), status.st_size);
     return fail_errno(problem, "cannot write", shown);
   }
-  if (status.st_size == 0 && ::fsync(folder->get()) != 0) {
+  if (status.st_size == 0 && ::fsync(folder.get()) != 0) {
     return fail_errno(errno, "cannot sync the folder of", shown);
   }
   return {};
@@ -174,31 +173,25 @@ Result<std::string> clean_reason(std::string_view text) {
 
 Result<void> record(const std::filesystem::path& root, std::string_view verb, const Asked& asked,
                     const Plan& plan) {
-  auto tree = Tree::open(root);
-  if (!tree) return std::unexpected(tree.error());
-  auto lock = wait_for_lock(*tree);
-  if (!lock) return std::unexpected(lock.error());
+  auto tree = TRY(Tree::open(root));
+  auto lock = TRY(wait_for_lock(tree));
   // The folder stays for the history's sake, and must be open to readers.
-  lock->mark(true);
-  auto file = tree->read(history_path);
-  if (!file) return std::unexpected(file.error());
+  lock.mark(true);
+  const auto before = TRY(tree.read(history_path));
   std::string line = line_of(verb, asked, plan);
-  if (const std::optional<FileState>& before = *file) {
+  if (before) {
     if (before->bytes.size() + line.size() > most_bytes) {
-      return replace(*tree, *before, newest(before->bytes, most_bytes / 2) + line);
+      return replace(tree, *before, newest(before->bytes, most_bytes / 2) + line);
     }
     if (!before->bytes.empty() && !before->bytes.ends_with('\n')) line.insert(0, "\n");
   }
-  return append(*tree, line);
+  return append(tree, line);
 }
 
 Result<History> read_history(const std::filesystem::path& root) {
-  auto tree = Tree::open(root);
-  if (!tree) return std::unexpected(tree.error());
-  auto file = tree->read(history_path);
-  if (!file) return std::unexpected(file.error());
+  auto tree = TRY(Tree::open(root));
+  const auto found = TRY(tree.read(history_path));
   History history;
-  const auto& found = *file;
   std::string_view text = found ? std::string_view(found->bytes) : std::string_view();
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());

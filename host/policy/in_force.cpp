@@ -49,10 +49,9 @@ std::string InForce::value(std::string_view key) const {
 }
 
 Result<std::vector<NamedFile>> read_policy_folder(const Tree& tree, std::string_view folder) {
-  auto names = tree.names(folder);
-  if (!names) return std::unexpected(names.error());
+  auto names = TRY(tree.names(folder));
   std::vector<NamedFile> files;
-  for (std::string& name : *names) {
+  for (std::string& name : names) {
     auto bytes = tree.read_as_browser(std::string(folder) + "/" + name);
     files.push_back({std::move(name), std::move(bytes)});
   }
@@ -85,6 +84,16 @@ InForce chromium_in_force(const Browser& browser, const std::vector<NamedFile>& 
     }
   }
   return result;
+}
+
+std::string recommended_value(const Tree& tree, const Browser& browser, const std::string& folder) {
+  const std::string recommended = parent_of(folder) + "/recommended";
+  const auto files = read_policy_folder(tree, recommended);
+  if (!files || !tree.is_open_to_all(recommended)) return {};
+  const std::string value = chromium_in_force(browser, *files).value(browser.level_key);
+  const auto level = chromium_level_of(value, {});
+  if (!level || *level < Level::default_route_only) return {};
+  return json(chromium_handling(Level::default_route_only)).dump();
 }
 
 ExtensionInForce extension_in_force(const Browser& browser, const std::vector<NamedFile>& files,

@@ -45,6 +45,11 @@ std::vector<NamedFile> with_file(std::vector<NamedFile> files, std::string_view 
 /// config_dir_policy_loader.cc).
 InForce chromium_in_force(const Browser& browser, const std::vector<NamedFile>& files);
 
+/// What recommended/ beside the managed `folder` gives the level key, as JSON text; empty: nothing.
+/// An extension, the command line and the profile may all say otherwise, so that it counts for no
+/// more than what icelock writes there, and for nothing where it is looser than that.
+std::string recommended_value(const Tree& tree, const Browser& browser, const std::string& folder);
+
 /// What is in force of one extension.
 struct ExtensionInForce {
   std::map<std::string, Setting> install;   ///< "installation_mode", "update_url", "install_url"...

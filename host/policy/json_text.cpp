@@ -98,11 +98,11 @@ Result<void> check_unique(const Object& object) {
 
 // The objects from the outermost one down, as far as they exist.
 Result<std::vector<Object>> objects_on(std::string_view text, const ObjectPath& path) {
-  if (auto checked = check_object_text(text); !checked) return std::unexpected(checked.error());
+  TRY(check_object_text(text));
   std::vector<Object> found;
   found.push_back(scan_object(text, skip_blanks(text, 0)));
   for (std::size_t i = 0;; ++i) {
-    if (auto unique = check_unique(found.back()); !unique) return std::unexpected(unique.error());
+    TRY(check_unique(found.back()));
     if (i == path.size()) return found;
     const Member* member = find(found.back(), path[i]);
     if (member == nullptr) return found;
@@ -176,20 +176,18 @@ Result<void> check_object_text(std::string_view text) {
 
 Result<std::optional<std::string>> member_text(std::string_view text, const ObjectPath& path,
                                                std::string_view key) {
-  auto objects = objects_on(text, path);
-  if (!objects) return std::unexpected(objects.error());
-  if (objects->size() <= path.size()) return std::nullopt;
-  const Member* member = find(objects->back(), key);
+  auto objects = TRY(objects_on(text, path));
+  if (objects.size() <= path.size()) return std::nullopt;
+  const Member* member = find(objects.back(), key);
   if (member == nullptr) return std::nullopt;
   return std::string(text.substr(member->value_begin, member->value_end - member->value_begin));
 }
 
 Result<std::string> with_member(std::string_view text, const ObjectPath& path, std::string_view key,
                                 std::string_view value) {
-  auto objects = objects_on(text, path);
-  if (!objects) return std::unexpected(objects.error());
-  const Object& object = objects->back();
-  const std::size_t depth = objects->size() - 1;
+  auto objects = TRY(objects_on(text, path));
+  const Object& object = objects.back();
+  const std::size_t depth = objects.size() - 1;
   const bool missing = depth < path.size();
   const std::string_view name = missing ? path[depth] : key;
   std::string edited(text);
@@ -199,7 +197,7 @@ Result<std::string> with_member(std::string_view text, const ObjectPath& path, s
   }
   const std::string member =
       '"' + std::string(name) + "\": " + std::string(missing ? std::string_view("{}") : value);
-  const Object* parent = depth == 0 ? nullptr : &(*objects)[depth - 1];
+  const Object* parent = depth == 0 ? nullptr : &objects[depth - 1];
   edited = object.members.empty() ? insert_in_empty(text, object, parent, member)
                                   : insert_last(text, object, member);
   return missing ? with_member(edited, path, key, value) : edited;
@@ -207,11 +205,10 @@ Result<std::string> with_member(std::string_view text, const ObjectPath& path, s
 
 Result<std::string> without_member(std::string_view text, const ObjectPath& path,
                                    std::string_view key) {
-  auto objects = objects_on(text, path);
-  if (!objects) return std::unexpected(objects.error());
+  auto objects = TRY(objects_on(text, path));
   std::string edited(text);
-  if (objects->size() <= path.size()) return edited;
-  const Object& object = objects->back();
+  if (objects.size() <= path.size()) return edited;
+  const Object& object = objects.back();
   for (std::size_t i = 0; i < object.members.size(); ++i) {
     const Member& member = object.members[i];
     if (member.key != key) continue;
@@ -230,9 +227,8 @@ Result<std::string> without_member(std::string_view text, const ObjectPath& path
 }
 
 Result<bool> is_empty_object(std::string_view text, const ObjectPath& path) {
-  auto objects = objects_on(text, path);
-  if (!objects) return std::unexpected(objects.error());
-  return objects->size() > path.size() && objects->back().members.empty();
+  auto objects = TRY(objects_on(text, path));
+  return objects.size() > path.size() && objects.back().members.empty();
 }
 
 }  // namespace icelock::policy

@@ -118,9 +118,7 @@ Result<Ledger> parse_ledger(std::string_view text) {
 }
 
 Result<Ledger> read_ledger(const Tree& tree) {
-  auto file = tree.read(ledger_path);
-  if (!file) return std::unexpected(file.error());
-  const std::optional<FileState>& state = *file;
+  const auto state = TRY(tree.read(ledger_path));
   return state ? parse_ledger(state->bytes) : Ledger{};
 }
 
@@ -129,16 +127,15 @@ namespace {
 Result<void> make_ledger_folder(const Tree& tree, const std::vector<std::string>& missing) {
   for (const std::string& folder : missing) {
     const mode_t mode = folder == ledger_folder ? marked_mode : unmarked_mode;
-    if (auto done = tree.make_folder(folder, mode); !done) return done;
+    TRY(tree.make_folder(folder, mode));
   }
   return {};
 }
 
 Result<Fd> lock_ledger_folder(const Tree& tree) {
   const std::string shown = tree.shown(ledger_folder).string();
-  auto folder = tree.folder(ledger_folder);
-  if (!folder) return folder;
-  if (::flock(folder->get(), LOCK_EX | LOCK_NB) != 0) {
+  auto folder = TRY(tree.folder(ledger_folder));
+  if (::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return fail(Code::busy, "another icelock is at work", shown);
     return fail_errno(errno, "cannot lock", shown);
   }
@@ -147,7 +144,7 @@ Result<Fd> lock_ledger_folder(const Tree& tree) {
   if (!again && again.error().code != Code::not_found) return again;
   struct stat locked{};
   struct stat there{};
-  if (!again || ::fstat(folder->get(), &locked) != 0 || ::fstat(again->get(), &there) != 0 ||
+  if (!again || ::fstat(folder.get(), &locked) != 0 || ::fstat(again->get(), &there) != 0 ||
       locked.st_ino != there.st_ino || locked.st_dev != there.st_dev) {
     return fail(Code::busy, "another icelock is at work", shown);
   }
@@ -157,10 +154,9 @@ Result<Fd> lock_ledger_folder(const Tree& tree) {
 }  // namespace
 
 Result<LedgerLock> LedgerLock::take(const Tree& tree) {
-  auto made = tree.missing_folders(ledger_folder);
-  if (!made) return std::unexpected(made.error());
+  auto made = TRY(tree.missing_folders(ledger_folder));
   Result<Fd> folder = fail(Code::internal, "not locked yet");
-  if (auto done = make_ledger_folder(tree, *made); done) {
+  if (auto done = make_ledger_folder(tree, made); done) {
     folder = lock_ledger_folder(tree);
   } else {
     folder = std::unexpected(done.error());
@@ -168,16 +164,16 @@ Result<LedgerLock> LedgerLock::take(const Tree& tree) {
   if (!folder) {
     // The other one may have made the very same folder, and be about to use it.
     if (folder.error().code != Code::busy) {
-      best_effort(tree.remove_empty_folders(*made));
+      best_effort(tree.remove_empty_folders(made));
     }
     return std::unexpected(folder.error());
   }
   struct stat status{};
   if (::fstat(folder->get(), &status) == 0 && (status.st_mode & 07777) == marked_mode &&
-      made->empty()) {
-    made->emplace_back(ledger_folder);
+      made.empty()) {
+    made.emplace_back(ledger_folder);
   }
-  return LedgerLock(std::move(*folder), std::move(*made));
+  return LedgerLock(std::move(*folder), std::move(made));
 }
 
 void LedgerLock::mark(bool holds_ledger) const {

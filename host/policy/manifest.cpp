@@ -16,7 +16,7 @@
 namespace icelock::policy {
 namespace {
 
-using Kind = ManifestChange::Kind;
+using Kind = Change::Kind;
 
 std::string file_name() {
   return std::string(native_host_name) + ".json";
@@ -32,12 +32,6 @@ Result<void> check_ours(std::string_view bytes, const std::string& shown) {
   if (names_our_host(bytes)) return {};
   return fail(Code::bad_policy_file, "not a manifest of icelock's host, so it was left alone",
               shown);
-}
-
-Kind kind_of(const std::optional<std::string>& before, const std::optional<std::string>& after) {
-  if (before == after) return Kind::none;
-  if (!before) return Kind::create;
-  return after ? Kind::replace : Kind::remove;
 }
 
 // Folders of the system that a browser may read. Those below usr belong to packages: a second one
@@ -57,32 +51,17 @@ Result<ManifestChange> write_system(const Tree& tree, const Browser& browser,
                                     const std::optional<std::string>& bytes) {
   const std::string path = folder + "/" + file_name();
   const std::string shown = tree.shown(path).string();
-  auto now = tree.read(path);
-  if (!now) return std::unexpected(now.error());
-  const std::optional<FileState>& state = *now;
-  const auto before = state ? std::optional(state->bytes) : std::nullopt;
-  if (before) {
-    if (auto ours = check_ours(*before, shown); !ours) return std::unexpected(ours.error());
-  }
+  const auto state = TRY(tree.read(path));
+  const auto before = bytes_of(state);
+  if (before) TRY(check_ours(*before, shown));
   ManifestChange change{std::string(browser.id), shown, kind_of(before, bytes)};
   if (change.kind == Kind::none) return change;
-  auto missing = tree.missing_folders(folder);
-  if (!missing) return std::unexpected(missing.error());
-  Result<void> done;
-  for (const std::string& step : *missing) {
-    if (done) done = tree.make_folder(step);
-  }
-  FileChange file{path, *now, std::nullopt, folder};
+  const auto missing = TRY(tree.missing_folders(folder));
+  FileChange file{path, state, std::nullopt, folder};
   if (bytes) file.after = new_file(*bytes);
   Transaction transaction(tree);
-  if (done) done = transaction.stage(std::move(file));
-  if (done) done = transaction.commit();
-  if (!done) {
-    transaction.roll_back();
-    best_effort(tree.remove_empty_folders(*missing));
-    return std::unexpected(done.error());
-  }
-  if (auto finished = transaction.finish(); !finished) return std::unexpected(finished.error());
+  TRY(put_in_place(tree, missing, {std::move(file)}, transaction));
+  TRY(transaction.finish());
   return change;
 }
 
@@ -105,16 +84,14 @@ Result<ManifestChange> write_user(const Browser& browser, const std::filesystem:
   std::optional<std::string> before;
   if (auto now = read_file(path)) {
     before = std::move(*now);
-    if (auto ours = check_ours(*before, path.string()); !ours) {
-      return std::unexpected(ours.error());
-    }
+    TRY(check_ours(*before, path.string()));
   } else if (now.error().code != Code::not_found) {
     return std::unexpected(now.error());
   }
   ManifestChange change{std::string(browser.id), path, kind_of(before, bytes)};
   if (change.kind == Kind::none) return change;
   if (bytes) {
-    if (auto done = replace_file(path, *bytes); !done) return std::unexpected(done.error());
+    TRY(replace_file(path, *bytes));
     return change;
   }
   if (::unlink(path.c_str()) != 0) return fail_errno(errno, "cannot remove", path.string());
@@ -132,21 +109,18 @@ Result<std::vector<ManifestChange>> change_all(const std::vector<const Browser*>
     return host.path.empty() ? std::nullopt : std::optional(manifest(browser, host));
   };
   if (scope == Scope::user) {
-    if (auto safe = check_home(home); !safe) return std::unexpected(safe.error());
+    TRY(check_home(home));
     for (const Browser* browser : browsers) {
-      auto change = write_user(*browser, home, bytes(*browser));
-      if (!change) return std::unexpected(change.error());
-      changes.push_back(std::move(*change));
+      auto change = TRY(write_user(*browser, home, bytes(*browser)));
+      changes.push_back(std::move(change));
     }
     return changes;
   }
-  auto tree = Tree::open(root);
-  if (!tree) return std::unexpected(tree.error());
+  auto tree = TRY(Tree::open(root));
   for (const Browser* browser : browsers) {
-    for (const std::string& folder : system_folders(*browser, *tree)) {
-      auto change = write_system(*tree, *browser, folder, bytes(*browser));
-      if (!change) return std::unexpected(change.error());
-      changes.push_back(std::move(*change));
+    for (const std::string& folder : system_folders(*browser, tree)) {
+      auto change = TRY(write_system(tree, *browser, folder, bytes(*browser)));
+      changes.push_back(std::move(change));
     }
   }
   return changes;

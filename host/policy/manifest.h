@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "policy/browsers.h"
+#include "policy/store.h"
 
 // Native-messaging manifests: the files that tell a browser where icelock-host is and which
 // extension may start it. Chromium wants allowed_origins, Firefox allowed_extensions, so the two
@@ -29,7 +30,8 @@ enum class Scope { user, system };
 struct ManifestChange {
   std::string browser;
   std::filesystem::path path;
-  enum class Kind { none, create, replace, remove } kind = Kind::none;
+  using Kind = Change::Kind;
+  Kind kind = Kind::none;
 };
 
 /// Writes (or removes) the manifests of these browsers. `home` is used for the user scope, `root`

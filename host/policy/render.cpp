@@ -80,9 +80,7 @@ bool is_as_written(const json& entry, bool value, FirefoxHold hold) {
 Result<std::optional<json>> value_in(std::string_view file,
                                      const std::vector<std::string_view>& path,
                                      std::string_view key) {
-  auto text = member_text(file, path, key);
-  if (!text) return std::unexpected(text.error());
-  const std::optional<std::string>& spelt = *text;
+  const auto spelt = TRY(member_text(file, path, key));
   return spelt ? parse_strict(*spelt) : std::nullopt;
 }
 
@@ -129,15 +127,16 @@ std::string extension_settings(const ExtensionInstall& extension) {
   return lines_of(items, '{', '}');
 }
 
-std::vector<PolicyEntry> chromium_entries(const Browser& browser, const WantedPolicy& wanted) {
+std::vector<PolicyEntry> chromium_entries(const Browser& browser, const WantedPolicy& wanted,
+                                          bool with_level) {
   std::vector<PolicyEntry> entries;
   const auto add = [&](std::string_view key, std::string value) {
     entries.push_back({{}, std::string(key), std::move(value)});
   };
-  if (wanted.states_level) {
-    add(browser.level_key, json(chromium_handling(wanted.level)).dump());
-    std::vector<SiteException> sites = effective_sites(browser, wanted.level, wanted.sites);
-    if (browser.needs_url_list) sites.push_back({"*", wanted.level});
+  if (const auto level = wanted.level) {
+    if (with_level) add(browser.level_key, json(chromium_handling(*level)).dump());
+    std::vector<SiteException> sites = effective_sites(browser, *level, wanted.sites);
+    if (with_level && browser.needs_url_list) sites.push_back({"*", *level});
     if (!sites.empty()) add(chromium_url_key, site_list(sites));
   }
   if (wanted.extension) {
@@ -150,8 +149,8 @@ std::vector<PolicyEntry> chromium_entries(const Browser& browser, const WantedPo
 
 std::vector<PolicyEntry> firefox_entries(const WantedPolicy& wanted, FirefoxHold hold) {
   std::vector<PolicyEntry> entries;
-  if (wanted.states_level) {
-    for (const FirefoxPref& pref : firefox_prefs(wanted.level)) {
+  if (wanted.level) {
+    for (const FirefoxPref& pref : firefox_prefs(*wanted.level)) {
       entries.push_back({firefox_preferences_path(), std::string(pref.pref),
                          firefox_pref_text(pref.value, hold_of(pref.pref, hold))});
     }
@@ -200,7 +199,7 @@ std::vector<PolicyEntry> policy_entries(const Browser& browser, const WantedPoli
     return entries;
   }
   return browser.family == BrowserFamily::firefox ? firefox_entries(wanted, hold)
-                                                  : chromium_entries(browser, wanted);
+                                                  : chromium_entries(browser, wanted, true);
 }
 
 std::vector<PolicyKey> policy_keys(const Browser& browser) {
@@ -224,12 +223,19 @@ std::vector<PolicyKey> policy_keys(const Browser& browser) {
   return keys;
 }
 
-std::string chromium_policy_file(const Browser& browser, const WantedPolicy& wanted) {
+std::string chromium_policy_file(const Browser& browser, const WantedPolicy& wanted,
+                                 bool with_level) {
   std::string text;
-  for (const PolicyEntry& entry : chromium_entries(browser, wanted)) {
+  for (const PolicyEntry& entry : chromium_entries(browser, wanted, with_level)) {
     text += (text.empty() ? "{\n  \"" : ",\n  \"") + entry.key + "\": " + entry.value;
   }
   return text.empty() ? "{}\n" : text + "\n}\n";
+}
+
+std::string chromium_recommended_file(const Browser& browser, bool says_level) {
+  if (!says_level) return "{}\n";
+  return "{\n  \"" + std::string(browser.level_key) +
+         "\": " + json(chromium_handling(Level::default_route_only)).dump() + "\n}\n";
 }
 
 Result<std::string> firefox_policy_file(std::string_view original, const WantedPolicy& wanted,
@@ -241,13 +247,9 @@ Result<std::string> with_entries(std::string_view original,
                                  const std::vector<PolicyEntry>& entries) {
   std::string text(original.empty() ? std::string_view("{}\n") : original);
   for (const PolicyEntry& entry : entries) {
-    const auto now = value_in(text, entry.path, entry.key);
-    if (!now) return std::unexpected(now.error());
-    const std::optional<json>& there = *now;
+    const auto there = TRY(value_in(text, entry.path, entry.key));
     if (there && same_entry(*there, parse_strict(entry.value).value_or(json()))) continue;
-    auto edited = with_member(text, entry.path, entry.key, entry.value);
-    if (!edited) return std::unexpected(edited.error());
-    text = std::move(*edited);
+    text = TRY(with_member(text, entry.path, entry.key, entry.value));
   }
   return text;
 }

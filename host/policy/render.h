@@ -51,7 +51,12 @@ std::vector<PolicyEntry> policy_entries(const Browser& browser, const WantedPoli
                                         FirefoxHold hold = FirefoxHold::locked);
 
 /// The whole content of icelock's own file in a Chromium-family policy folder, ending in a newline.
-std::string chromium_policy_file(const Browser& browser, const WantedPolicy& wanted);
+/// `with_level` false: of a level whose word stands in recommended/, only its exceptions. They stay
+/// mandatory at every level, and an entry for "*" would outrank the extension.
+std::string chromium_policy_file(const Browser& browser, const WantedPolicy& wanted,
+                                 bool with_level = true);
+/// The one in recommended/ beside it: what default_route_only is, where `says_level`, or nothing.
+std::string chromium_recommended_file(const Browser& browser, bool says_level);
 
 /// `original` (empty: no file) with icelock's entries set, every other byte as it was. Error:
 /// bad_policy_file when it is not JSON of the expected shape.
@@ -106,9 +111,10 @@ std::optional<Level> chromium_level_of(std::string_view level_value, std::string
 std::vector<SiteException> granted_in(std::string_view url_value,
                                       const std::vector<SiteException>& granted);
 
-/// What a file of icelock's own says; nullopt when it states no level of ours. An entry for "*" is
-/// none of the sites.
-std::optional<WantedPolicy> chromium_policy(const Browser& browser, std::string_view file);
+/// What icelock's own file says, and the one in recommended/ beside it, which counts for less;
+/// nullopt when neither states a level of ours. An entry for "*" is none of the sites.
+std::optional<WantedPolicy> chromium_policy(const Browser& browser, std::string_view file,
+                                            std::string_view recommended = {});
 
 /// The level that these bytes alone ask for; nullopt when they are broken, or leave some
 /// preferences open. Only locked preferences count, and what firefox_leaves_to_extension().

@@ -78,13 +78,16 @@ std::vector<SiteException> granted_in(std::string_view url_value,
   return found;
 }
 
-std::optional<WantedPolicy> chromium_policy(const Browser& browser, std::string_view file) {
-  const auto parsed = parse_lenient(file);
-  if (!parsed || !parsed->is_object()) return std::nullopt;
-  const auto level = level_of_handling(parsed->value(std::string(browser.level_key), json()));
+std::optional<WantedPolicy> chromium_policy(const Browser& browser, std::string_view file,
+                                            std::string_view recommended) {
+  const json own = parse_lenient(file).value_or(json());
+  const json beside = parse_lenient(recommended).value_or(json());
+  const json& stated = member(own, browser.level_key);
+  const auto level =
+      level_of_handling(stated.is_null() ? member(beside, browser.level_key) : stated);
   if (!level) return std::nullopt;
   WantedPolicy policy(*level);
-  for (UrlEntry& entry : url_entries(parsed->value(std::string(chromium_url_key), json::array()))) {
+  for (UrlEntry& entry : url_entries(member(own, chromium_url_key))) {
     if (entry.url == "*") break;
     policy.sites.push_back({std::move(entry.url), entry.level.value_or(Level::unrestricted)});
   }

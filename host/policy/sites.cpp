@@ -113,14 +113,10 @@ Result<std::string> normal_pattern(std::string_view text) {
   }
   std::string port;
   if (const std::size_t colon = rest.find(':'); colon != rest.npos) {
-    auto normal = normal_port(std::string_view(rest).substr(colon + 1));
-    if (!normal) return normal;
-    port = std::move(*normal);
+    port = TRY(normal_port(std::string_view(rest).substr(colon + 1)));
     rest.erase(colon);
   }
-  if (auto checked = check_host(rest, with_subdomains); !checked) {
-    return std::unexpected(checked.error());
-  }
+  TRY(check_host(rest, with_subdomains));
   return scheme + (with_subdomains ? std::string(domain_mark) : std::string()) + rest + port;
 }
 

@@ -45,15 +45,16 @@ struct WantedPolicy {
   WantedPolicy(Level the_level, std::vector<SiteException> the_sites = {})  // NOLINT: a bare level
       : level(the_level), sites(std::move(the_sites)) {}
 
-  Level level = Level::force_proxy;
-  /// False: no level is written, so that the extension decides; `level` is unrestricted then.
-  bool states_level = true;
+  std::optional<Level> level;        ///< none is written without one: the extension decides
   std::vector<SiteException> sites;  ///< those that are looser than `level` are written
   std::optional<ExtensionInstall> extension;
   /// Firefox: in private windows force_proxy, whatever `level` is.
   bool private_windows = false;
   /// Of settings_id alone, which has nothing else: the values by key, as JSON text.
   std::map<std::string, std::string> settings;
+
+  /// What must hold in every page without an exception.
+  Level at_least() const { return level.value_or(Level::unrestricted); }
 };
 
 /// The one spelling of a pattern: "meet.example" and "https://Meet.example/" are

@@ -18,18 +18,18 @@ Result<std::optional<Level>> level_in_folder(const Tree& tree, const Browser& br
                                              const std::string& folder,
                                              const std::vector<SiteException>& granted) {
   if (!tree.is_open_to_all(folder)) return std::nullopt;
-  auto files = read_policy_folder(tree, folder);
-  if (!files) return std::unexpected(files.error());
-  const InForce view = chromium_in_force(browser, *files);
-  return chromium_level_of(view.value(browser.level_key), view.value(chromium_url_key), granted);
+  auto files = TRY(read_policy_folder(tree, folder));
+  const InForce view = chromium_in_force(browser, files);
+  std::string level = view.value(browser.level_key);
+  if (level.empty()) level = recommended_value(tree, browser, folder);
+  return chromium_level_of(level, view.value(chromium_url_key), granted);
 }
 
 // Firefox uses its policies.json alone when there is one, however broken.
 Result<std::optional<Level>> firefox_installed(const Tree& tree, const std::string& path) {
   if (!tree.is_open_to_all(parent_of(path))) return std::nullopt;
-  auto file = tree.read(path);
-  if (!file) return std::unexpected(file.error());
-  if (const std::optional<FileState>& state = *file) {
+  auto file = TRY(tree.read(path));
+  if (const std::optional<FileState>& state = file) {
     return state->is_open_to_all() ? firefox_level(state->bytes) : std::nullopt;
   }
   std::optional<Level> loosest;
@@ -86,14 +86,13 @@ Store::Store(std::filesystem::path root) : root_(std::move(root)) {}
 
 Result<std::optional<Level>> Store::installed(const Browser& browser,
                                               const std::vector<SiteException>& granted) const {
-  auto tree = Tree::open(root_);
-  if (!tree) return std::unexpected(tree.error());
+  auto tree = TRY(Tree::open(root_));
   if (browser.family == BrowserFamily::firefox) {
-    return firefox_installed(*tree, std::string(browser.policy_path));
+    return firefox_installed(tree, std::string(browser.policy_path));
   }
   std::optional<Level> loosest;
   for (const Target& target : targets(browser)) {
-    auto level = level_in_folder(*tree, browser, parent_of(target.path), granted);
+    auto level = level_in_folder(tree, browser, parent_of(target.path), granted);
     if (!level || !*level) return level;
     loosest = std::min(loosest.value_or(Level::disabled), **level);
   }
@@ -103,24 +102,20 @@ Result<std::optional<Level>> Store::installed(const Browser& browser,
 Result<std::vector<SiteException>> Store::sites_in_force(
     const Browser& browser, Level level, const std::vector<SiteException>& granted) const {
   std::vector<SiteException> in_force = effective_sites(browser, level, granted);
-  auto tree = Tree::open(root_);
-  if (!tree) return std::unexpected(tree.error());
+  auto tree = TRY(Tree::open(root_));
   for (const Target& target : targets(browser)) {
     if (in_force.empty()) break;
-    auto files = read_policy_folder(*tree, parent_of(target.path));
-    if (!files) return std::unexpected(files.error());
-    in_force = granted_in(chromium_in_force(browser, *files).value(chromium_url_key), in_force);
+    auto files = TRY(read_policy_folder(tree, parent_of(target.path)));
+    in_force = granted_in(chromium_in_force(browser, files).value(chromium_url_key), in_force);
   }
   return in_force;
 }
 
 Result<bool> Store::installs_extension(const Browser& browser) const {
-  auto tree = Tree::open(root_);
-  if (!tree) return std::unexpected(tree.error());
-  const auto ledger = read_ledger(*tree);
-  if (!ledger) return std::unexpected(ledger.error());
+  auto tree = TRY(Tree::open(root_));
+  const auto ledger = TRY(read_ledger(tree));
   for (const Target& target : targets(browser)) {
-    const LedgerFile* entry = ledger->find(target.path);
+    const LedgerFile* entry = ledger.find(target.path);
     if (entry == nullptr || entry->written.empty()) continue;
     const std::string before = bytes_of(entry->original).value_or("");
     if (extension_in(browser, entry->written.back()) != extension_in(browser, before)) return true;
@@ -130,16 +125,14 @@ Result<bool> Store::installs_extension(const Browser& browser) const {
 
 Result<std::vector<NotAsAsked>> Store::extension_not_in_force(
     const Browser& browser, const ExtensionInstall& extension) const {
-  auto tree = Tree::open(root_);
-  if (!tree) return std::unexpected(tree.error());
+  auto tree = TRY(Tree::open(root_));
   std::vector<NotAsAsked> wrong;
   for (const Target& target : targets(browser)) {
-    auto files = files_read(*tree, target);
-    if (!files) return std::unexpected(files.error());
-    const auto view = icelock::policy::extension_in_force(browser, *files, extension.id);
+    auto files = TRY(files_read(tree, target));
+    const auto view = icelock::policy::extension_in_force(browser, files, extension.id);
     for (NotAsAsked& each : differences(browser, extension, view)) {
       if (!each.file.empty()) {
-        each.file = tree->shown(parent_of(target.path) + "/" + each.file).string();
+        each.file = tree.shown(parent_of(target.path) + "/" + each.file).string();
       }
       wrong.push_back(std::move(each));
     }
@@ -150,14 +143,12 @@ Result<std::vector<NotAsAsked>> Store::extension_not_in_force(
 Result<std::optional<WantedPolicy>> Store::without_other_sites(
     const Browser& browser, const std::vector<SiteException>& granted) const {
   if (browser.family == BrowserFamily::firefox) return std::nullopt;
-  auto tree = Tree::open(root_);
-  if (!tree) return std::unexpected(tree.error());
+  auto tree = TRY(Tree::open(root_));
   for (const Target& target : targets(browser)) {
-    auto file = tree->read(target.path);
-    if (!file) return std::unexpected(file.error());
-    const std::optional<FileState>& state = *file;
+    const auto state = TRY(tree.read(target.path));
     if (!state || state->mtime_ns != service_mtime_ns) continue;
-    auto own = chromium_policy(browser, state->bytes);
+    const auto beside = tree.read(recommended_beside(target)->path).value_or(std::nullopt);
+    auto own = chromium_policy(browser, state->bytes, bytes_of(beside).value_or(""));
     if (!own) continue;
     const auto taken_out = std::erase_if(own->sites, [&](const SiteException& site) {
       return std::none_of(granted.begin(), granted.end(), [&](const SiteException& grant) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,14 +52,30 @@ struct Change {
   std::vector<std::string> notes;
 };
 
+/// What becomes of a file that is this now.
+template <class T>
+Change::Kind kind_of(const std::optional<T>& before, const std::optional<T>& after) {
+  if (before == after) return Change::Kind::none;
+  if (!before) return Change::Kind::create;
+  return after ? Change::Kind::replace : Change::Kind::remove;
+}
+
 /// For a service that stays and keeps the files in step with the network. Its Chromium files carry
 /// one fixed old modification time, which lets a running browser obey at once instead of after
 /// five seconds (async_policy_loader.cc waits for the newest time to settle). The price: a change
 /// that falls into a browser's first seconds is not seen, so the service has to repeat it.
 /// `unrestricted` is said by a file without a policy, so that the extension stays free to lock.
+///
+/// default_route_only is said in a way that the extension can still tighten, for the time when the
+/// network changes and no service is there to write: to Firefox as defaults, to the Chromium family
+/// in recommended/. There only where an extension reports, or did when icelock's file there was
+/// made: other browsers keep it as a mandatory policy. In Edge only while one reports, because a
+/// running Edge takes up no recommended level by itself.
 struct Upkeep {
   bool service = false;
   bool again = false;  ///< Chromium files that are as they should be are put in place once more
+  std::set<std::string> reporting = {};  ///< ids of browsers in which icelock's extension reports
+  bool recommended = true;               ///< false: recommended/ is neither read nor written
 };
 
 struct Plan {

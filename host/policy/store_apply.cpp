@@ -30,8 +30,10 @@ FileState new_state(std::string bytes, const std::optional<FileState>& before) {
 Result<Target> target_of(const Tree& tree, const Change& change) {
   const Browser* browser = find_target_browser(change.browser);
   if (browser == nullptr) return fail(Code::not_found, "no such browser", change.browser);
-  for (Target& target : targets(*browser)) {
-    if (tree.shown(target.path) == change.path) return std::move(target);
+  for (const Target& target : targets(*browser)) {
+    const auto beside = recommended_beside(target);
+    if (tree.shown(target.path) == change.path) return target;
+    if (beside && tree.shown(beside->path) == change.path) return *beside;
   }
   return fail(Code::bad_request, "not a policy file of this browser", change.path.string());
 }
@@ -59,9 +61,8 @@ Result<void> record(const Tree& tree, Ledger& ledger, const std::string& path,
   const bool ours = now && std::find(entry->written.begin(), entry->written.end(), now->bytes) !=
                                entry->written.end();
   if (!ours) {
-    auto restored = restoration(tree, *entry);
-    if (!restored) return std::unexpected(restored.error());
-    entry->original = std::move(restored->then);
+    auto restored = TRY(restoration(tree, *entry));
+    entry->original = std::move(restored.then);
   }
   std::vector<std::string> written;
   if (ours) {
@@ -90,13 +91,9 @@ struct Work {
 };
 
 Result<void> read_ledger_into(const Tree& tree, Work& work) {
-  auto file = tree.read(ledger_path);
-  if (!file) return std::unexpected(file.error());
-  work.ledger_before = std::move(*file);
+  work.ledger_before = TRY(tree.read(ledger_path));
   if (!work.ledger_before) return {};
-  auto ledger = parse_ledger(work.ledger_before->bytes);
-  if (!ledger) return std::unexpected(ledger.error());
-  work.ledger = std::move(*ledger);
+  work.ledger = TRY(parse_ledger(work.ledger_before->bytes));
   return {};
 }
 
@@ -111,49 +108,31 @@ Result<void> clear_leftovers(const Tree& tree, const Ledger& ledger) {
 }
 
 Result<void> add_change(const Tree& tree, const Change& change, const Upkeep& upkeep, Work& work) {
-  auto target = target_of(tree, change);
-  if (!target) return std::unexpected(target.error());
-  auto now = tree.read(target->path);
-  if (!now) return std::unexpected(now.error());
-  const std::optional<FileState>& state = *now;
+  auto target = TRY(target_of(tree, change));
+  const auto state = TRY(tree.read(target.path));
   if (state.has_value() == (change.kind == Change::Kind::create)) return changed(change);
   if (state && state->bytes != change.before) return changed(change);
   if (change.kind == Change::Kind::remove) {
     return fail(Code::bad_request, "a plan to revert cannot be applied", change.path.string());
   }
-  if (auto done = record(tree, work.ledger, target->path, *now, change.after); !done) return done;
-  auto missing = tree.missing_folders(parent_of(target->path));
-  if (!missing) return std::unexpected(missing.error());
-  add_new(work.folders, *missing);
-  FileState after = new_state(change.after, *now);
-  if (upkeep.service && target->browser->family == BrowserFamily::chromium) {
+  TRY(record(tree, work.ledger, target.path, state, change.after));
+  const auto missing = TRY(tree.missing_folders(parent_of(target.path)));
+  add_new(work.folders, missing);
+  FileState after = new_state(change.after, state);
+  if (upkeep.service && target.browser->family == BrowserFamily::chromium) {
     after.mtime_ns = service_mtime_ns;
   }
-  work.files.push_back({target->path, *now, std::move(after), target->stage_folder});
+  work.files.push_back({target.path, state, std::move(after), target.stage_folder});
   return {};
-}
-
-Result<void> make_and_commit(const Tree& tree, Work& work, Transaction& files) {
-  for (const std::string& folder : work.folders) {
-    if (auto made = tree.make_folder(folder); !made) return made;
-  }
-  for (FileChange& file : work.files) {
-    if (auto staged = files.stage(std::move(file)); !staged) return staged;
-  }
-  return files.commit();
 }
 
 Result<void> run_apply(const Tree& tree, const LedgerLock& lock, Work& work) {
   Transaction ledger(tree);
-  if (auto staged = ledger.stage(ledger_change(work.ledger_before, work.ledger)); !staged) {
-    return staged;
-  }
-  if (auto done = ledger.commit(); !done) return done;
+  TRY(ledger.stage(ledger_change(work.ledger_before, work.ledger)));
+  TRY(ledger.commit());
   if (!lock.made().empty()) lock.mark(true);
   Transaction files(tree);
-  if (auto done = make_and_commit(tree, work, files); !done) {
-    files.roll_back();
-    best_effort(tree.remove_empty_folders(work.folders));
+  if (auto done = put_in_place(tree, work.folders, std::move(work.files), files); !done) {
     if (!lock.made().empty()) lock.mark(false);
     return done;  // and the ledger rolls back, last
   }
@@ -180,25 +159,23 @@ std::vector<std::string> take_unneeded_folders(Ledger& ledger) {
 }
 
 Result<void> add_restoration(const Tree& tree, const Change& change, Work& work) {
-  auto target = target_of(tree, change);
-  if (!target) return std::unexpected(target.error());
-  LedgerFile* entry = work.ledger.find(target->path);
+  auto target = TRY(target_of(tree, change));
+  LedgerFile* entry = work.ledger.find(target.path);
   if (entry == nullptr) return changed(change);
-  auto restored = restoration(tree, *entry);
-  if (!restored) return std::unexpected(restored.error());
+  auto restored = TRY(restoration(tree, *entry));
   const auto bytes = [](const std::optional<FileState>& state) {
     return state ? state->bytes : std::string();
   };
-  const bool removes = restored->now && !restored->then;
-  if (bytes(restored->now) != change.before || bytes(restored->then) != change.after ||
+  const bool removes = restored.now && !restored.then;
+  if (bytes(restored.now) != change.before || bytes(restored.then) != change.after ||
       removes != (change.kind == Change::Kind::remove)) {
     return changed(change);
   }
-  if (restored->now != restored->then) {
-    work.files.push_back({target->path, restored->now, restored->then, target->stage_folder});
+  if (restored.now != restored.then) {
+    work.files.push_back({target.path, restored.now, restored.then, target.stage_folder});
   }
   std::erase_if(work.ledger.files,
-                [&](const LedgerFile& file) { return file.path == target->path; });
+                [&](const LedgerFile& file) { return file.path == target.path; });
   return {};
 }
 
@@ -208,24 +185,19 @@ Result<void> run_revert(const Tree& tree, const LedgerLock& lock, Work& work) {
   std::vector<std::string> own_folders = last ? work.ledger.folders : std::vector<std::string>();
   add_new(own_folders, lock.made());
   Transaction ledger(tree);
-  if (auto staged = ledger.stage(ledger_change(work.ledger_before, work.ledger)); !staged) {
-    return staged;
-  }
+  TRY(ledger.stage(ledger_change(work.ledger_before, work.ledger)));
   Transaction files(tree);
-  for (FileChange& file : work.files) {
-    if (auto staged = files.stage(std::move(file)); !staged) return staged;
-  }
-  if (auto done = files.commit(); !done) return done;
+  TRY(put_in_place(tree, {}, std::move(work.files), files));
   // The files are as they were. Whatever fails from here on keeps the ledger, so that the next
   // revert finds what is still to be cleared.
-  if (auto done = files.finish(); !done) return done;
-  if (auto done = tree.remove_empty_folders(unneeded); !done) return done;
+  TRY(files.finish());
+  TRY(tree.remove_empty_folders(unneeded));
   // A folder that keeps the history stays, and open to its readers.
   const auto history = tree.read(history_path);
   const bool folder_goes = last && !own_folders.empty() && history && !history->has_value();
   if (folder_goes) lock.mark(false);
-  if (auto done = ledger.commit(); !done) return done;
-  if (auto done = ledger.finish(); !done) return done;
+  TRY(ledger.commit());
+  TRY(ledger.finish());
   return last ? tree.remove_empty_folders(own_folders) : Result<void>();
 }
 
@@ -233,45 +205,41 @@ Result<void> run_revert(const Tree& tree, const LedgerLock& lock, Work& work) {
 
 Result<void> Store::apply(const Plan& plan) {
   if (!plan.pending()) return {};
-  auto tree = Tree::open(root_);
-  if (!tree) return std::unexpected(tree.error());
-  auto lock = LedgerLock::take(*tree);
-  if (!lock) return std::unexpected(lock.error());
+  auto tree = TRY(Tree::open(root_));
+  auto lock = TRY(LedgerLock::take(tree));
   Work work;
-  Result<void> done = read_ledger_into(*tree, work);
-  if (done) done = clear_leftovers(*tree, work.ledger);
+  Result<void> done = read_ledger_into(tree, work);
+  if (done) done = clear_leftovers(tree, work.ledger);
   for (const Change& change : plan.changes) {
     if (done && change.kind != Change::Kind::none)
-      done = add_change(*tree, change, plan.upkeep, work);
+      done = add_change(tree, change, plan.upkeep, work);
   }
   if (done) {
-    add_new(work.ledger.folders, lock->made());
+    add_new(work.ledger.folders, lock.made());
     add_new(work.ledger.folders, work.folders);
-    done = run_apply(*tree, *lock, work);
+    done = run_apply(tree, lock, work);
   }
   if (!done && !work.ledger_before) {
-    best_effort(tree->remove_empty_folders(lock->made()));
+    best_effort(tree.remove_empty_folders(lock.made()));
   }
   return done;
 }
 
 Result<void> Store::revert(const Plan& plan) {
-  auto tree = Tree::open(root_);
-  if (!tree) return std::unexpected(tree.error());
-  if (!tree->has_folder(ledger_folder)) {
+  auto tree = TRY(Tree::open(root_));
+  if (!tree.has_folder(ledger_folder)) {
     if (plan.pending()) return changed(plan.changes.front());
     return {};
   }
-  auto lock = LedgerLock::take(*tree);
-  if (!lock) return std::unexpected(lock.error());
+  auto lock = TRY(LedgerLock::take(tree));
   Work work;
-  if (auto done = read_ledger_into(*tree, work); !done) return done;
-  if (auto done = clear_leftovers(*tree, work.ledger); !done) return done;
+  TRY(read_ledger_into(tree, work));
+  TRY(clear_leftovers(tree, work.ledger));
   for (const Change& change : plan.changes) {
-    if (auto done = add_restoration(*tree, change, work); !done) return done;
+    TRY(add_restoration(tree, change, work));
   }
   if (plan.changes.empty() && work.ledger_before) return {};
-  return run_revert(*tree, *lock, work);
+  return run_revert(tree, lock, work);
 }
 
 }  // namespace icelock::policy

@@ -46,14 +46,11 @@ bool had_object(const LedgerFile& file, const ObjectPath& parent, std::string_vi
 Result<std::string> without_empty_objects(std::string text, const LedgerFile& file,
                                           ObjectPath path) {
   while (!path.empty()) {
-    const auto empty = is_empty_object(text, path);
-    if (!empty) return std::unexpected(empty.error());
+    const auto empty = TRY(is_empty_object(text, path));
     const std::string_view name = path.back();
     path.pop_back();
-    if (!*empty || had_object(file, path, name)) return text;
-    auto edited = without_member(text, path, name);
-    if (!edited) return edited;
-    text = std::move(*edited);
+    if (!empty || had_object(file, path, name)) return text;
+    text = TRY(without_member(text, path, name));
   }
   return text;
 }
@@ -81,9 +78,7 @@ Result<std::string> with_keys_put_back(const LedgerFile& file, const Browser& br
   std::erase_if(keys, [&](const PolicyKey& key) { return !ever_wrote(file, key); });
   for (const PolicyKey& key : keys) {
     if (is_among(kept, key)) continue;
-    auto now = member_text(text, key.path, key.key);
-    if (!now) return std::unexpected(now.error());
-    const std::optional<std::string>& value = *now;
+    const auto value = TRY(member_text(text, key.path, key.key));
     if (!value) continue;
     if (!icelock_wrote(file, key, *value)) {
       const bool was_so = file.original && member_of(file.original->bytes, key) == value;
@@ -91,14 +86,10 @@ Result<std::string> with_keys_put_back(const LedgerFile& file, const Browser& br
       notes.push_back(std::string(key.key) + " was set to something else since; left as it is");
       continue;
     }
-    auto edited = put_back(file, key, text);
-    if (!edited) return edited;
-    text = std::move(*edited);
+    text = TRY(put_back(file, key, text));
   }
   for (const PolicyKey& key : keys) {
-    auto tidy = without_empty_objects(std::move(text), file, key.path);
-    if (!tidy) return tidy;
-    text = std::move(*tidy);
+    text = TRY(without_empty_objects(std::move(text), file, key.path));
   }
   return text;
 }
@@ -205,11 +196,22 @@ std::vector<Target> targets(const Browser& browser) {
   return found;
 }
 
+std::optional<Target> recommended_beside(const Target& target) {
+  const Browser& browser = *target.browser;
+  if (browser.family == BrowserFamily::firefox || browser.id == settings_id) return std::nullopt;
+  return Target{.browser = &browser,
+                .path = target.stage_folder + "/recommended/" + std::string(chromium_file_name),
+                .stage_folder = target.stage_folder,
+                .recommended = true};
+}
+
 std::vector<Target> targets_at(std::string_view path) {
   std::vector<Target> found;
   for (const Browser& browser : browsers()) {
-    for (Target& target : targets(browser)) {
-      if (target.path == path) found.push_back(std::move(target));
+    for (const Target& target : targets(browser)) {
+      const auto beside = recommended_beside(target);
+      if (target.path == path) found.push_back(target);
+      if (beside && beside->path == path) found.push_back(*beside);
     }
   }
   if (path == settings_owner().policy_path) found = targets(settings_owner());
@@ -246,9 +248,7 @@ Result<Restoration> restoration(const Tree& tree, const LedgerFile& file) {
   if (readers.empty()) {
     return fail(Code::bad_policy_file, "the ledger names a file that no browser reads", shown);
   }
-  auto now = tree.read(file.path);
-  if (!now) return std::unexpected(now.error());
-  result.now = std::move(*now);
+  result.now = TRY(tree.read(file.path));
   if (!result.now) {
     if (file.original) result.notes.emplace_back("somebody removed the file since; it stays so");
     return result;
@@ -295,18 +295,17 @@ Result<void> describe(const Tree& tree, const Target& target,
     return {};
   }
   if (browser.family == BrowserFamily::chromium) {
-    auto files = read_policy_folder(tree, parent_of(target.path));
-    if (!files) return std::unexpected(files.error());
-    const InForce old_view = chromium_in_force(browser, *files);
+    auto files = TRY(read_policy_folder(tree, parent_of(target.path)));
+    const InForce old_view = chromium_in_force(browser, files);
     const InForce new_view =
-        chromium_in_force(browser, with_file(*files, chromium_file_name, after));
+        chromium_in_force(browser, with_file(files, chromium_file_name, after));
     for (const PolicyKey& key : policy_keys(browser)) {
       const std::string name(key.key);
       add_key(name, old_view.value(name), new_view.value(name), change);
     }
     add_chromium_notes(browser, old_view, new_view, change);
     if (const auto extension = extension_in(browser, after.value_or(""))) {
-      add_extension_notes(*extension, *files, old_view, new_view, change);
+      add_extension_notes(*extension, files, old_view, new_view, change);
     }
   } else {
     const auto others = firefox_distribution(tree);

@@ -21,17 +21,25 @@ struct Target {
   const Browser* browser = nullptr;
   std::string path;          ///< the file, below the root
   std::string stage_folder;  ///< outside the folder that the browser watches
+  bool recommended = false;  ///< in the folder whose policies an extension may change
 };
 
 /// The modification time of every Chromium file that the service writes: 2020-01-01.
 inline constexpr std::int64_t service_mtime_ns = 1'577'836'800'000'000'000;
 
 std::vector<Target> targets(const Browser& browser);
-/// Every browser's target at this path; empty when no browser reads it.
+/// The file of the same name in recommended/ beside managed/ (Chromium policy_paths.cc): what it
+/// says applies until an extension, or a mandatory policy, says otherwise. Nowhere for Firefox,
+/// whose one file can say both.
+std::optional<Target> recommended_beside(const Target& target);
+/// Every browser's target at this path, the recommended ones too; empty when no browser reads it.
 std::vector<Target> targets_at(std::string_view path);
 
 /// A browser, or the owner of the settings file.
 const Browser* find_target_browser(std::string_view id);
+
+/// Store::plan() on this tree.
+Result<Plan> plan_on(const Tree& tree, const Wanted& wanted, const Upkeep& upkeep = {});
 
 /// `text` without the keys that icelock wrote into this file and that are not among `kept`: they
 /// are as they were before icelock.

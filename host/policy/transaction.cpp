@@ -15,11 +15,15 @@ namespace icelock::policy {
 namespace {
 
 // Fixed names, so that the next run finds what a killed one left.
+// managed/ and recommended/ stage files of one name in the folder above both.
+std::string mark_of(const std::string& path) {
+  return leaf_of(parent_of(path)) + "-" + leaf_of(path);
+}
 std::string new_name(const std::string& path) {
-  return ".icelock-new-" + leaf_of(path);
+  return ".icelock-new-" + mark_of(path);
 }
 std::string old_name(const std::string& path) {
-  return ".icelock-old-" + leaf_of(path);
+  return ".icelock-old-" + mark_of(path);
 }
 
 Result<void> dress(int fd, const FileState& state, const std::string& shown) {
@@ -75,53 +79,46 @@ Result<void> remove_leftovers(const Tree& tree, const std::string& path,
 }
 
 Result<void> Transaction::stage(FileChange change) {
-  if (auto cleared = remove_leftovers(tree_, change.path, change.stage_folder); !cleared) {
-    return cleared;
-  }
+  TRY(remove_leftovers(tree_, change.path, change.stage_folder));
   steps_.push_back(Step{std::move(change)});
   const FileChange& added = steps_.back().change;
   if (!added.after) return {};
-  auto folder = tree_.folder(added.stage_folder);
-  if (!folder) return std::unexpected(folder.error());
+  auto folder = TRY(tree_.folder(added.stage_folder));
   const std::string name = new_name(added.path);
   const std::string shown = (tree_.shown(added.stage_folder) / name).string();
-  const Fd fd(::openat(folder->get(), name.c_str(),
+  const Fd fd(::openat(folder.get(), name.c_str(),
                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) return fail_errno(errno, "cannot make a file", shown);
-  if (auto written = write_all(fd.get(), added.after->bytes, shown); !written) return written;
+  TRY(write_all(fd.get(), added.after->bytes, shown));
   return dress(fd.get(), *added.after, shown);
 }
 
 Result<void> Transaction::commit_one(Step& step) {
   const FileChange& change = step.change;
   const std::string shown = tree_.shown(change.path).string();
-  auto now = tree_.read(change.path);
-  if (!now) return std::unexpected(now.error());
-  if (*now != change.before) return fail(Code::changed, "the file changed in the meantime", shown);
-  auto target = tree_.folder(parent_of(change.path));
-  if (!target) return std::unexpected(target.error());
-  auto stage = tree_.folder(change.stage_folder);
-  if (!stage) return std::unexpected(stage.error());
+  auto now = TRY(tree_.read(change.path));
+  if (now != change.before) return fail(Code::changed, "the file changed in the meantime", shown);
+  auto target = TRY(tree_.folder(parent_of(change.path)));
+  auto stage = TRY(tree_.folder(change.stage_folder));
   const std::string leaf = leaf_of(change.path);
   const std::string staged = new_name(change.path);
   if (change.before) {
-    if (::linkat(target->get(), leaf.c_str(), stage->get(), old_name(change.path).c_str(), 0) !=
-        0) {
+    if (::linkat(target.get(), leaf.c_str(), stage.get(), old_name(change.path).c_str(), 0) != 0) {
       return rename_error(errno, shown);
     }
     step.linked = true;
   }
   int problem = 0;
   if (!change.after) {
-    problem = ::unlinkat(target->get(), leaf.c_str(), 0);
+    problem = ::unlinkat(target.get(), leaf.c_str(), 0);
   } else if (change.before) {
-    problem = ::renameat(stage->get(), staged.c_str(), target->get(), leaf.c_str());
+    problem = ::renameat(stage.get(), staged.c_str(), target.get(), leaf.c_str());
   } else {
-    problem = rename_new(stage->get(), staged, target->get(), leaf);
+    problem = rename_new(stage.get(), staged, target.get(), leaf);
   }
   if (problem != 0) return rename_error(errno, shown);
   step.changed = true;
-  if (::fsync(target->get()) != 0 || ::fsync(stage->get()) != 0) {
+  if (::fsync(target.get()) != 0 || ::fsync(stage.get()) != 0) {
     return fail_errno(errno, "cannot sync the folder of", shown);
   }
   return {};
@@ -166,6 +163,22 @@ void Transaction::roll_back() {
     // What stays is cleared by the next run.
     best_effort(remove_leftovers(tree_, change.path, change.stage_folder));
   }
+}
+
+Result<void> put_in_place(const Tree& tree, const std::vector<std::string>& folders,
+                          std::vector<FileChange> files, Transaction& transaction) {
+  Result<void> done;
+  for (const std::string& folder : folders) {
+    if (done) done = tree.make_folder(folder);
+  }
+  for (FileChange& file : files) {
+    if (done) done = transaction.stage(std::move(file));
+  }
+  if (done) done = transaction.commit();
+  if (done) return done;
+  transaction.roll_back();
+  best_effort(tree.remove_empty_folders(folders));
+  return done;
 }
 
 }  // namespace icelock::policy

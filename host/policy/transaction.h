@@ -61,4 +61,9 @@ class Transaction {
   bool finished_ = false;
 };
 
+/// Makes these folders and commits these changes in their order; finish() is the caller's. After a
+/// failure neither is there.
+Result<void> put_in_place(const Tree& tree, const std::vector<std::string>& folders,
+                          std::vector<FileChange> files, Transaction& transaction);
+
 }  // namespace icelock::policy

@@ -55,7 +55,7 @@ Result<Fd> open_folder(int parent, const std::string& name, const std::string& s
   if (!fd) return fail_errno(errno, "cannot open the folder", shown);
   struct stat status{};
   if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, "cannot stat", shown);
-  if (auto safe = check_owner(status, shown); !safe) return std::unexpected(safe.error());
+  TRY(check_owner(status, shown));
   return fd;
 }
 
@@ -110,7 +110,7 @@ Result<Tree> Tree::open(const std::filesystem::path& root) {
   if (!fd) return fail_errno(errno, "cannot open the root folder", root.string());
   struct stat status{};
   if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, "cannot stat", root.string());
-  if (auto safe = check_owner(status, root.string()); !safe) return std::unexpected(safe.error());
+  TRY(check_owner(status, root.string()));
   return Tree(root, std::move(fd));
 }
 
@@ -119,16 +119,14 @@ std::filesystem::path Tree::shown(std::string_view path) const {
 }
 
 Result<Fd> Tree::folder(std::string_view path) const {
-  auto parts = components(path);
-  if (!parts) return std::unexpected(parts.error());
+  auto parts = TRY(components(path));
+  if (!fd_) return fail(Code::not_found, "there is no folder", std::string(path));
   Fd at(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
   if (!at) return fail_errno(errno, "cannot open the root folder", root_.string());
   std::filesystem::path so_far = root_;
-  for (const std::string& part : *parts) {
+  for (const std::string& part : parts) {
     so_far /= part;
-    auto next = open_folder(at.get(), part, so_far.string());
-    if (!next) return std::unexpected(next.error());
-    at = std::move(*next);
+    at = TRY(open_folder(at.get(), part, so_far.string()));
   }
   return at;
 }
@@ -149,10 +147,8 @@ Result<std::optional<FileState>> Tree::read(std::string_view path) const {
   if (!fd) return fail_errno(errno, "cannot open", shown_path);
   struct stat status{};
   if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, "cannot stat", shown_path);
-  if (auto safe = check_owner(status, shown_path); !safe) return std::unexpected(safe.error());
-  auto state = read_state(fd.get(), shown_path);
-  if (!state) return std::unexpected(state.error());
-  return std::move(*state);
+  TRY(check_owner(status, shown_path));
+  return read_state(fd.get(), shown_path);
 }
 
 std::optional<std::string> Tree::read_as_browser(std::string_view path) const {
@@ -214,16 +210,14 @@ Result<std::vector<std::string>> Tree::missing_folders(std::string_view path) co
 
 Result<void> Tree::make_folder(std::string_view path, unsigned mode) const {
   const std::string shown_path = shown(path).string();
-  auto parent = folder(parent_of(path));
-  if (!parent) return std::unexpected(parent.error());
+  auto parent = TRY(folder(parent_of(path)));
   const std::string leaf = leaf_of(path);
-  if (::mkdirat(parent->get(), leaf.c_str(), mode) != 0 && errno != EEXIST) {
+  if (::mkdirat(parent.get(), leaf.c_str(), mode) != 0 && errno != EEXIST) {
     return fail_errno(errno, "cannot make the folder", shown_path);
   }
-  auto made = folder(path);
-  if (!made) return std::unexpected(made.error());
+  auto made = TRY(folder(path));
   // The umask may have taken bits that the browser's user needs to read what is inside.
-  if (::fchmod(made->get(), mode) != 0 || ::fsync(parent->get()) != 0) {
+  if (::fchmod(made.get(), mode) != 0 || ::fsync(parent.get()) != 0) {
     return fail_errno(errno, "cannot finish the folder", shown_path);
   }
   return {};

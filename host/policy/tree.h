@@ -52,6 +52,9 @@ class Tree {
   /// unsafe_path.
   static Result<Tree> open(const std::filesystem::path& root);
 
+  /// One in which there is nothing, for what a plan would be on such a machine.
+  static Tree empty() { return {{}, Fd()}; }
+
   /// For messages: the path with the root before it.
   std::filesystem::path shown(std::string_view path) const;
 

@@ -12,7 +12,7 @@ my $root = shift // die "usage: restore.pl ROOT\n";
 $root =~ s{/+$}{};
 my $ledger_folder = "var/lib/icelock";
 my $ledger        = "$ledger_folder/ledger.json";
-my $place         = qr{^etc/(?:(?:chromium|brave|opt/[a-z]+)/policies/managed/zz-icelock\.json
+my $place         = qr{^etc/(?:(?:chromium|brave|opt/[a-z]+)/policies/(?:managed|recommended)/zz-icelock\.json
                             |firefox/policies/policies\.json|icelock/icelock\.json)\z}x;
 my $left = 0;
 

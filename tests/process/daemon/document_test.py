@@ -13,11 +13,9 @@ POLICY = "/etc/chromium/policies/managed/zz-icelock.json"
 FIREFOX = "/etc/firefox/policies/policies.json"
 SETTINGS = "/etc/icelock/icelock.json"
 ICELOCK = os.path.join(d.BIN, "icelock")
-WANTED = {"chromium": {"level": "force_proxy", "sites": [{"pattern": "https://meet.example",
-                                                          "level": "default_route_only"}]},
-          "firefox": {"extension": {"id": "icelock@icelock.extension", "url": "https://x.example/i.xpi",
-                                    "settings": {"mode": "locked"}}},
-          "icelock": {"floor": "default_route_only", "modes": ["auto", "locked"]}}
+DOCUMENT = {"browsers": {"chromium": "force_proxy"}, "sites": [{"pattern": "https://meet.example"}],
+            "extension": {"firefox": {"installUrl": "https://x.example/i.xpi"}, "settings": {"mode": "locked"}},
+            "floor": "default_route_only", "modes": ["auto", "locked"]}
 
 
 def by_http(verb, **arguments):
@@ -28,14 +26,14 @@ class Document(unittest.TestCase):
     def test_through_both_doors_and_held_to_the_plan(self):
         for name, call in (("frames", lambda op, **more: d.Frames().call(op, **more)), ("http", by_http)):
             with self.subTest(name), d.Daemon():
-                plan = call("plan", policy=WANTED)
+                plan = call("plan", document=DOCUMENT)
                 self.assertTrue(plan["ok"] and plan["pending"], plan)
-                self.assertEqual({change["browser"] for change in plan["changes"]}, set(WANTED))
+                self.assertEqual({change["browser"] for change in plan["changes"]}, {"chromium", "firefox", "icelock"})
                 self.assertFalse(os.path.exists(POLICY))
-                refused = call("apply", policy=WANTED, fingerprint="0123456789abcdef")
+                refused = call("apply", document=DOCUMENT, fingerprint="0123456789abcdef")
                 self.assertEqual((refused["ok"], refused["code"]), (False, "changed"))
                 self.assertFalse(os.path.exists(POLICY) or os.path.exists(SETTINGS))
-                done = call("apply", policy=WANTED, fingerprint=plan["fingerprint"], reason="by " + name)
+                done = call("apply", document=DOCUMENT, fingerprint=plan["fingerprint"], reason="by " + name)
                 self.assertTrue(done["ok"] and done["done"], done)
                 self.assertEqual(d.read_json(POLICY)["WebRtcIPHandlingUrl"][0]["url"], "https://meet.example")
                 self.assertIn("3rdparty", d.read_json(FIREFOX)["policies"])
@@ -43,7 +41,7 @@ class Document(unittest.TestCase):
                 d.wait_for(lambda: d.Frames().call("status")["state"]["floor"] == "default_route_only", "the floor")
                 self.assertEqual(d.Frames().call("status")["state"]["modes"], ["auto", "locked"])
                 self.assertEqual(d.Frames().call("set_mode", mode="open")["code"], "not_permitted")
-                self.assertFalse(call("plan", policy=WANTED)["pending"])
+                self.assertFalse(call("plan", document=DOCUMENT)["pending"])
                 entry = json.loads(d.http("GET", "/v1/history")[2])["entries"][-1]
                 self.assertEqual((entry["reason"], entry["uid"], entry["plan"]),
                                  ("by " + name, 0, plan["fingerprint"]))
@@ -68,10 +66,10 @@ class Document(unittest.TestCase):
             d.Frames().call("revert")
             for who in (d.MEMBER, d.NOBODY):
                 for op in ("plan", "apply"):
-                    answer = d.as_user(who, lambda op=op: d.Frames().call(op, policy=WANTED))
+                    answer = d.as_user(who, lambda op=op: d.Frames().call(op, document=DOCUMENT))
                     self.assertEqual(answer["code"], "not_permitted")
                     status, _, _ = d.as_user(who, lambda op=op: d.http(
-                        "POST", f"/v1/{op}", json.dumps({"policy": WANTED}).encode()))
+                        "POST", f"/v1/{op}", json.dumps({"document": DOCUMENT}).encode()))
                     self.assertEqual(status, 403)
                 ran = d.as_user(who, lambda: self.run_apply("--browser", "chromium"))
                 self.assertEqual(ran.returncode, 5, ran.stdout)
@@ -79,34 +77,35 @@ class Document(unittest.TestCase):
 
     def test_nonsense_is_refused_and_nothing_written(self):
         with d.Daemon():
-            for policy, code in (
-                    ({"lynx": {"level": "force_proxy", "sites": []}}, "not_found"),
-                    ({"chromium": {"level": "locked", "sites": []}}, "bad_request"),
-                    ({"chromium": {"level": "force_proxy"}}, "bad_request"), ({"chromium": []}, "bad_request"),
-                    ([], "bad_request"), ("x", "bad_request"), ({"icelock": {"floor": 3}}, "bad_settings"),
-                    ({"icelock": {"manage": True}}, "bad_settings"), ({"icelock": []}, "bad_settings"),
-                    ({"chromium": {"extension": {"id": "a"}}}, "bad_request"),
-                    ({"chromium": {"level": "force_proxy", "sites": [{"pattern": "*", "level": "unrestricted"}]}},
-                     "bad_request")):
-                with self.subTest(policy):
-                    answer = d.Frames().call("apply", policy=policy)
+            for document, code in (
+                    ({"browsers": {"lynx": "force_proxy"}}, "bad_settings"), ({"level": "locked"}, "bad_settings"),
+                    ({"browsers": []}, "bad_settings"), ([], "bad_settings"), ("x", "bad_settings"),
+                    ({"floor": 3}, "bad_settings"), ({"manage": True}, "bad_settings"),
+                    ({"extension": {"chromium": {"id": "a"}}}, "bad_settings"),
+                    ({"extension": {"firefox": {"installUrl": "https://x.example"}, "settings": []}}, "bad_settings"),
+                    ({"level": "force_proxy", "sites": "x"}, "bad_settings"),
+                    ({"level": "force_proxy", "sites": [{"pattern": "*"}]}, "bad_settings"),
+                    ({"level": "force_proxy", "sites": [{"pattern": "meet.example", "level": "force_proxy"}]},
+                     "bad_settings")):
+                with self.subTest(document):
+                    answer = d.Frames().call("apply", document=document)
                     self.assertEqual((answer["ok"], answer.get("code")), (False, code))
             for field in ({"reason": "x" * 301}, {"reason": 1}, {"sudo_uid": -1}, {"sudo_uid": "root"},
                           {"fingerprint": 1}):
-                answer = d.Frames().call("apply", policy=WANTED, **field)
+                answer = d.Frames().call("apply", document=DOCUMENT, **field)
                 self.assertEqual((answer["code"], answer["object"]), ("bad_request", next(iter(field))))
             self.assertFalse(os.path.exists(POLICY) or os.path.exists(SETTINGS))
 
     def test_while_the_service_manages_policies_only_its_settings_can_be_applied(self):
         with d.Daemon({"manage_policies": True, "browsers": ["chromium"], "hold_seconds": 0}):
             self.assertEqual(self.apply({"level": "force_proxy"}).returncode, 1)
-            self.assertEqual(d.Frames().call("apply", policy=WANTED)["code"], "busy")
+            self.assertEqual(d.Frames().call("apply", document=DOCUMENT)["code"], "busy")
             # Neither argument lets the other past.
-            own = {"icelock": {"floor": "force_proxy"}}
-            for words in ({"policy": WANTED, "browsers": ["icelock"]},
-                          {"policy": {"chromium": WANTED["chromium"]}, "browsers": ["icelock"]}):
+            own = {"floor": "force_proxy"}
+            for words in ({"document": DOCUMENT, "browsers": ["icelock"]},
+                          {"document": {"level": "force_proxy"}, "browsers": ["icelock"]}):
                 self.assertEqual(d.Frames().call("apply", **words)["code"], "busy", words)
-            self.assertEqual(d.Frames().call("revert", policy=own)["code"], "busy")
+            self.assertEqual(d.Frames().call("revert", document=own)["code"], "busy")
             ran = self.apply({"floor": "force_proxy"})
             self.assertEqual(ran.returncode, 0, ran.stderr)
             self.assertTrue(d.read_json(SETTINGS)["manage_policies"])
@@ -158,10 +157,13 @@ class Document(unittest.TestCase):
             ran = self.apply({"level": "force_proxy", "sites": sites, "browsers": browsers})
             self.assertEqual(ran.returncode, 0, ran.stderr)
             self.assertEqual(len(d.read_json(POLICY)["WebRtcIPHandlingUrl"]), 400)
-            policy = {each: {"level": "force_proxy", "sites": [{**site, "level": "default_route_only"} for site in sites]}
-                      for each in browsers}
-            self.assertGreater(len(json.dumps(policy)), 100_000)
-            self.assertTrue(by_http("plan", policy=policy)["ok"])
+            longer = [{"pattern": f"https://{'a' * 60}.{'b' * 40}{i}.example"} for i in range(400)]
+            self.assertGreater(len(json.dumps(longer)), 50_000)
+            answer = by_http("plan", document={"level": "force_proxy", "sites": longer})
+            self.assertTrue(answer["ok"], str(answer)[:500])
+            # A larger one is heard, and refused for what it is.
+            self.assertEqual(by_http("plan", document={"about": "x" * 100_000})["code"], "bad_settings")
+            self.assertEqual(d.Frames().call("plan", document={"about": "x" * 100_000})["code"], "bad_settings")
             # Only root has so much to say.
             status, _, content = d.as_user(d.MEMBER, lambda: d.http("POST", "/v1/plan", b" " * 70_000))
             self.assertEqual((status, json.loads(content)["code"]), (413, "too_large"))

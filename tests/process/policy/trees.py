@@ -206,7 +206,7 @@ ODD = {
     "not utf-8 name": lambda m: m.write(f"{CHROMIUM}/" + os.fsdecode(b"\xff\xfe.json"), LOCK),
     "later name": lambda m: m.chromium("zzz.json", '{"WebRtcIPHandling": "default"}'),
     "leftovers": lambda m: [m.chromium(n, LOCK) for n in ("a.json~", ".a.swp", "zz.json.bak")],
-    "staged leftovers": lambda m: m.write(f"etc/chromium/policies/.icelock-new-{OWN}", "half"),
+    "staged leftovers": lambda m: m.write(f"etc/chromium/policies/.icelock-new-managed-{OWN}", "half"),
     "distribution file": lambda m: m.write(DISTRIBUTION, policies(DisableTelemetry=True)),
     "both firefox files": lambda m: (m.firefox(policies()),
                                      m.write(DISTRIBUTION, policies(DisableTelemetry=True))),

@@ -215,8 +215,7 @@ TEST(Sites, BrowsersThatShareAFileShareWhatBothAreToHave) {
 
 TEST(Sites, ABrowserWithoutALevelTakesNoneFromTheFileThatItShares) {
   const TempRoot root;
-  WantedPolicy nothing(Level::unrestricted);
-  nothing.states_level = false;
+  const WantedPolicy nothing;
   for (const auto& [with, without] : {std::pair("chromium", "vivaldi"), {"vivaldi", "chromium"}}) {
     const auto plan =
         Store(root.path()).plan({{with, {Level::force_proxy, {meet}}}, {without, nothing}});
