@@ -88,8 +88,7 @@ Result<BrowserStart> prepare_browser(const policy::Browser& browser, const path&
       start.argv.emplace_back(word);
     start.argv.push_back(profile.string());
   } else {
-    auto written = write(profile / "Default" / "Preferences", chromium_preferences(granted_origin));
-    if (!written) return std::unexpected(written.error());
+    TRY(write(profile / "Default" / "Preferences", chromium_preferences(granted_origin)));
     for (const char* word :
          {"--headless=new", "--disable-gpu", "--no-first-run", "--no-default-browser-check",
           "--disable-background-networking", "--disable-component-update", "--disable-sync",

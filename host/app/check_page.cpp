@@ -109,9 +109,8 @@ Result<PageAnswer> parse_answer(std::string_view body) {
     return fail(Code::bad_request, "missing or too many", "candidates");
   }
   for (const Json& entry : *list) {
-    auto candidate = parse_candidate(entry);
-    if (!candidate) return std::unexpected(candidate.error());
-    answer.candidates.push_back(std::move(*candidate));
+    Candidate candidate = TRY(parse_candidate(entry));
+    answer.candidates.push_back(std::move(candidate));
   }
   return answer;
 }

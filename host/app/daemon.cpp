@@ -32,17 +32,14 @@ Daemon::Daemon(Options options, Live live)
 
 Result<std::unique_ptr<Daemon>> Daemon::open(Options options) {
   // The machine's own mode is kept like a user's, in the daemon's folder.
-  auto live = Live::open({.admin = options.root / "etc/icelock/icelock.json",
-                          .user = options.root / "var/lib/icelock/mode.json",
-                          .kept = options.root / "var/lib/icelock/settings.json"},
-                         options.root / "run/icelock");
-  if (!live) return std::unexpected(live.error());
+  auto live = TRY(Live::open({.admin = options.root / "etc/icelock/icelock.json",
+                              .user = options.root / "var/lib/icelock/mode.json",
+                              .kept = options.root / "var/lib/icelock/settings.json"},
+                             options.root / "run/icelock"));
   Fd frames = std::move(options.frames);
   Fd http = std::move(options.http);
-  std::unique_ptr<Daemon> daemon(new Daemon(std::move(options), std::move(*live)));
-  if (auto opened = daemon->open_doors(std::move(frames), std::move(http)); !opened) {
-    return std::unexpected(opened.error());
-  }
+  std::unique_ptr<Daemon> daemon(new Daemon(std::move(options), std::move(live)));
+  TRY(daemon->open_doors(std::move(frames), std::move(http)));
   daemon->state_changed();
   return daemon;
 }

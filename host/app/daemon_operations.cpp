@@ -37,9 +37,8 @@ Result<Json> audited(const std::filesystem::path& root, bool manages,
     const auto managed = chosen_browsers(root, settings.browsers);  // an error: none is there
     wanted = managed ? by_decision(*managed, decision, settings.sites) : policy::Wanted();
   }
-  const auto audit = audit_machine(root, wanted);
-  if (!audit) return std::unexpected(audit.error());
-  return audit_json(*audit);
+  const auto audit = TRY(audit_machine(root, wanted));
+  return audit_json(audit);
 }
 
 std::size_t resident_bytes() {

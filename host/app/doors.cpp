@@ -37,9 +37,8 @@ bool somebody_listens(const sockaddr_un& address) {
 }
 
 Result<Fd> listen_at(const std::filesystem::path& path) {
-  const auto address = address_of(path);
-  if (!address) return std::unexpected(address.error());
-  if (somebody_listens(*address)) {
+  const auto address = TRY(address_of(path));
+  if (somebody_listens(address)) {
     return fail(Code::busy, "another icelockd serves here", path.string());
   }
   ::unlink(path.c_str());
@@ -47,7 +46,7 @@ Result<Fd> listen_at(const std::filesystem::path& path) {
   if (!fd) return fail_errno(errno, "cannot make a socket");
   // Open to all from its birth: there is no moment with another mode.
   const mode_t before = ::umask(0111);
-  const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
+  const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   const int problem = errno;
   ::umask(before);
   if (bound != 0) return fail_errno(problem, "cannot make the socket", path.string());
@@ -109,9 +108,7 @@ Result<Doors> open_doors(const std::filesystem::path& root) {
   doors.own = {folder / names_in_folder[0], folder / names_in_folder[1]};
   for (const auto& [target, path] :
        {std::pair{&doors.frames, doors.own[0]}, std::pair{&doors.http, doors.own[1]}}) {
-    auto fd = listen_at(path);
-    if (!fd) return std::unexpected(fd.error());
-    *target = std::move(*fd);
+    *target = TRY(listen_at(path));
   }
   return doors;
 }

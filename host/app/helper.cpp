@@ -18,12 +18,10 @@ Result<std::filesystem::path> own_program(std::string_view name) {
 
 Result<ipc::Json> ask_program(std::string_view name, std::vector<std::string> arguments,
                               std::chrono::milliseconds limit, std::optional<User> as) {
-  const auto program = own_program(name);
-  if (!program) return std::unexpected(program.error());
-  arguments.insert(arguments.begin(), program->string());
-  const auto result = run_program(arguments, limit, as);
-  if (!result) return std::unexpected(result.error());
-  ipc::Json answer = ipc::Json::parse(result->output, nullptr, false);
+  const auto program = TRY(own_program(name));
+  arguments.insert(arguments.begin(), program.string());
+  const auto result = TRY(run_program(arguments, limit, as));
+  ipc::Json answer = ipc::Json::parse(result.output, nullptr, false);
   if (!answer.is_object()) return fail(Code::internal, "gave no answer", std::string(name));
   if (!answer.contains("code")) return answer;
   return std::unexpected(ipc::error_of(answer));

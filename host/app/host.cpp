@@ -226,14 +226,11 @@ Host::Answer Host::do_subscribe(const ipc::Request&) {
 // A person's own choice, and the machine's if this person may make it. Who may not is none the
 // looser for it: the machine's word still counts.
 Host::Answer Host::do_set_mode(const ipc::Request& request) {
-  const auto wish = parse_mode_request(request.body);
-  if (!wish) return std::unexpected(wish.error());
-  if (auto saved = guard::save_mode(live_.paths(), wish->mode, wish->level); !saved) {
-    return std::unexpected(saved.error());
-  }
+  const auto wish = TRY(parse_mode_request(request.body));
+  TRY(guard::save_mode(live_.paths(), wish.mode, wish.level));
   if (live_.reload_settings(true)) state_changed();
-  Json arguments = {{"mode", guard::name(wish->mode)}};
-  if (const auto& level = wish->level) arguments["level"] = name(*level);
+  Json arguments = {{"mode", guard::name(wish.mode)}};
+  if (const auto& level = wish.level) arguments["level"] = name(*level);
   const auto answer = [this, id = request.id](const Result<Json>&) {
     send(ipc::success(id, state()));
   };
@@ -242,12 +239,11 @@ Host::Answer Host::do_set_mode(const ipc::Request& request) {
 }
 
 Host::Answer Host::do_report(const ipc::Request& request) {
-  auto report = parse_report(request.body);
-  if (!report) return std::unexpected(report.error());
-  report->browser = browser_.id;
-  presence_.write(*report);
-  pass_on(*report);
-  reports_ = {std::move(*report)};
+  auto report = TRY(parse_report(request.body));
+  report.browser = browser_.id;
+  presence_.write(report);
+  pass_on(report);
+  reports_ = {std::move(report)};
   return Json::object();
 }
 

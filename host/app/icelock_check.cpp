@@ -62,24 +62,21 @@ class Check {
     const auto browsers = app::chosen_browsers(task_.root, task_.browsers);
     if (!browsers) return std::unexpected(browsers.error());
     if (browsers->empty()) return fail(Code::not_found, "no known browser is installed");
-    auto prober = net::Prober::open();
-    if (!prober) return std::unexpected(prober.error());
-    auto page = app::CheckPage::start();
-    if (!page) return std::unexpected(page.error());
-    page_ = std::move(*page);
+    auto prober = TRY(net::Prober::open());
+    page_ = TRY(app::CheckPage::start());
 
     const auto settings = guard::load_or_keep(guard::settings_paths(task_.root), std::nullopt);
     links_ = settings.links;
     app::CheckReport report;
     for (const policy::Browser* browser : *browsers) {
-      auto network = look(*prober);
+      auto network = look(prober);
       if (!network) return std::unexpected(network.error());
       if (task_.progress) std::cerr << "Trying " << browser->name << " ...\n" << std::flush;
       BrowserCheck check;
       check.browser = browser;
       const auto answers = ask(check);
       if (stopped_) return fail(Code::unavailable, "stopped");
-      const auto after = prober->snapshot();
+      const auto after = prober.snapshot();
       if (!answers) {
         check.error = answers.error();
       } else if (!after || net::classify(*after, links_) != net::classify(snapshot_, links_)) {
@@ -102,10 +99,9 @@ class Check {
     snapshot_ = std::move(*snapshot);
     net::Network network = net::classify(snapshot_, links_);
     if (!task_.stun.empty()) {
-      const auto outside = app::gather_apart(network, task_.stun, stun_deadline);
-      if (!outside) return std::unexpected(outside.error());
-      ice::add_seen(network, outside->agents);
-      servers_ = urls_ = outside->servers;
+      const auto outside = TRY(app::gather_apart(network, task_.stun, stun_deadline));
+      ice::add_seen(network, outside.agents);
+      servers_ = urls_ = outside.servers;
       if (!network.ipv4.seen && !network.ipv6.seen) {
         return fail(Code::timeout, "the STUN server does not answer", task_.stun.front());
       }
@@ -115,11 +111,10 @@ class Check {
     urls_.clear();
     for (net::FamilyState* state : {&network.ipv4, &network.ipv6}) {
       if (!state->source) continue;
-      auto responder = ice::Responder::open(*state->source);
-      if (!responder) return std::unexpected(responder.error());
+      auto responder = TRY(ice::Responder::open(*state->source));
       state->seen = state->source;
-      urls_.push_back(responder->url());
-      responders_.push_back(std::move(*responder));
+      urls_.push_back(responder.url());
+      responders_.push_back(std::move(responder));
     }
     if (urls_.empty()) {
       return fail(Code::unavailable,
@@ -145,12 +140,11 @@ class Check {
     log_ = folder / "output";
     const Fd log(::open(log_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
     if (!log) return fail_errno(errno, "cannot write", log_.string());
-    const auto start = app::prepare_browser(*check.browser, check.program, folder,
-                                            page_->open(urls_), page_->granted_origin());
-    if (!start) return std::unexpected(start.error());
+    const auto start = TRY(app::prepare_browser(*check.browser, check.program, folder,
+                                                page_->open(urls_), page_->granted_origin()));
     auto browser = start_program(
-        start->argv,
-        {.as = {}, .environment = start->environment, .output = log.get(), .when_we_end = SIGKILL});
+        start.argv,
+        {.as = {}, .environment = start.environment, .output = log.get(), .when_we_end = SIGKILL});
     if (!browser) return std::unexpected(browser.error());
     auto answers = wait(*browser);
     if (!end_children(to_end_a_browser)) {

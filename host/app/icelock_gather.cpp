@@ -89,9 +89,7 @@ Result<Wish> parse(const std::vector<std::string>& words) {
   wish.options.deadline = std::chrono::milliseconds(std::strtoul(words[0].c_str(), nullptr, 10));
   std::size_t at = 1;
   for (; at < words.size() && words[at] != "--"; ++at) {
-    if (auto added = add_server(wish.options, words[at]); !added) {
-      return std::unexpected(added.error());
-    }
+    TRY(add_server(wish.options, words[at]));
   }
   for (++at; at < words.size(); ++at) {
     const auto ip = net::parse_ip(words[at]);
@@ -118,18 +116,17 @@ Result<Json> gathered(const std::vector<std::string>& words) {
   if (::getuid() == 0 || ::geteuid() == 0) {
     return fail(Code::not_permitted, "ICE candidates are never gathered as root");
   }
-  const auto wish = parse(words);
-  if (!wish) return std::unexpected(wish.error());
+  const auto wish = TRY(parse(words));
   const auto start = std::chrono::steady_clock::now();
-  const auto agents = ice::gather(wish->locals, wish->options);
+  const auto agents = ice::gather(wish.locals, wish.options);
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   if (!agents) return std::unexpected(agents.error());
   Json list = Json::array();
   for (const ice::Gathered& agent : *agents) list.push_back(agent_json(agent));
   Json servers = Json::array();
-  const std::string port = ":" + std::to_string(wish->options.stun_port);
-  if (const auto& ip = wish->options.stun_ipv4) servers.push_back("stun:" + to_string(*ip) + port);
-  if (const auto& ip = wish->options.stun_ipv6) {
+  const std::string port = ":" + std::to_string(wish.options.stun_port);
+  if (const auto& ip = wish.options.stun_ipv4) servers.push_back("stun:" + to_string(*ip) + port);
+  if (const auto& ip = wish.options.stun_ipv6) {
     servers.push_back("stun:[" + to_string(*ip) + "]" + port);
   }
   return Json{{"milliseconds", took.count()}, {"agents", list}, {"servers", servers}};

@@ -51,10 +51,9 @@ Result<Live> Live::open_for_user(const std::filesystem::path& root) {
 }
 
 Result<Live> Live::open(guard::SettingsPaths paths, std::filesystem::path notes) {
-  auto prober = net::Prober::open();
-  if (!prober) return std::unexpected(prober.error());
+  auto prober = TRY(net::Prober::open());
   const auto settings = guard::load_or_keep(paths, std::nullopt);
-  Live live(std::move(paths), std::move(notes), std::move(*prober), settings);
+  Live live(std::move(paths), std::move(notes), std::move(prober), settings);
   // Subscribed before the first look, so that no change falls between the two.
   if (auto watch = net::Watch::open()) live.watch_ = std::move(*watch);
   live.watch_settings();

@@ -73,9 +73,8 @@ Result<std::optional<ipc::FrameClient>> connect_service(const std::filesystem::p
 
 std::optional<Result<Json>> ask_service(const std::filesystem::path& root, std::string_view op,
                                         Json arguments, milliseconds limit) {
-  auto service = connect_service(root);
-  if (!service) return std::unexpected(service.error());
-  std::optional<ipc::FrameClient>& client = *service;
+  auto service = TRY(connect_service(root));
+  std::optional<ipc::FrameClient>& client = service;
   if (!client) return std::nullopt;
   return client->call(op, std::move(arguments), limit);
 }

@@ -10,17 +10,15 @@ constexpr std::uint64_t longest_exception = 31'536'000;  // seconds: a year
 Result<std::optional<Level>> level_field(const ipc::Json& body, const char* field) {
   const auto found = body.find(field);
   if (found == body.end() || found->is_null()) return std::nullopt;
-  const auto word = ipc::string_field(body, field);
-  if (!word) return std::unexpected(word.error());
-  const auto level = parse_level(*word);
+  const auto word = TRY(ipc::string_field(body, field));
+  const auto level = parse_level(word);
   if (!level) return fail(Code::bad_request, "no such level", field);
   return level;
 }
 
 Result<ModeRequest> parse_mode_request(const ipc::Json& body) {
-  const auto word = ipc::string_field(body, "mode");
-  if (!word) return std::unexpected(word.error());
-  const auto mode = guard::parse_mode(*word);
+  const auto word = TRY(ipc::string_field(body, "mode"));
+  const auto mode = guard::parse_mode(word);
   if (!mode) return fail(Code::bad_request, "must be auto, locked or open", "mode");
   const auto level = level_field(body, "level");
   if (!level) return std::unexpected(level.error());
@@ -37,14 +35,11 @@ Result<std::string> pattern_field(const ipc::Json& body) {
 }
 
 Result<AllowRequest> parse_allow_request(const ipc::Json& body) {
-  auto pattern = pattern_field(body);
-  if (!pattern) return std::unexpected(pattern.error());
+  auto pattern = TRY(pattern_field(body));
   const auto level = level_field(body, "level");
   if (!level) return std::unexpected(level.error());
-  AllowRequest wish{{std::move(*pattern), level->value_or(Level::default_route_only)}};
-  if (auto checked = policy::check_exception_level(wish.site.level); !checked) {
-    return std::unexpected(checked.error());
-  }
+  AllowRequest wish{{std::move(pattern), level->value_or(Level::default_route_only)}};
+  TRY(policy::check_exception_level(wish.site.level));
   const auto field = body.find("seconds");
   if (field == body.end() || field->is_null()) return wish;
   const auto length = ipc::unsigned_field(body, "seconds");
@@ -71,10 +66,9 @@ Result<Report> parse_report(const ipc::Json& body) {
   report.serial = *serial;
   for (auto [field, target] : {std::pair{"value", &report.value},
                                std::pair{"level_of_control", &report.level_of_control}}) {
-    auto text = ipc::string_field(body, field);
-    if (!text) return std::unexpected(text.error());
-    if (text->size() > longest_word) return fail(Code::too_large, "too long", field);
-    *target = std::move(*text);
+    auto text = TRY(ipc::string_field(body, field));
+    if (text.size() > longest_word) return fail(Code::too_large, "too long", field);
+    *target = std::move(text);
   }
   const auto level = level_field(body, "level");
   if (!level) return std::unexpected(level.error());

@@ -170,9 +170,7 @@ class Run {
   Result<RunResult> go(std::chrono::milliseconds limit) {
     asio::writable_pipe output(context_);
     asio::connect_pipe(pipe_, output);
-    const auto pid = launch({.argv = argv_, .as = as_, .output = output.native_handle()});
-    if (!pid) return std::unexpected(pid.error());
-    pid_ = *pid;
+    pid_ = TRY(launch({.argv = argv_, .as = as_, .output = output.native_handle()}));
     output.close();
     child_ = process::process(context_.get_executor(), pid_);
     listen(limit);

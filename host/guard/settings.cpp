@@ -199,13 +199,12 @@ Result<void> save_mode(const SettingsPaths& paths, Mode mode, std::optional<Leve
                 std::string(icelock::name(*level)));
   }
   if (paths.user.empty()) return fail(Code::unavailable, "no home folder to keep settings in");
-  auto json = read_settings_file(paths.user, user_schema);
-  if (!json) return std::unexpected(json.error());
-  (*json)["mode"] = name(mode);
+  auto json = TRY(read_settings_file(paths.user, user_schema));
+  json["mode"] = name(mode);
   if (mode == Mode::locked) {
-    (*json)["level"] = icelock::name(level.value_or(Level::force_proxy));
+    json["level"] = icelock::name(level.value_or(Level::force_proxy));
   }
-  return replace_file(paths.user, json->dump(2) + "\n");
+  return replace_file(paths.user, json.dump(2) + "\n");
 }
 
 }  // namespace icelock::guard

@@ -20,9 +20,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 4> settings_
     {{"floor", "floor"}, {"hold", "hold_seconds"}, {"modes", "modes"}, {"protected", "protected"}}};
 
 Result<void> add_site(PolicyDocument& document, const std::string& spelt, Level level) {
-  auto pattern = policy::normal_pattern(spelt);
-  if (!pattern) return std::unexpected(pattern.error());
-  document.sites.push_back({std::move(*pattern), level});
+  auto pattern = TRY(policy::normal_pattern(spelt));
+  document.sites.push_back({std::move(pattern), level});
   return {};
 }
 
@@ -102,9 +101,7 @@ Result<PolicyDocument> document_of(const nlohmann::ordered_json& object,
   for (const auto& site : object.value("sites", nlohmann::ordered_json::array())) {
     const bool said = site.contains("level");
     const Level level = said ? level_of(site.at("level")) : Level::default_route_only;
-    if (auto done = add_site(document, site.at("pattern").get<std::string>(), level); !done) {
-      return std::unexpected(done.error());
-    }
+    TRY(add_site(document, site.at("pattern").get<std::string>(), level));
   }
   for (const auto& preset : object.value("presets", nlohmann::ordered_json::array())) {
     if (auto done = add_preset(document, preset.get<std::string>()); !done) {

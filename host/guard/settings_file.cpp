@@ -189,12 +189,9 @@ Result<ordered_json> parse_settings(const std::string& text, std::string_view sc
   if (text.size() > largest_file) return place.wrong("larger than 64 KiB", 1);
   // The schema is ours and valid; the library reports by exceptions all the same.
   try {
-    auto parsed = parse(text, place);
-    if (!parsed) return std::unexpected(parsed.error());
-    if (auto valid = check(*parsed, json::parse(schema), place); !valid) {
-      return std::unexpected(valid.error());
-    }
-    return std::move(parsed->object);
+    auto parsed = TRY(parse(text, place));
+    TRY(check(parsed, json::parse(schema), place));
+    return std::move(parsed.object);
   } catch (const std::exception& problem) {
     return fail(Code::bad_settings, problem.what(), path.string());
   }

@@ -234,7 +234,7 @@ Result<void> check(const std::vector<net::Ip>& locals, const GatherOptions& opti
 
 Result<std::vector<Gathered>> gather(const std::vector<net::Ip>& locals,
                                      const GatherOptions& options) {
-  if (auto checked = check(locals, options); !checked) return std::unexpected(checked.error());
+  TRY(check(locals, options));
   const std::vector<net::Ip> targets = with_wildcards(locals);
   if (!room_for_agents(targets.size())) {
     return fail(Code::unavailable, "too few file descriptors are left for libnice");
