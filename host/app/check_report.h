@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "app/check_page.h"
-#include "app/verbs.h"
+#include "app/print.h"
 #include "base/error.h"
 #include "ice/exposure.h"
 #include "ipc/message.h"

@@ -5,7 +5,6 @@
 #include <ostream>
 #include <utility>
 
-#include "app/verbs.h"
 #include "ipc/message.h"
 
 namespace icelock::app {

@@ -9,8 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "app/paint.h"
-#include "base/error.h"
+#include "app/print.h"
 #include "base/level.h"
 #include "guard/settings.h"
 #include "ipc/message.h"
@@ -19,15 +18,6 @@
 // `out`, problems to `err`.
 
 namespace icelock::app {
-
-struct Output {
-  std::ostream& out;
-  std::ostream& err;
-  bool json = false;
-  bool colour = false;
-
-  Paint paint() const { return Paint(colour); }
-};
 
 int run_status(const std::filesystem::path& root, const Output& output);
 /// Prints the state now and at each change, until `stop_fd` (a signalfd) is readable or output
@@ -64,11 +54,5 @@ struct CheckOptions {
 /// Lets real browsers open a page that tries to learn this machine's addresses. 0: no leak, 3: a
 /// leak, 1: a browser could not be checked.
 int run_check(const CheckOptions& options, const Output& output);
-
-/// Prints an error the way every verb does and gives its exit code: a line on `err`, or with json
-/// an object on `out` instead.
-int report_error(const Error& error, const Output& output);
-/// Prints these members as the one object of a verb that went well: {"v":1,"ok":true, ...}.
-void print_success(const ipc::Json& members, std::ostream& out);
 
 }  // namespace icelock::app
