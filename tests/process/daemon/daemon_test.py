@@ -120,6 +120,29 @@ class Doors(unittest.TestCase):
                 wanted = {row["id"] for row in d.Frames().call("audit")["browsers"] if row["wanted"]}
                 self.assertEqual(wanted, set(browsers))
 
+    def test_an_event_stream_tells_each_state(self):
+        with d.Daemon(), socket.socket(socket.AF_UNIX) as door:
+            door.settimeout(60)
+            door.connect(d.SOCKETS["http"])
+            door.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            events = door.makefile("r", encoding="utf-8", newline="\n")
+
+            def event(accept):
+                while True:
+                    line = events.readline()
+                    self.assertTrue(line, "the stream ended")
+                    if line.startswith("data: ") and accept(json.loads(line[6:])):
+                        return json.loads(line[6:])
+
+            first = event(lambda _: True)
+            self.assertEqual((first["id"], first["ok"]), (None, True))
+            told = d.Frames().call("subscribe")
+            self.assertEqual((first["serial"], first["state"]), (told["serial"], told["state"]))
+            for level in ("disabled", "force_proxy"):
+                d.Frames().call("set_mode", mode="locked", level=level)
+            last = event(lambda answer: answer["state"]["mode_level"] == "force_proxy")
+            self.assertEqual(last["state"]["decision"]["chromium"], "force_proxy")
+
     def test_nonsense_is_answered_with_a_code(self):
         with d.Daemon():
             for payload, code in ((b"", "bad_json"), (b"{", "bad_json"), (b"[]", "bad_request"),
