@@ -106,7 +106,7 @@ Result<Outcome> apply_policies(const std::filesystem::path& root, const policy::
   }
   TRY(policy::Store(root).apply(plan));
   const std::string unrecorded = write_down(root, "apply", asked, plan);
-  return Outcome{std::move(plan), true, not_in_force(root, wanted), unrecorded};
+  return Outcome{std::move(plan), true, policy::not_in_force(root, wanted), unrecorded};
 }
 
 Result<Outcome> revert_policies(const std::filesystem::path& root,
@@ -124,28 +124,6 @@ Result<policy::Audit> audit_machine(const std::filesystem::path& root,
   const auto settings =
       guard::load_settings({.admin = guard::settings_paths(root).admin, .user = {}, .kept = {}});
   return policy::audit(root, wanted, settings ? std::nullopt : std::optional(settings.error()));
-}
-
-std::vector<std::string> not_in_force(const std::filesystem::path& root,
-                                      const policy::Wanted& wanted) {
-  const policy::Store store(root);
-  std::vector<std::string> problems;
-  for (const auto& [id, asked] : wanted) {
-    const Browser* browser = policy::find_browser(id);
-    if (browser == nullptr) continue;
-    const auto level = store.installed(*browser, asked.sites).value_or(std::nullopt);
-    if (auto problem = policy::looser_than(*browser, level, asked.at_least())) {
-      problems.push_back(std::move(*problem));
-    }
-    for (const auto& site : policy::missing_exceptions(store, *browser, asked)) {
-      problems.push_back(policy::missing_text(*browser, site));
-    }
-    for (const auto& problem : policy::extension_problems(store, *browser, asked)) {
-      const std::string& file = problem.wrong.file;
-      problems.push_back((file.empty() ? "" : file + ": ") + problem.text);
-    }
-  }
-  return problems;
 }
 
 Json outcome_json(const Outcome& outcome) {

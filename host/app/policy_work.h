@@ -55,11 +55,6 @@ ipc::Json history_json(const policy::History& history);
 /// The arguments `reason` and `sudo_uid` of a request by `uid`. Error: bad_request.
 Result<policy::Asked> asked_field(const ipc::Json& body, uid_t uid);
 
-/// Where what is installed is looser than wanted: in words, nothing when all is as wanted. Files of
-/// all owners count.
-std::vector<std::string> not_in_force(const std::filesystem::path& root,
-                                      const policy::Wanted& wanted);
-
 /// The members of docs/protocol.md, "Plan".
 ipc::Json outcome_json(const Outcome& outcome);
 

@@ -211,22 +211,59 @@ void find_unmanaged(Audit& result) {
   }
 }
 
-void compare_levels(const Store& store, Audit& result) {
-  for (BrowserAudit& row : result.browsers) {
-    const WantedPolicy asked = row.wanted.value_or(WantedPolicy());
-    row.level = store.installed(*row.browser, asked.sites).value_or(std::nullopt);
-    if (const auto text = looser_than(*row.browser, row.level, asked.at_least())) {
-      add(result, "level_loose", {row.browser, "", ""}, *text);
-    }
-    row.exceptions = store.sites_in_force(*row.browser, asked.at_least(), asked.sites)
-                         .value_or(std::vector<SiteException>());
-    for (const auto& [rule, wrong, text] : extension_problems(store, *row.browser, asked)) {
-      add(result, rule, {row.browser, wrong.file, wrong.key}, text);
-    }
-    for (const SiteException& site : missing_exceptions(store, *row.browser, asked)) {
-      add(result, "exception_missing", {row.browser, "", std::string(chromium_url_key)},
-          missing_text(*row.browser, site));
-    }
+/// In words, when `installed` is looser than `asked` for this browser, as far as it can obey.
+std::optional<std::string> looser_than(const Browser& browser, std::optional<Level> installed,
+                                       Level asked) {
+  if (asked == Level::unrestricted) return std::nullopt;
+  Level least = asked;
+  if (browser.family == BrowserFamily::chromium) least = std::min(least, Level::force_proxy);
+  if (installed && *installed >= least) return std::nullopt;
+  std::string text(browser.name);
+  text += installed ? " obeys only " + std::string(name(*installed))
+                    : std::string(": no level is in force for every page");
+  return text;
+}
+
+/// One finding for the installation, and one for each managed setting.
+void compare_extension(const Store& store, const Browser& browser,
+                       const ExtensionInstall& extension, Audit& result) {
+  const std::string name(browser.name);
+  const auto wrong = store.extension_not_in_force(browser, extension);
+  if (!wrong) {
+    return add(
+        result, "extension_missing", {&browser, "", ""},
+        "whether " + name + " installs the extension cannot be told: " + to_string(wrong.error()));
+  }
+  bool missing = false;
+  for (const NotAsAsked& each : *wrong) {
+    if (each.installs && std::exchange(missing, true)) continue;
+    add(result, each.installs ? "extension_missing" : "extension_settings_overridden",
+        {&browser, each.file, each.key},
+        name +
+            (each.installs ? " does not install the extension as asked: "
+                           : " does not set the extension up as asked: ") +
+            each.key + (each.value.empty() ? " is not set" : " is " + each.value) + " instead of " +
+            each.asked);
+  }
+}
+
+/// Fills in the level and the exceptions that are in force, and holds them against what is asked.
+void compare_level(const Store& store, const WantedPolicy& asked, BrowserAudit& row,
+                   Audit& result) {
+  const Browser& browser = *row.browser;
+  row.level = store.installed(browser, asked.sites).value_or(std::nullopt);
+  if (const auto text = looser_than(browser, row.level, asked.at_least())) {
+    add(result, "level_loose", {&browser, "", ""}, *text);
+  }
+  if (asked.extension) compare_extension(store, browser, *asked.extension, result);
+  const auto there = store.sites_in_force(browser, asked.at_least(), asked.sites);
+  if (!there) return;
+  row.exceptions = *there;
+  for (const SiteException& site : effective_sites(browser, asked.at_least(), asked.sites)) {
+    if (std::ranges::find(*there, site) != there->end()) continue;
+    add(result, "exception_missing", {&browser, "", std::string(chromium_url_key)},
+        std::string(browser.name) + ": the exception for " + site.pattern +
+            " is not in force: another policy file has its own list of sites");
   }
 }
 
@@ -286,64 +323,30 @@ Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wante
     add(result, "settings_broken", {nullptr, path, ""}, to_string(*settings));
   }
   compare(tree, root, wanted.has_value(), result);
-  compare_levels(store, result);
+  for (BrowserAudit& row : result.browsers) {
+    compare_level(store, row.wanted.value_or(WantedPolicy()), row, result);
+  }
   find_unmanaged(result);
   find_sandboxed(tree, result);
   return result;
 }
 
-std::optional<std::string> looser_than(const Browser& browser, std::optional<Level> installed,
-                                       Level asked) {
-  if (asked == Level::unrestricted) return std::nullopt;
-  Level least = asked;
-  if (browser.family == BrowserFamily::chromium) least = std::min(least, Level::force_proxy);
-  if (installed && *installed >= least) return std::nullopt;
-  std::string text(browser.name);
-  text += installed ? " obeys only " + std::string(name(*installed))
-                    : std::string(": no level is in force for every page");
-  return text;
-}
-
-std::vector<SiteException> missing_exceptions(const Store& store, const Browser& browser,
-                                              const WantedPolicy& asked) {
-  const auto there = store.sites_in_force(browser, asked.at_least(), asked.sites);
-  auto missing = effective_sites(browser, asked.at_least(), asked.sites);
-  std::erase_if(missing, [&](const SiteException& site) {
-    return !there || std::ranges::find(*there, site) != there->end();
-  });
-  return missing;
-}
-
-std::vector<ExtensionProblem> extension_problems(const Store& store, const Browser& browser,
-                                                 const WantedPolicy& asked) {
-  std::vector<ExtensionProblem> problems;
-  if (!asked.extension) return problems;
-  const std::string name(browser.name);
-  auto wrong = store.extension_not_in_force(browser, *asked.extension);
-  if (!wrong) {
-    return {{.rule = "extension_missing",
-             .wrong = {},
-             .text = "whether " + name +
-                     " installs the extension cannot be told: " + to_string(wrong.error())}};
-  }
-  bool missing = false;
-  for (NotAsAsked& each : *wrong) {
-    if (each.installs && std::exchange(missing, true)) continue;
-    const std::string found = each.value.empty() ? "is not set" : "is " + each.value;
-    std::string text = name + (each.installs ? " does not install the extension as asked: "
-                                             : " does not set the extension up as asked: ");
-    text += each.key + " " + found + " instead of " + each.asked;
-    problems.push_back(
-        {.rule = each.installs ? "extension_missing" : "extension_settings_overridden",
-         .wrong = std::move(each),
-         .text = std::move(text)});
+std::vector<std::string> not_in_force(const std::filesystem::path& root, const Wanted& wanted) {
+  const Store store(root);
+  std::vector<std::string> problems;
+  for (const auto& [id, asked] : wanted) {
+    BrowserAudit row{.browser = find_browser(id),
+                     .installed_here = true,
+                     .wanted = asked,
+                     .level = {},
+                     .exceptions = {},
+                     .in_force = {}};
+    if (row.browser == nullptr) continue;
+    Audit result;
+    compare_level(store, asked, row, result);
+    std::ranges::copy(result.problems_of(id), std::back_inserter(problems));
   }
   return problems;
-}
-
-std::string missing_text(const Browser& browser, const SiteException& site) {
-  return std::string(browser.name) + ": the exception for " + site.pattern +
-         " is not in force: another policy file has its own list of sites";
 }
 
 }  // namespace icelock::policy

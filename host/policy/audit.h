@@ -85,24 +85,7 @@ Result<Audit> audit(const std::filesystem::path& root, const std::optional<Wante
 /// not for another root.
 void add_running(Audit& audit, const std::filesystem::path& home);
 
-/// In words, when `installed` is looser than `asked` for this browser, as far as it can obey.
-std::optional<std::string> looser_than(const Browser& browser, std::optional<Level> installed,
-                                       Level asked);
-
-/// The exceptions asked for that this browser is not given, because another file has a list.
-std::vector<SiteException> missing_exceptions(const Store& store, const Browser& browser,
-                                              const WantedPolicy& asked);
-
-/// Where a browser's policy files do not install or set up the extension as asked.
-struct ExtensionProblem {
-  std::string_view rule;  ///< its id
-  NotAsAsked wrong;
-  std::string text;
-};
-/// One for the installation, and one for each managed setting.
-std::vector<ExtensionProblem> extension_problems(const Store& store, const Browser& browser,
-                                                 const WantedPolicy& asked);
-/// A missing exception in words.
-std::string missing_text(const Browser& browser, const SiteException& site);
+/// Where what the files of all owners give is not as wanted: the texts of the audit's findings.
+std::vector<std::string> not_in_force(const std::filesystem::path& root, const Wanted& wanted);
 
 }  // namespace icelock::policy
