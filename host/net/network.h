@@ -108,7 +108,7 @@ struct Check {
   auto operator<=>(const Check&) const = default;
 };
 
-/// Packets of one use that go the same ways.
+/// Packets of one use, and where they go.
 struct Part {
   enum class Use : std::uint8_t {
     web,        ///< TCP to the web's ports
@@ -118,17 +118,22 @@ struct Part {
   Use use = Use::web;
   Family family = Family::ipv4;
   std::uint32_t mark = 0;
-  SharedSpans to;  ///< for every destination the fate, an index into Snapshot::fates
+  SharedSpans to;  ///< for every destination what some or all of them meet: of Snapshot::sets
   std::vector<Check> checks;
 
   auto operator<=>(const Part&) const = default;
 };
+
+inline constexpr std::uint16_t no_set = 0;
+inline constexpr std::uint16_t unknown_set = 1;
 
 /// Everything read at one moment. Equal snapshots lead to equal decisions.
 struct Snapshot {
   std::vector<Link> links;  ///< by index
   std::vector<Rule> rules;
   std::vector<Fate> fates;
+  /// Of fates. The first is empty, the second "unknown".
+  std::vector<std::vector<std::uint16_t>> sets{{}, {unknown_fate}};
   std::map<int, LinkUse> uses;
   std::vector<Part> parts;
   /// By family: which way WebRTC's own question for the default local address goes

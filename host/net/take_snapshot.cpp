@@ -142,14 +142,11 @@ Result<void> SnapshotTaker::read_ways(Snapshot& snapshot) {
   }
   routes.finish();
   const std::vector<Range> users = users_of(uid_, routing.rules);
-  for (const Family family : both_families) {
-    std::vector<Part> parts = parts_of(routing, snapshot.links, family, users);
-    // A kernel without IPv6 refuses each question itself; then there is no IPv6 address either, not
-    // even ::1.
-    if (!has_addresses(snapshot.links, family)) {
-      for (Part& part : parts) part.checks.clear();
-    }
-    std::ranges::move(parts, std::back_inserter(snapshot.parts));
+  for (const Family family : both_families) add_parts(snapshot, routing, family, users);
+  // A kernel without IPv6 refuses each question itself; then there is no IPv6 address either, not
+  // even ::1.
+  for (Part& part : snapshot.parts) {
+    if (!has_addresses(snapshot.links, part.family)) part.checks.clear();
   }
   snapshot.fates = std::move(routing.fates);
   snapshot.uses = std::move(routing.uses);

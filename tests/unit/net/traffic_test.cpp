@@ -206,12 +206,37 @@ TEST(Collect, TheHomesOwnBlockIsOfNeighbours) {
   EXPECT_TRUE(kernel.network().ipv6.excluded_routes) << "somebody else's";
 }
 
+// Directories give numbers up to the largest there is, and login.defs may say any.
 TEST(Users, OfDirectoriesCountWhereRulesNameThem) {
+  for (const auto& uids :
+       {std::pair{60001U, 60513U}, std::pair{60600U, 60600U}, std::pair{65000U, 65535U},
+        std::pair{100000U, 100010U}, std::pair{4294967294U, 4294967294U}}) {
+    Marked kernel;
+    kernel.add(RuleSpec{.priority = 90, .table = 51820, .uids = uids});
+    EXPECT_EQ(kernel.network(0).ipv4.verdict, Verdict::partial) << uids.first;
+    EXPECT_EQ(kernel.network(1000).ipv4.verdict, Verdict::direct) << "asks for itself";
+    kernel.rules.back().fwmark = 7;
+    EXPECT_EQ(kernel.network(0).ipv4.marked_into, "wg0") << uids.first;
+  }
   Marked kernel;
-  kernel.add(RuleSpec{.priority = 90, .table = 51820, .uids = {{100000, 100010}}});
-  EXPECT_EQ(kernel.network(0).ipv4.verdict, Verdict::partial);
-  kernel.rules.back().uids = {{101, 120}};
+  kernel.add(RuleSpec{.priority = 90, .table = 51820, .uids = {{101, 120}}});
   EXPECT_EQ(kernel.network(0).ipv4.verdict, Verdict::direct) << "those of services";
+}
+
+// However many: one that leaves the VPN aside is seen, and of too many none can be told.
+TEST(Users, AreAllLookedAt) {
+  for (const std::uint32_t first : {1001U, 200001U}) {
+    for (const std::uint32_t count : {9U, 2000U}) {
+      Marked kernel;
+      kernel.add(RuleSpec{.priority = 30000, .table = 51820});
+      for (std::uint32_t i = 0; i < count; ++i) {
+        const std::uint32_t uid = first + 2 * i;
+        const std::uint32_t table = i + 1 == count ? 254 : 51820;
+        kernel.add(RuleSpec{.priority = 90 + i, .table = table, .uids = {{uid, uid}}});
+      }
+      EXPECT_EQ(kernel.network(0).ipv4.verdict, Verdict::partial) << first << ": " << count;
+    }
+  }
 }
 
 // RFC 6877: what a CLAT takes goes on as IPv6.
