@@ -58,6 +58,7 @@ class SecondLook {
 
   std::optional<Ways> at(const Ways& first) {
     begin(first);
+    if (fates_by_source_.empty()) return first;
     for (const auto& [source, its_fates] : fates_by_source_) {
       packets_.from = source;
       const auto again = ways_of(routing_, packets_);
@@ -97,10 +98,23 @@ class SecondLook {
       for (const auto& [traffic, fate] : shares) {
         if (traffic[protocol].first != tcp) continue;
         const auto sources = sources_of(routing_.fates[fate], links_, packets_.family);
-        for (const Ip& source : sources) fates_by_source_[source].insert(fate);
-        row.push_back({traffic, fate, sources.empty() ? fate : open});
+        bool stays = sources.empty();
+        for (const Ip& source : sources) {
+          if (is_told_apart(source)) {
+            fates_by_source_[source].insert(fate);
+          } else {
+            stays = true;
+          }
+        }
+        row.push_back({traffic, fate, stays ? fate : open});
       }
     }
+  }
+
+  bool is_told_apart(const Ip& source) {
+    const auto [known, is_new] = told_apart_.try_emplace(source);
+    if (is_new) known->second = tells_apart(routing_, packets_, source);
+    return known->second;
   }
 
   Row join(const Row& before, const std::vector<Share>& now,
@@ -122,6 +136,7 @@ class SecondLook {
   Routing& routing_;
   const std::vector<Link>& links_;
   Packets packets_;
+  std::map<Ip, bool> told_apart_;
   std::map<Ip, std::set<std::uint16_t>> fates_by_source_;
   Spans to_;
   std::vector<Row> rows_;
@@ -154,18 +169,19 @@ class Parts {
     return ways;
   }
 
-  /// Those packets of one protocol that have one destination: each fate with its first kind of
-  /// them.
-  using Kinds = std::map<std::uint16_t, Traffic>;
+  /// Of the packets of one protocol to one destination each fate with its first kind of them.
+  using Kinds = std::vector<Share>;
 
   void add(Part::Use use, std::uint32_t mark, std::uint32_t number, const Ways& ways) {
     std::map<Kinds, std::uint16_t> numbers;
     std::vector<std::uint16_t> number_of;  // by row
     for (const auto& shares : ways.shares) {
       Kinds kinds;
-      for (const auto& [traffic, fate] : shares) {
-        if (traffic[protocol].first == number) kinds.try_emplace(fate, traffic);
+      for (const Share& share : shares) {
+        const bool is_known = std::ranges::find(kinds, share.fate, &Share::fate) != kinds.end();
+        if (share.traffic[protocol].first == number && !is_known) kinds.push_back(share);
       }
+      std::ranges::sort(kinds, {}, &Share::fate);
       const auto next = static_cast<std::uint16_t>(numbers.size());
       number_of.push_back(numbers.try_emplace(std::move(kinds), next).first->second);
     }
@@ -189,7 +205,7 @@ class Parts {
 
   std::uint16_t set_index(const Kinds& kinds) {
     std::vector<std::uint16_t> set;
-    for (const auto& [fate, traffic] : kinds) set.push_back(fate);
+    for (const Share& share : kinds) set.push_back(share.fate);
     auto& sets = snapshot_.sets;
     const auto found = std::ranges::find(sets, set);
     if (found != sets.end()) return static_cast<std::uint16_t>(found - sets.begin());
@@ -206,7 +222,7 @@ class Parts {
     std::map<std::uint16_t, std::map<Traffic, std::vector<std::size_t>>> places;
     for (std::size_t i = 0; i < seen.size(); ++i) {
       if (seen[i].value == most_rows) continue;
-      for (const auto& [fate, traffic] : *kinds[seen[i].value]) {
+      for (const auto& [traffic, fate] : *kinds[seen[i].value]) {
         auto& of_fate = places[fate];
         if (of_fate.size() < most_kinds || of_fate.contains(traffic)) of_fate[traffic].push_back(i);
       }

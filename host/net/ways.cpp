@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <ranges>
-#include <unordered_map>
 #include <utility>
 
 namespace icelock::net {
@@ -24,6 +23,8 @@ struct Step {
   Holds holds = Holds::for_all;
   bool some_wait = false;
   bool all_decided = false;
+  std::uint16_t latest_after = 0;    ///< the latest step after this one
+  std::uint16_t earlier_beside = 0;  ///< the one before that, after the same
 };
 
 /// Packets that are undecided, and pass over the rules before `next`.
@@ -140,22 +141,20 @@ class Walk {
   /// rule found something.
   void say(Step step, const Spans& found, const Position& first = {},
            const Position& last = last_position) {
-    std::unordered_map<std::uint32_t, std::uint16_t> known;
-    const auto take = [&](std::uint16_t before, std::uint16_t fate) -> std::uint16_t {
-      const Step& earlier = steps_[before];
-      if (fate == undecided_fate || earlier.all_decided || steps_.size() > most_steps) {
-        return before;
-      }
-      const auto [at, is_new] = known.try_emplace(std::uint32_t{before} << 16U | fate,
-                                                  static_cast<std::uint16_t>(steps_.size()));
-      if (is_new) {
-        step.before = before;
-        step.fate = fate;
-        step.some_wait = earlier.some_wait || step.target != 0;
-        step.all_decided = step.holds == Holds::for_all && !step.some_wait;
-        steps_.push_back(step);
-      }
-      return at->second;
+    const std::size_t begin = steps_.size();
+    const auto take = [&](std::uint16_t before, std::uint16_t fate) {
+      if (fate == undecided_fate || steps_[before].all_decided) return before;
+      std::uint16_t at = steps_[before].latest_after;
+      while (at >= begin && steps_[at].fate != fate) at = steps_[at].earlier_beside;
+      if (at >= begin || steps_.size() > most_steps) return at;
+      step.before = before;
+      step.fate = fate;
+      step.some_wait = steps_[before].some_wait || step.target != 0;
+      step.all_decided = step.holds == Holds::for_all && !step.some_wait;
+      step.earlier_beside =
+          std::exchange(steps_[before].latest_after, static_cast<std::uint16_t>(steps_.size()));
+      steps_.push_back(step);
+      return steps_[before].latest_after;
     };
     overwrite(to_, combine(to_, found, take, first, last), last);
   }
@@ -232,6 +231,14 @@ std::optional<Traffic> both(const Traffic& a, const Traffic& b) {
     if (result[axis].first > result[axis].last) return std::nullopt;
   }
   return result;
+}
+
+bool tells_apart(const Routing& routing, const Packets& packets, const Ip& source) {
+  Packets again = packets;
+  again.from = source;
+  return std::ranges::any_of(routing.rules, [&](const Rule& rule) {
+    return rule.family == packets.family && may_select(rule, packets) != may_select(rule, again);
+  });
 }
 
 std::optional<Ways> ways_of(Routing& routing, const Packets& packets) {

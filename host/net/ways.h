@@ -30,6 +30,8 @@ struct Packets {
 struct Share {
   Traffic traffic{};
   std::uint16_t fate = 0;
+
+  auto operator<=>(const Share&) const = default;
 };
 
 /// `to` has for every destination an index into `shares`, whose rows hold each packet once.
@@ -42,6 +44,10 @@ struct Ways {
 /// what it needs. None when the rules tell more kinds of packets apart than are looked at: cannot
 /// be told.
 std::optional<Ways> ways_of(Routing& routing, const Packets& packets);
+
+/// Whether a rule holds for these packets and not for those that have this source, or the other way
+/// round.
+bool tells_apart(const Routing& routing, const Packets& packets, const Ip& source);
 
 /// The packets that are in both sets, if there are any.
 std::optional<Traffic> both(const Traffic& a, const Traffic& b);
