@@ -160,16 +160,22 @@ Result<void> SnapshotTaker::read_ways(Snapshot& snapshot) {
 Result<bool> SnapshotTaker::read_routes(RouteCollector& routes, Family family, std::size_t& count) {
   std::vector<RouteMessage> by_object;  // routes that name a nexthop object only
   RouteMessage route;
+  netlink::AlikeRoutes alike;
   const auto take = [&](const nlmsghdr& message) {
-    const Read result = netlink::read_route(message, route);
+    const auto destination = alike.destination(message);
+    const Read result = destination ? Read::ok : netlink::read_route(message, route);
     if (result != Read::ok) return result;
     // Without IPv6 the kernel lists every other family.
-    if (route.destination.base.family != family) return Read::ignored;
+    if (!destination && route.destination.base.family != family) return Read::ignored;
     if (++count > most_routes) return Read::enough;
+    if (destination && routes.add_alike(*destination)) return Read::ok;
+    if (destination) netlink::read_route(message, route);
     if (route.nexthop != 0) {
       by_object.push_back(route);
+    } else if (routes.add(route, {})) {
+      alike.set(message);
     } else {
-      routes.add(route, {});
+      alike.reset();
     }
     return Read::ok;
   };
