@@ -63,7 +63,7 @@ void take_servers_away(const Headings& headings, Reading& reading) {
   const Family family = reading.part->family;
   const auto is_server = [&](const Prefix& block) {
     if (!is_host(block)) return false;
-    const std::uint16_t set = value_at(reading.part->to, position(block.base));
+    const std::uint16_t set = value_at(*reading.part->to, position(block.base));
     const auto is_told = [&](std::uint16_t fate) {
       return headings.snapshot().fates[fate].told_host;
     };
@@ -184,7 +184,7 @@ const std::vector<std::uint16_t>& Headings::nat64_fates() const {
   std::uint16_t set = no_set;
   for (const Part& part : snapshot_->parts) {
     if (part.family != Family::ipv6 || part.use != Part::Use::web) continue;
-    set = value_at(part.to, {nat64_base.high, 0x0808'0808});
+    set = value_at(*part.to, {nat64_base.high, 0x0808'0808});
   }
   return snapshot_->sets[set];
 }
@@ -200,7 +200,7 @@ bool Headings::finds_nat64() const {
   if (!has_ipv4) return true;
   const Position end = last_of(nat64_base, 96);
   return std::ranges::any_of(snapshot_->parts, [&](const Part& part) {
-    return part.family == Family::ipv6 && std::ranges::any_of(part.to, [&](const Span& span) {
+    return part.family == Family::ipv6 && std::ranges::any_of(*part.to, [&](const Span& span) {
              return span.first >= nat64_base && span.first <= end;
            });
   });
@@ -238,9 +238,9 @@ Reading read(const Headings& headings, const Part& part, Counts counts) {
                              : counts == Counts::worst ? std::ranges::max(all)
                                                        : std::ranges::min(all));
   }
-  reading.shares = shares(part.to, part.family, reading.of_set.size());
+  reading.shares = shares(*part.to, part.family, reading.of_set.size());
   reading.seen =
-      combine(part.to, public_space(part.family), [&](std::uint16_t set, std::uint16_t space) {
+      combine(*part.to, public_space(part.family), [&](std::uint16_t set, std::uint16_t space) {
         return headings.counts(space) ? set : no_set;
       });
   const auto held = [&](auto wanted) {

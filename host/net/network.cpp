@@ -74,10 +74,9 @@ class Classifier {
   template <class Wanted>
   std::set<std::string> links_of(const Reading& reading, const Wanted& wanted) const {
     std::set<std::string> names;
-    std::vector<bool> done(reading.of_set.size());
+    std::set<std::uint16_t> seen;
     for (const Span& span : reading.seen) {
-      if (done[span.value]) continue;
-      done[span.value] = true;
+      if (!seen.insert(span.value).second) continue;
       for (const std::uint16_t fate : snapshot_.sets[span.value]) {
         if (!wanted(fate)) continue;
         for (const int link : snapshot_.fates[fate].links) names.insert(name_of(link));

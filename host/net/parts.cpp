@@ -121,16 +121,22 @@ class SecondLook {
            const std::set<std::uint16_t>& its_fates) {
     Row row;
     for (const Look& look : before) {
-      if (!its_fates.contains(look.first)) row.push_back(look);
-      for (const Share& share : now) {
-        const auto traffic = both(look.traffic, share.traffic);
-        if (!traffic || !its_fates.contains(look.first)) continue;
-        row.push_back(
-            {*traffic, look.first,
-             look.second == open ? share.fate : either(routing_, look.second, share.fate)});
+      if (!its_fates.contains(look.first)) {
+        row.push_back(look);
+        continue;
+      }
+      for (const auto& [traffic, fate] : now) {
+        const auto meeting = both(look.traffic, traffic);
+        if (meeting) row.push_back({*meeting, look.first, ends(look, fate)});
       }
     }
     return row;
+  }
+
+  std::uint16_t ends(const Look& look, std::uint16_t fate) {
+    // The first look may have gone elsewhere, and so begins this one.
+    if (routing_.fates[look.first].for_some && fate != look.first) return unknown_fate;
+    return look.second == open ? fate : either(routing_, look.second, fate);
   }
 
   Routing& routing_;
@@ -192,13 +198,15 @@ class Parts {
       kinds[its_number] = &one;
       sets[its_number] = set_index(one);
     }
-    Part part{use, family_, mark, map(to, [&](std::uint16_t one) { return sets[one]; }), {}};
+    const Spans part_to = map(to, [&](std::uint16_t one) { return sets[one]; });
+    Part part{use, family_, mark, {}, {}};
     // The web's and the datagrams' ways are the same, mostly.
     for (const Part& other : snapshot_.parts) {
-      if (other.family != family_ || other.to != part.to) continue;
+      if (other.family != family_ || *other.to != part_to) continue;
       if (other.use == use && other.mark == mark) return;
       part.to = other.to;
     }
+    if (!part.to) part.to = std::make_shared<const Spans>(part_to);
     add_checks(part, to, kinds);
     snapshot_.parts.push_back(std::move(part));
   }

@@ -118,7 +118,7 @@ class Walk {
     }
     const auto& answers = routing_.answers[index_of(rule.family)];
     const auto answer = answers.find(rule.look_up);
-    return answer == answers.end() ? nullptr : &static_cast<const Spans&>(answer->second);
+    return answer == answers.end() ? nullptr : &answer->second;
   }
 
   const Spans* all(std::uint16_t fate) {

@@ -68,10 +68,11 @@ bool lacks(const net::Snapshot& snapshot, const net::Part& part) {
   const auto is_unknown = [&](std::uint16_t fate) {
     return snapshot.fates[fate].course == Course::unknown;
   };
-  const auto unknown = net::combine(part.to, space, [&](std::uint16_t set, std::uint16_t in_space) {
-    return std::uint16_t{in_space == net::is_public_space &&
-                         std::ranges::any_of(snapshot.sets[set], is_unknown)};
-  });
+  const auto unknown =
+      net::combine(*part.to, space, [&](std::uint16_t set, std::uint16_t in_space) {
+        return std::uint16_t{in_space == net::is_public_space &&
+                             std::ranges::any_of(snapshot.sets[set], is_unknown)};
+      });
   return net::value_at(unknown, {}) != 0 || unknown.size() > 1 ||
          std::ranges::any_of(part.checks, [](const net::Check& check) {
            return check.answer.outcome == net::Outcome::failed;
