@@ -48,27 +48,8 @@ struct Span {
 /// A value for every address: sorted, the first span begins at 0, neighbours differ.
 using Spans = std::vector<Span>;
 
-/// The same, shared by all copies and compared by value: a map can be large.
-class SharedSpans {
- public:
-  SharedSpans() : SharedSpans(Spans{{{}, 0}}) {}
-  // NOLINTNEXTLINE(google-explicit-constructor): the one is the other
-  SharedSpans(Spans spans) : spans_(std::make_shared<const Spans>(std::move(spans))) {}
-
-  // NOLINTNEXTLINE(google-explicit-constructor)
-  operator const Spans&() const { return *spans_; }
-  auto begin() const { return spans_->begin(); }
-  auto end() const { return spans_->end(); }
-  std::size_t size() const { return spans_->size(); }
-
-  auto operator<=>(const SharedSpans& other) const { return *spans_ <=> *other.spans_; }
-  bool operator==(const SharedSpans& other) const {
-    return spans_ == other.spans_ || *spans_ == *other.spans_;
-  }
-
- private:
-  std::shared_ptr<const Spans> spans_;
-};
+/// The same, shared by all copies: a map can be large.
+using SharedSpans = std::shared_ptr<const Spans>;
 
 /// Appends; joins with the last one if it has the same value.
 inline void append(Spans& spans, const Position& first, std::uint16_t value) {

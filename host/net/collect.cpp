@@ -119,13 +119,14 @@ void add_hops(std::uint32_t id, const Nexthops& nexthops, std::vector<Hop>& hops
 
 }  // namespace
 
-// What differs from one route to the next is mostly the destination, and a list can be very long.
-bool RouteCollector::is_like_last(const RouteMessage& route) const {
-  const Prefix& block = route.destination;
-  return last_fate_ && block.base.family == last_.destination.base.family &&
-         block.length > widest_override && block.length < bits(block.base.family) &&
-         route.hops == last_.hops && route.type == last_.type && route.table == last_.table &&
-         route.protocol == last_.protocol && route.tos == last_.tos && route.source == last_.source;
+bool RouteCollector::add_alike(const Prefix& destination) {
+  if (destination.length <= widest_override ||
+      destination.length >= bits(destination.base.family)) {
+    return false;
+  }
+  last_.destination = destination;
+  add_entry(last_, last_fate_);
+  return true;
 }
 
 void RouteCollector::add_entry(const RouteMessage& route, std::uint16_t fate) {
@@ -140,25 +141,26 @@ void RouteCollector::add_entry(const RouteMessage& route, std::uint16_t fate) {
                                                             .alternative = for_some});
 }
 
-void RouteCollector::add(const RouteMessage& route, const Nexthops& nexthops) {
-  if (is_like_last(route)) return add_entry(route, *last_fate_);
+bool RouteCollector::add(const RouteMessage& route, const Nexthops& nexthops) {
   std::vector<Hop> hops = route.hops;
   if (route.nexthop != 0) add_hops(route.nexthop, nexthops, hops);
   const bool had_hops = !hops.empty();
   const int group = group_of(route, links_, hops);
   std::erase_if(hops, &Hop::dead);
-  if (had_hops && hops.empty()) return;  // the kernel passes over it
+  if (had_hops && hops.empty()) return false;  // the kernel passes over it
   const Fate fate = fate_of(route, links_, hops, group);
   const std::uint16_t number = fate_index(routing_, fate);
   add_entry(route, number);
-  if (fate.links.empty()) return;
+  if (fate.links.empty()) return false;
   note_use(route, fate, hops);
   // Without a gateway, or to the home's own site, the destination says more.
   const bool is_plain = fate.course == Course::onward && route.hops.size() == 1 &&
                         hops.front().gateway && holds_public(route.destination) &&
+                        route.destination.length < bits(route.destination.base.family) &&
                         route.protocol != RTPROT_RA;
-  last_fate_ = is_plain ? std::optional(number) : std::nullopt;
   if (is_plain) last_ = route;
+  if (is_plain) last_fate_ = number;
+  return is_plain;
 }
 
 void RouteCollector::note_use(const RouteMessage& route, const Fate& fate,

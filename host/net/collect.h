@@ -24,12 +24,15 @@ class RouteCollector {
   RouteCollector(Routing& routing, const std::vector<Link>& links)
       : routing_(routing), links_(links) {}
 
-  void add(const netlink::RouteMessage& route, const Nexthops& nexthops);
+  /// True when the same may be said of a route that differs in the destination only.
+  bool add(const netlink::RouteMessage& route, const Nexthops& nexthops);
+  /// One that differs so from the last for which add() was true; false when this destination says
+  /// more, and it has to be added by add().
+  bool add_alike(const Prefix& destination);
   /// After the last one: `routing` is settled. A host route to a router says nothing of a far end.
   void finish();
 
  private:
-  bool is_like_last(const netlink::RouteMessage& route) const;
   void add_entry(const netlink::RouteMessage& route, std::uint16_t fate);
   void note_use(const netlink::RouteMessage& route, const Fate& fate,
                 const std::vector<netlink::Hop>& hops);
@@ -39,7 +42,7 @@ class RouteCollector {
   Routing& routing_;
   const std::vector<Link>& links_;
   netlink::RouteMessage last_;
-  std::optional<std::uint16_t> last_fate_;  ///< when the next route may have the same
+  std::uint16_t last_fate_ = unknown_fate;
   std::set<Ip> gateways_;
   std::vector<std::pair<std::uint32_t, Ip>> on_link_hosts_;  ///< without a gateway, by table
 };

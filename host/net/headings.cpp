@@ -2,6 +2,7 @@
 #include "net/headings.h"
 
 #include <algorithm>
+#include <ranges>
 #include <set>
 #include <utility>
 
@@ -15,15 +16,15 @@ constexpr double few_outside = 1.0 / 4;
 
 const Position nat64_base{0x0064'ff9b'0000'0000, 0};
 
-constexpr bool leaves(std::uint16_t heading) {
+constexpr bool leaves(Heading heading) {
   return heading >= outside;
 }
 
 /// What leaves a tunnel aside; what is not public, or near, may be in a block of it.
 std::vector<Prefix> beside(const Reading& reading) {
-  const auto leaving = [&](std::uint16_t fate) -> std::uint16_t {
-    if (fate == undecided_fate || reading.to[fate] == nearby) return 2;
-    return leaves(reading.to[fate]) ? 1 : 0;
+  const auto leaving = [&](std::uint16_t set) -> std::uint16_t {
+    if (set == no_set || reading.of_set[set] == nearby) return 2;
+    return leaves(reading.of_set[set]) ? 1 : 0;
   };
   return cover(map(reading.seen, leaving), reading.part->family);
 }
@@ -31,11 +32,11 @@ std::vector<Prefix> beside(const Reading& reading) {
 /// The heading of each fate, after the kernel has been heard: the worse of the two counts.
 void hear_kernel(const Headings& headings, Reading& reading) {
   const auto& fates = headings.snapshot().fates;
-  for (const Fate& fate : fates) reading.to.push_back(headings.of(fate));
+  for (const Fate& fate : fates) reading.of_fate.push_back(headings.of(fate));
   for (const Check& check : reading.part->checks) {
     const Fate& fate = fates[check.fate];
     const Heading answered = headings.of(check.answer, fate);
-    std::uint16_t& computed = reading.to[check.fate];
+    Heading& computed = reading.of_fate[check.fate];
     if (computed == untold || answered == computed) continue;
     // Of several links the kernel took one.
     const bool is_one_of = std::ranges::find(fate.links, check.answer.link) != fate.links.end();
@@ -49,7 +50,7 @@ void hear_kernel(const Headings& headings, Reading& reading) {
     const bool hides = is_inside(computed) || computed == refused;
     const bool opposite =
         (hides && answered == outside) || (computed == outside && is_inside(answered));
-    computed = opposite ? std::uint16_t{untold} : std::max<std::uint16_t>(computed, answered);
+    computed = opposite ? untold : std::max(computed, answered);
   }
 }
 
@@ -62,9 +63,13 @@ void take_servers_away(const Headings& headings, Reading& reading) {
   const Family family = reading.part->family;
   const auto is_server = [&](const Prefix& block) {
     if (!is_host(block)) return false;
-    const std::uint16_t fate = value_at(reading.part->to, position(block.base));
+    const std::uint16_t set = value_at(*reading.part->to, position(block.base));
+    const auto is_told = [&](std::uint16_t fate) {
+      return headings.snapshot().fates[fate].told_host;
+    };
     // No VPN's program says that a protocol told it of its server, or leaves open where it is.
-    return !headings.snapshot().fates[fate].told_host && reading.to[fate] == outside;
+    return reading.of_set[set] == outside &&
+           std::ranges::none_of(headings.snapshot().sets[set], is_told);
   };
   std::set<Position> groups;
   for (const Prefix& block : reading.beside) {
@@ -165,18 +170,23 @@ Heading Headings::of(const Answer& answer, const Fate& computed) const {
 
 // What a CLAT takes goes on as IPv6, to the network's NAT64.
 Heading Headings::of_clat() const {
-  const Fate* fate = nat64_fate();
-  const bool is_loop =
-      fate && std::ranges::any_of(fate->links, [&](int link) { return role(link) == Role::clat; });
-  return !fate || is_loop ? outside : of(*fate);
+  Heading worst = nat64_fates().empty() ? outside : nearby;
+  for (const std::uint16_t number : nat64_fates()) {
+    const Fate& fate = snapshot_->fates[number];
+    const bool is_loop =
+        std::ranges::any_of(fate.links, [&](int link) { return role(link) == Role::clat; });
+    worst = std::max(worst, is_loop ? outside : of(fate));
+  }
+  return worst;
 }
 
-const Fate* Headings::nat64_fate() const {
+const std::vector<std::uint16_t>& Headings::nat64_fates() const {
+  std::uint16_t set = no_set;
   for (const Part& part : snapshot_->parts) {
     if (part.family != Family::ipv6 || part.use != Part::Use::web) continue;
-    return &snapshot_->fates[value_at(part.to, {nat64_base.high, 0x0808'0808})];
+    set = value_at(*part.to, {nat64_base.high, 0x0808'0808});
   }
-  return nullptr;
+  return snapshot_->sets[set];
 }
 
 bool Headings::finds_nat64() const {
@@ -190,7 +200,7 @@ bool Headings::finds_nat64() const {
   if (!has_ipv4) return true;
   const Position end = last_of(nat64_base, 96);
   return std::ranges::any_of(snapshot_->parts, [&](const Part& part) {
-    return part.family == Family::ipv6 && std::ranges::any_of(part.to, [&](const Span& span) {
+    return part.family == Family::ipv6 && std::ranges::any_of(*part.to, [&](const Span& span) {
              return span.first >= nat64_base && span.first <= end;
            });
   });
@@ -218,36 +228,42 @@ std::size_t Headings::servers(Family family) const {
   return vpns.size();
 }
 
-Reading read(const Headings& headings, const Part& part) {
+Reading read(const Headings& headings, const Part& part, Counts counts) {
   Reading reading;
   reading.part = &part;
   hear_kernel(headings, reading);
-  reading.shares = shares(part.to, part.family, reading.to.size());
+  for (const auto& set : headings.snapshot().sets) {
+    const auto all = set | std::views::transform([&](auto fate) { return reading.of_fate[fate]; });
+    reading.of_set.push_back(set.empty()               ? nearby
+                             : counts == Counts::worst ? std::ranges::max(all)
+                                                       : std::ranges::min(all));
+  }
+  reading.shares = shares(*part.to, part.family, reading.of_set.size());
   reading.seen =
-      combine(part.to, public_space(part.family), [&](std::uint16_t fate, std::uint16_t space) {
-        return headings.counts(space) ? fate : undecided_fate;
+      combine(*part.to, public_space(part.family), [&](std::uint16_t set, std::uint16_t space) {
+        return headings.counts(space) ? set : no_set;
       });
   const auto held = [&](auto wanted) {
     double sum = 0;
-    for (std::size_t fate = 0; fate < reading.to.size(); ++fate) {
-      if (wanted(reading.to[fate])) sum += reading.shares[fate];
+    for (std::size_t set = 0; set < reading.of_set.size(); ++set) {
+      if (wanted(reading.of_set[set])) sum += reading.shares[set];
     }
     return sum;
   };
   reading.beside = beside(reading);
   reading.untold = std::ranges::any_of(
-      reading.seen, [&](const Span& span) { return reading.to[span.value] == untold; });
+      reading.seen, [&](const Span& span) { return reading.of_set[span.value] == untold; });
   const double in = held(is_inside);
   if (in >= enough_inside) {
     take_servers_away(headings, reading);
-    const double ipsec = held([](std::uint16_t heading) { return heading == by_ipsec; });
+    const double ipsec = held([](Heading heading) { return heading == by_ipsec; });
     const bool partial = !reading.beside.empty() && held(leaves) > few_outside;
     reading.verdict = partial           ? Verdict::partial
                       : ipsec >= in / 2 ? Verdict::ipsec
                                         : Verdict::tunnel;
     return reading;
   }
-  const double no = held([](std::uint16_t heading) { return heading == refused; });
+  const double no = held([](Heading heading) { return heading == refused; });
   const bool only_hosts = std::ranges::all_of(reading.beside, is_host);
   if (reading.untold || (!only_hosts && no > 1 - few_outside)) {
     reading.verdict = Verdict::partial;

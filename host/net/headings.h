@@ -14,7 +14,7 @@
 namespace icelock::net {
 
 /// From harmless to worst.
-enum Heading : std::uint16_t {
+enum Heading : std::uint8_t {
   nearby,      ///< this machine, its neighbours, a mesh
   nowhere,     ///< no route
   refused,     ///< by a route, a sink, or a VPN whose program is gone
@@ -24,7 +24,7 @@ enum Heading : std::uint16_t {
   untold,
 };
 
-constexpr bool is_inside(std::uint16_t heading) {
+constexpr bool is_inside(Heading heading) {
   return heading == inside_vpn || heading == by_ipsec;
 }
 
@@ -43,8 +43,8 @@ class Headings {
   /// How many VPNs may have a host route to their server in this family: all but those whose table
   /// is reached by `not fwmark`, for they mark their packets instead.
   std::size_t servers(Family family) const;
-  /// Where IPv6 packets to NAT64 go, and so a CLAT's; nullptr when it is not known.
-  const Fate* nat64_fate() const;
+  /// Where IPv6 packets to NAT64 go, and so a CLAT's; empty when it is not known.
+  const std::vector<std::uint16_t>& nat64_fates() const;
 
   const Snapshot& snapshot() const { return *snapshot_; }
 
@@ -59,19 +59,23 @@ class Headings {
   bool has_nat64_ = false;
 };
 
+/// Of the packets of a part that have one destination those count that go worst, or best.
+enum class Counts : std::uint8_t { worst, best };
+
 /// What one part of a family's traffic comes to.
 struct Reading {
   const Part* part = nullptr;
-  Spans seen;  ///< the fate of every destination that counts as public here, 0 for the others
-  std::vector<std::uint16_t> to;  ///< the heading of each fate, after the kernel was heard
-  std::vector<double> shares;     ///< how much of the public space has each fate
+  Spans seen;  ///< the set of every destination that counts as public here, `no_set` for the others
+  std::vector<Heading> of_fate;  ///< after the kernel was heard
+  std::vector<Heading> of_set;
+  std::vector<double> shares;  ///< how much of the public space has each set
   Verdict verdict = Verdict::none;
   std::vector<Prefix> beside;  ///< what leaves a tunnel aside
   bool untold = false;         ///< some of that cannot be told
   std::optional<Prefix> disputed;
 };
 
-Reading read(const Headings& headings, const Part& part);
+Reading read(const Headings& headings, const Part& part, Counts counts = Counts::worst);
 
 /// Whether the verdict is that a VPN carries it all.
 constexpr bool by_vpn(Verdict verdict) {

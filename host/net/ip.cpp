@@ -3,8 +3,6 @@
 
 #include <arpa/inet.h>
 
-#include <algorithm>
-
 #include "net/blocks.h"
 
 namespace icelock::net {
@@ -29,13 +27,8 @@ std::optional<Ip> parse_ip(std::string_view text) {
 }
 
 bool inside(const Ip& ip, const Ip& base, int prefix) {
-  if (ip.family != base.family) return false;
-  const auto whole = static_cast<std::ptrdiff_t>(prefix / 8);
-  if (!std::equal(ip.bytes.begin(), ip.bytes.begin() + whole, base.bytes.begin())) return false;
-  if (prefix % 8 == 0) return true;
-  const unsigned mask = 0xff00U >> (prefix % 8);
-  const auto at = static_cast<std::size_t>(whole);
-  return ((ip.bytes[at] ^ base.bytes[at]) & mask & 0xffU) == 0;
+  return ip.family == base.family &&
+         first_of(position(ip), prefix) == first_of(position(base), prefix);
 }
 
 bool is_public(const Ip& ip) {
@@ -43,15 +36,11 @@ bool is_public(const Ip& ip) {
 }
 
 bool is_link_local(const Ip& ip) {
-  return ip.family == Family::ipv4 ? ip.bytes[0] == 169 && ip.bytes[1] == 254
-                                   : ip.bytes[0] == 0xfe && (ip.bytes[1] & 0xc0) == 0x80;
+  return inside(ip, {Family::ipv4, {169, 254}}, 16) || inside(ip, {Family::ipv6, {0xfe, 0x80}}, 10);
 }
 
 bool is_loopback(const Ip& ip) {
-  if (ip.family == Family::ipv4) return ip.bytes[0] == 127;
-  Ip one{Family::ipv6, {}};
-  one.bytes[15] = 1;
-  return ip == one;
+  return inside(ip, {Family::ipv4, {127}}, 8) || ip == ip_at(Family::ipv6, {0, 1});
 }
 
 }  // namespace icelock::net

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -47,11 +48,16 @@ class Attributes {
   std::optional<std::uint16_t> u16(std::size_t type) const { return number<std::uint16_t>(type); }
   std::optional<std::uint32_t> u32(std::size_t type) const { return number<std::uint32_t>(type); }
 
+  /// The bytes behind `offset`, of which there must be so many.
   template <class Value>
-  std::optional<Value> number(std::size_t type) const {
+  std::optional<Value> number(std::size_t type, std::size_t offset = 0) const {
+    if (!has(type)) return std::nullopt;
     Value value{};
-    if (!copy(type, &value, 0, sizeof value)) return std::nullopt;
-    return value;
+    const bool fits = length(type) == offset + sizeof value;
+    if (fits)
+      std::memcpy(&value, static_cast<const std::byte*>(payload(type)) + offset, sizeof value);
+    if (!fits) bad_ = true;
+    return fits ? std::optional(value) : std::nullopt;
   }
 
   std::optional<std::string_view> text(std::size_t type) const {
@@ -61,9 +67,14 @@ class Attributes {
   }
 
   std::optional<Ip> ip(std::size_t type, Family family, std::size_t offset = 0) const {
-    Ip ip{family, {}};
-    if (!copy(type, ip.bytes.data(), offset, family == Family::ipv4 ? 4 : 16)) return std::nullopt;
-    return ip;
+    using Bytes = decltype(Ip::bytes);
+    if (family == Family::ipv6) {
+      const auto bytes = number<Bytes>(type, offset);
+      return bytes ? std::optional(Ip{family, *bytes}) : std::nullopt;
+    }
+    const auto word = number<std::uint32_t>(type, offset);
+    if (!word) return std::nullopt;
+    return Ip{family, std::bit_cast<Bytes>(std::array<std::uint32_t, 4>{*word})};
   }
 
   /// The attributes inside one; an empty set when it is not there.
@@ -78,15 +89,6 @@ class Attributes {
   std::size_t length(std::size_t type) const { return mnl_attr_get_payload_len(at_[type]); }
 
  private:
-  /// What follows `offset`, if that is so long.
-  bool copy(std::size_t type, void* value, std::size_t offset, std::size_t size) const {
-    if (!at_[type]) return false;
-    const bool fits = length(type) == offset + size;
-    if (fits) std::memcpy(value, static_cast<const std::byte*>(payload(type)) + offset, size);
-    if (!fits) bad_ = true;
-    return fits;
-  }
-
   std::array<const nlattr*, 64> at_{};
   std::uint16_t highest_ = 0;
   bool& bad_;

@@ -8,6 +8,8 @@
 #include <netinet/in.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 
 #include "net/netlink_attributes.h"
 
@@ -132,6 +134,34 @@ Request route_question(const Question& question) {
   put_port(RTA_SPORT, traffic[source_port].first);
   put_port(RTA_DPORT, traffic[destination_port].first);
   return request;
+}
+
+void AlikeRoutes::set(const nlmsghdr& message) {
+  bool bad = false;
+  const auto attributes = attributes_after<rtmsg>(message, bad);
+  bytes_.clear();
+  if (!attributes.has(RTA_DST)) return;
+  const auto* bytes = reinterpret_cast<const std::byte*>(&message);
+  bytes_.assign(bytes, bytes + message.nlmsg_len);
+  begin_ =
+      static_cast<std::size_t>(static_cast<const std::byte*>(attributes.payload(RTA_DST)) - bytes);
+  end_ = begin_ + attributes.length(RTA_DST);
+}
+
+std::optional<Prefix> AlikeRoutes::destination(const nlmsghdr& message) const {
+  constexpr std::size_t length_at = NLMSG_HDRLEN + offsetof(rtmsg, rtm_dst_len);
+  if (bytes_.empty() || message.nlmsg_len != bytes_.size()) return std::nullopt;
+  const auto* bytes = reinterpret_cast<const std::byte*>(&message);
+  const auto is_same = [&](std::size_t begin, std::size_t end) {
+    return std::memcmp(bytes + begin, bytes_.data() + begin, end - begin) == 0;
+  };
+  if (!is_same(0, length_at) || !is_same(length_at + 1, begin_) || !is_same(end_, bytes_.size())) {
+    return std::nullopt;
+  }
+  Prefix block{{end_ - begin_ == 4 ? Family::ipv4 : Family::ipv6, {}},
+               static_cast<std::uint8_t>(bytes[length_at])};
+  std::memcpy(block.base.bytes.data(), bytes + begin_, end_ - begin_);
+  return block;
 }
 
 std::optional<int> read_errno(const nlmsghdr& message) {

@@ -86,6 +86,22 @@ Read read_rule(const nlmsghdr& message, Rule& rule);
 Read read_route(const nlmsghdr& message, RouteMessage& route);
 Read read_nexthop(const nlmsghdr& message, NexthopMessage& nexthop);
 
+/// Tells routes that differ from another one in nothing but the destination. A list can be very
+/// long, and most of it is such.
+class AlikeRoutes {
+ public:
+  /// From now on that is the other one.
+  void set(const nlmsghdr& message);
+  void reset() { bytes_.clear(); }
+  /// The destination of a message that is alike.
+  std::optional<Prefix> destination(const nlmsghdr& message) const;
+
+ private:
+  std::vector<std::byte> bytes_;
+  std::size_t begin_ = 0;  ///< of the destination's address
+  std::size_t end_ = 0;
+};
+
 /// The errno of an NLMSG_ERROR or NLMSG_DONE message, positive; 0 for an acknowledgement; nullopt
 /// when the message is malformed.
 std::optional<int> read_errno(const nlmsghdr& message);

@@ -57,21 +57,15 @@ Read fill(const ifaddrmsg& info, const Attributes& attributes, AddressMessage& r
   const auto family = family_of(info.ifa_family);
   if (!family) return Read::ignored;
   // On a point-to-point link IFA_ADDRESS is the other end and IFA_LOCAL ours.
-  const auto far_end = attributes.ip(IFA_ADDRESS, *family);
-  const auto local = attributes.ip(IFA_LOCAL, *family);
-  const auto ip = local ? local : far_end;
+  const auto ip = attributes.ip(attributes.has(IFA_LOCAL) ? IFA_LOCAL : IFA_ADDRESS, *family);
   if (!ip || info.ifa_prefixlen > bits(*family)) return Read::malformed;
   const std::uint32_t flags = attributes.u32(IFA_FLAGS).value_or(info.ifa_flags);
   result.link = static_cast<int>(info.ifa_index);
   Address& address = result.address;
   address.ip = *ip;
   address.prefix = info.ifa_prefixlen;
-  if (far_end != ip) address.peer = far_end;
   address.global_scope = info.ifa_scope == RT_SCOPE_UNIVERSE;
-  // In IPv4 the same bit says "secondary".
-  address.temporary = *family == Family::ipv6 && (flags & IFA_F_TEMPORARY) != 0;
   address.deprecated = (flags & IFA_F_DEPRECATED) != 0;
-  address.tentative = (flags & IFA_F_TENTATIVE) != 0;
   address.mac_based = looks_mac_based(*ip);
   return Read::ok;
 }

@@ -65,18 +65,17 @@ struct Progress {
 }  // namespace
 
 Result<std::unique_ptr<Wire>> Socket::open(std::size_t datagram) {
-  auto fd = open_socket(0);
-  if (!fd) return std::unexpected(fd.error());
+  auto fd = TRY(open_socket(0));
   const int on = 1;
   const timeval second{1, 0};
   // Strict checking makes the kernel honour the filters of a dump; without it (before Linux 4.20)
   // it would send every route, which the bound on what is read turns into "too many": locked, not
   // wrong.
-  set(*fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, on);
-  set(*fd, SOL_NETLINK, NETLINK_EXT_ACK, on);
-  set(*fd, SOL_NETLINK, NETLINK_CAP_ACK, on);
-  if (!set(*fd, SOL_SOCKET, SO_RCVTIMEO, second)) return refused("setting a timeout");
-  return std::make_unique<Socket>(std::move(*fd), datagram);
+  set(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, on);
+  set(fd, SOL_NETLINK, NETLINK_EXT_ACK, on);
+  set(fd, SOL_NETLINK, NETLINK_CAP_ACK, on);
+  if (!set(fd, SOL_SOCKET, SO_RCVTIMEO, second)) return refused("setting a timeout");
+  return std::make_unique<Socket>(std::move(fd), datagram);
 }
 
 Result<void> Socket::send(std::span<const std::byte> bytes) {
@@ -116,14 +115,13 @@ Result<std::span<const std::byte>> Socket::receive() {
 Result<Fd> subscribe(std::initializer_list<int> groups) {
   // One connect is 10 to 21 messages; a full resync of a router's table can be tens of thousands.
   constexpr int queue_bytes = 1 << 20;
-  auto fd = open_socket(SOCK_NONBLOCK);
-  if (!fd) return fd;
+  auto fd = TRY(open_socket(SOCK_NONBLOCK));
   // FORCE needs CAP_NET_ADMIN.
-  if (!set(*fd, SOL_SOCKET, SO_RCVBUFFORCE, queue_bytes)) {
-    set(*fd, SOL_SOCKET, SO_RCVBUF, queue_bytes);
+  if (!set(fd, SOL_SOCKET, SO_RCVBUFFORCE, queue_bytes)) {
+    set(fd, SOL_SOCKET, SO_RCVBUF, queue_bytes);
   }
   for (const int group : groups) {
-    if (!set(*fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) {
+    if (!set(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) {
       return refused("subscribing to network changes");
     }
   }
@@ -133,12 +131,11 @@ Result<Fd> subscribe(std::initializer_list<int> groups) {
 Result<Talk::End> Talk::dump(Request request, const std::string& what, const Each& each) {
   const std::uint32_t sequence = ++sequence_;
   request.header()->nlmsg_seq = sequence;
-  if (auto sent = wire_->send(request.bytes()); !sent) return std::unexpected(sent.error());
+  TRY(wire_->send(request.bytes()));
   Progress progress;
   while (!progress.end) {
-    const auto datagram = wire_->receive();
-    if (!datagram) return std::unexpected(datagram.error());
-    const bool whole = for_each_message(*datagram, [&](const nlmsghdr& message) {
+    const auto datagram = TRY(wire_->receive());
+    const bool whole = for_each_message(datagram, [&](const nlmsghdr& message) {
       return message.nlmsg_seq != sequence || progress.take(message, each);
     });
     if (!whole || progress.malformed) return not_understood(what);
@@ -153,9 +150,7 @@ Result<std::vector<Answer>> Talk::ask(std::span<const Question> questions) {
   std::vector<Answer> answers;
   while (!questions.empty()) {
     const std::size_t count = std::min(at_once, questions.size());
-    if (auto step = ask_some(questions.first(count), answers); !step) {
-      return std::unexpected(step.error());
-    }
+    TRY(ask_some(questions.first(count), answers));
     questions = questions.subspan(count);
   }
   return answers;
@@ -169,13 +164,12 @@ Result<void> Talk::ask_some(std::span<const Question> questions, std::vector<Ans
     request.header()->nlmsg_seq = ++sequence_;
     bytes.insert(bytes.end(), request.bytes().begin(), request.bytes().end());
   }
-  if (auto sent = wire_->send(bytes); !sent) return sent;
+  TRY(wire_->send(bytes));
 
   std::vector<std::optional<Answer>> received(questions.size());
   for (std::size_t missing = received.size(); missing > 0;) {
-    const auto datagram = wire_->receive();
-    if (!datagram) return std::unexpected(datagram.error());
-    const bool whole = for_each_message(*datagram, [&](const nlmsghdr& message) {
+    const auto datagram = TRY(wire_->receive());
+    const bool whole = for_each_message(datagram, [&](const nlmsghdr& message) {
       const std::uint32_t at = message.nlmsg_seq - first;
       if (at >= received.size() || received[at]) return true;
       received[at] = read_answer(message, questions[at].destination);

@@ -69,14 +69,13 @@ class Talk {
                                   Read (*read)(const nlmsghdr&, Value&)) {
     for (int attempt = 0; attempt < 5; ++attempt) {
       std::vector<Value> values;
-      const auto end = dump(request, what, [&](const nlmsghdr& message) {
+      const End end = TRY(dump(request, what, [&](const nlmsghdr& message) {
         Value value;
         const Read result = read(message, value);
         if (result == Read::ok) values.push_back(std::move(value));
         return result;
-      });
-      if (!end) return std::unexpected(end.error());
-      if (*end == End::whole) return values;
+      }));
+      if (end == End::whole) return values;
     }
     return fail(Code::probe_failed, what + ": the list kept changing while it was read");
   }

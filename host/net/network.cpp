@@ -25,7 +25,7 @@ Verdict together(Verdict a, Verdict b) {
 }
 
 /// Which headings show the link that carries the family.
-bool speaks_for(Verdict verdict, std::uint16_t heading) {
+bool speaks_for(Verdict verdict, Heading heading) {
   if (by_vpn(verdict)) return is_inside(heading);
   if (verdict == Verdict::blocked) return heading == refused;
   return verdict != Verdict::none && heading == outside;
@@ -53,15 +53,19 @@ class Classifier {
     return found ? found->name : "";
   }
 
-  /// The fate that most public destinations have among those of these headings.
+  /// One of these headings, of the set of fates that most public destinations have.
   template <class Wanted>
   const Fate* main_fate(const Reading& reading, const Wanted& wanted) const {
     const Fate* best = nullptr;
     double most = 0;
-    for (std::size_t fate = 0; fate < reading.to.size(); ++fate) {
-      if (!wanted(reading.to[fate]) || reading.shares[fate] <= most) continue;
-      best = &snapshot_.fates[fate];
-      most = reading.shares[fate];
+    for (std::size_t set = 0; set < reading.of_set.size(); ++set) {
+      if (reading.shares[set] <= most) continue;
+      const auto& fates = snapshot_.sets[set];
+      const auto found = std::ranges::find_if(
+          fates, [&](std::uint16_t fate) { return wanted(reading.of_fate[fate]); });
+      if (found == fates.end()) continue;
+      best = &snapshot_.fates[*found];
+      most = reading.shares[set];
     }
     return best;
   }
@@ -70,22 +74,26 @@ class Classifier {
   template <class Wanted>
   std::set<std::string> links_of(const Reading& reading, const Wanted& wanted) const {
     std::set<std::string> names;
-    std::vector<bool> done(reading.to.size());
+    std::set<std::uint16_t> seen;
     for (const Span& span : reading.seen) {
-      if (done[span.value] || !wanted(span.value)) continue;
-      done[span.value] = true;
-      for (const int link : snapshot_.fates[span.value].links) names.insert(name_of(link));
+      if (!seen.insert(span.value).second) continue;
+      for (const std::uint16_t fate : snapshot_.sets[span.value]) {
+        if (!wanted(fate)) continue;
+        for (const int link : snapshot_.fates[fate].links) names.insert(name_of(link));
+      }
     }
     return names;
   }
 
   /// The link that bears what this one takes.
   int bearer(int link) const {
-    return headings_.role(link) == Role::clat ? headings_.nat64_fate()->links.front() : link;
+    return headings_.role(link) == Role::clat
+               ? snapshot_.fates[headings_.nat64_fates().front()].links.front()
+               : link;
   }
 
   void find_link_of(const Reading& reading, FamilyState& state) const {
-    const auto speaks = [&](std::uint16_t it) { return speaks_for(state.verdict, it); };
+    const auto speaks = [&](Heading it) { return speaks_for(state.verdict, it); };
     const Fate* fate = main_fate(reading, speaks);
     if (!fate || fate->links.empty()) return;
     const int out = fate->links.front();
@@ -111,9 +119,12 @@ class Classifier {
                return headings_.role(link) == Role::uplink;
              });
     };
-    const Spans near = map(reading.seen, [&](std::uint16_t number) {
-      const bool is_local = snapshot_.fates[number].course == Course::local;
-      return is_local ? std::uint16_t{2} : std::uint16_t{is_near(number)};
+    const auto is_local = [&](std::uint16_t number) {
+      return snapshot_.fates[number].course == Course::local;
+    };
+    const Spans near = map(reading.seen, [&](std::uint16_t number) -> std::uint16_t {
+      const auto& set = snapshot_.sets[number];
+      return std::ranges::any_of(set, is_near) ? 1 : std::ranges::any_of(set, is_local) ? 2 : 0;
     });
     const int narrowest = reading.part->family == Family::ipv4 ? 30 : 63;
     state.neighbours = cover(near, reading.part->family);
@@ -127,7 +138,7 @@ class Classifier {
     if (!state.excluded.empty()) return;
     state.excluded = reading.beside;
     const auto names =
-        links_of(reading, [&](std::uint16_t fate) { return reading.to[fate] == outside; });
+        links_of(reading, [&](std::uint16_t fate) { return reading.of_fate[fate] == outside; });
     state.excluded_link = names.size() == 1 ? *names.begin() : "";
   }
 
@@ -137,7 +148,7 @@ class Classifier {
       // What the web is refused, WebRTC is not.
       if (leaves && state.verdict != Verdict::direct) state.verdict = Verdict::partial;
     } else if (leaves) {
-      const Fate* fate = main_fate(reading, [](std::uint16_t it) { return it >= outside; });
+      const Fate* fate = main_fate(reading, [](Heading it) { return it >= outside; });
       state.datagrams_link = fate && !fate->links.empty() ? name_of(fate->links.front()) : "?";
       const Answer& usual = snapshot_.defaults[index_of(reading.part->family)];
       if (name_of(usual.link) == state.datagrams_link) state.datagrams_source = usual.source;
@@ -147,22 +158,24 @@ class Classifier {
     }
   }
 
-  void add_marked(const Reading& reading, FamilyState& state) const {
-    if (by_vpn(reading.verdict) && !by_vpn(state.verdict) && state.verdict != Verdict::partial) {
-      if (const Fate* fate = main_fate(reading, is_inside)) {
+  void add_marked(const Reading& worst, FamilyState& state) const {
+    const Reading best = read(headings_, *worst.part, Counts::best);
+    const Reading* into = by_vpn(worst.verdict) ? &worst : by_vpn(best.verdict) ? &best : nullptr;
+    if (into && !by_vpn(state.verdict) && state.verdict != Verdict::partial) {
+      if (const Fate* fate = main_fate(*into, is_inside)) {
         state.marked_into = name_of(fate->links.front());
       }
     }
-    if (!by_vpn(state.verdict) || by_vpn(reading.verdict)) return;
+    if (!by_vpn(state.verdict) || (by_vpn(worst.verdict) && by_vpn(best.verdict))) return;
     const bool is_vpns_own = std::ranges::any_of(snapshot_.rules, [&](const Rule& rule) {
-      return rule.inverted && rule.mask != 0 && rule.mark == reading.part->mark;
+      return rule.inverted && rule.mask != 0 && rule.mark == worst.part->mark;
     });
     state.marked_beside = state.marked_beside || !is_vpns_own;
   }
 
   FamilyState state_of(Family family) {
     FamilyState state;
-    std::optional<Reading> main;  // that of the web; the worst where they differ
+    std::optional<Reading> web;
     for (const Part& part : snapshot_.parts) {
       if (part.family != family) continue;
       Reading reading = read(headings_, part);
@@ -172,10 +185,10 @@ class Classifier {
       }
       switch (part.use) {
         case Part::Use::web:
-          state.verdict = main ? together(state.verdict, reading.verdict) : reading.verdict;
+          state.verdict = together(reading.verdict, read(headings_, part, Counts::best).verdict);
           if (by_vpn(reading.verdict)) add_excluded(reading, state);
           count_inside(reading);
-          if (!main || !by_vpn(reading.verdict)) main = std::move(reading);
+          web = std::move(reading);
           break;
         case Part::Use::datagrams:
           add_datagrams(reading, state);
@@ -185,20 +198,22 @@ class Classifier {
           break;
       }
     }
-    if (!main) return state;
-    find_link_of(*main, state);
-    if (by_vpn(state.verdict)) add_neighbours(*main, state);
+    if (!web) return state;
+    find_link_of(*web, state);
+    if (by_vpn(state.verdict)) add_neighbours(*web, state);
     return state;
   }
 
   void count_inside(const Reading& reading) {
     auto& inside = inside_[index_of(reading.part->family)];
-    for (std::size_t fate = 0; fate < reading.to.size(); ++fate) {
-      if (!is_inside(reading.to[fate])) continue;
-      for (const int link : snapshot_.fates[fate].links) {
-        inside.by_link[bearer(link)] += reading.shares[fate];
+    for (std::size_t set = 0; set < reading.of_set.size(); ++set) {
+      for (const std::uint16_t fate : snapshot_.sets[set]) {
+        if (!is_inside(reading.of_fate[fate])) continue;
+        for (const int link : snapshot_.fates[fate].links) {
+          inside.by_link[bearer(link)] += reading.shares[set];
+        }
+        inside.all += reading.shares[set];
       }
-      inside.all += reading.shares[fate];
     }
   }
 

@@ -21,11 +21,8 @@ namespace icelock::net {
 struct Address {
   Ip ip;
   std::uint8_t prefix = 0;
-  std::optional<Ip> peer;     ///< the other end of a point-to-point link
   bool global_scope = false;  ///< RT_SCOPE_UNIVERSE
-  bool temporary = false;     ///< RFC 8981
   bool deprecated = false;
-  bool tentative = false;  ///< duplicate address detection has not ended
   /// Looks made from a globally unique MAC address: the very test by which Chromium leaves an
   /// address out (WebRTC rtc_base/ip_address.cc, IPIsMacBased). One made from a random MAC does not
   /// pass it and is shown.
@@ -95,8 +92,6 @@ struct Answer {
   Outcome outcome = Outcome::failed;
   int link = 0;  ///< interface index
   std::optional<Ip> source{};
-
-  auto operator<=>(const Answer&) const = default;
 };
 
 /// One question that confirms a part, and its answer.
@@ -104,11 +99,9 @@ struct Check {
   Question question;
   std::uint16_t fate = 0;  ///< what was computed
   Answer answer;
-
-  auto operator<=>(const Check&) const = default;
 };
 
-/// Packets of one use that go the same ways.
+/// Packets of one use, and where they go.
 struct Part {
   enum class Use : std::uint8_t {
     web,        ///< TCP to the web's ports
@@ -118,24 +111,25 @@ struct Part {
   Use use = Use::web;
   Family family = Family::ipv4;
   std::uint32_t mark = 0;
-  SharedSpans to;  ///< for every destination the fate, an index into Snapshot::fates
+  SharedSpans to;  ///< for every destination what some or all of them meet: of Snapshot::sets
   std::vector<Check> checks;
-
-  auto operator<=>(const Part&) const = default;
 };
 
-/// Everything read at one moment. Equal snapshots lead to equal decisions.
+inline constexpr std::uint16_t no_set = 0;
+inline constexpr std::uint16_t unknown_set = 1;
+
+/// Everything read at one moment.
 struct Snapshot {
   std::vector<Link> links;  ///< by index
   std::vector<Rule> rules;
   std::vector<Fate> fates;
+  /// Of fates. The first is empty, the second "unknown".
+  std::vector<std::vector<std::uint16_t>> sets{{}, {unknown_fate}};
   std::map<int, LinkUse> uses;
   std::vector<Part> parts;
   /// By family: which way WebRTC's own question for the default local address goes
   /// (rtc_base/network.cc connects to 8.8.8.8:53 and 2001:4860:4860::8888).
   std::array<Answer, 2> defaults{};
-
-  auto operator<=>(const Snapshot&) const = default;
 };
 
 enum class Verdict : std::uint8_t { direct, tunnel, partial, ipsec, blocked, none };

@@ -12,30 +12,22 @@
 namespace icelock::net {
 namespace {
 
-constexpr std::size_t most_parts = 64;
-constexpr std::size_t checks_for_a_fate = 2;
+constexpr std::size_t checks_for_a_kind = 2;
+constexpr std::size_t most_kinds = 8;    // of one fate, that are checked
 constexpr std::size_t most_checks = 32;  // of a part
-constexpr std::size_t most_marks = 32;
-constexpr std::size_t most_second_ways = 64;
+constexpr std::size_t most_marks = 256;
+constexpr std::size_t most_rows = 0xffff;
 
-std::vector<Traffic> traffic_of(std::uint32_t number, const std::vector<Range>& ports,
-                                const std::vector<Range>& users, Range code_points) {
-  std::vector<Traffic> result;
+void add_traffic(std::vector<Traffic>& all, std::uint32_t number, Range ports,
+                 const std::vector<Range>& users, Range code_points) {
   for (const Range& uids : users) {
-    for (const Range& port : ports) {
-      Traffic& traffic = result.emplace_back();
-      traffic[protocol] = {number, number};
-      traffic[source_port] = {1024, 65535};  // those below are for root
-      traffic[destination_port] = port;
-      traffic[user] = uids;
-      traffic[dscp] = code_points;
-    }
+    Traffic& traffic = all.emplace_back();
+    traffic[protocol] = {number, number};
+    traffic[source_port] = {1024, 65535};  // those below are for root
+    traffic[destination_port] = ports;
+    traffic[user] = uids;
+    traffic[dscp] = code_points;
   }
-  return result;
-}
-
-std::vector<Traffic> web_traffic(const std::vector<Range>& users) {
-  return traffic_of(tcp, {{443, 443}, {80, 80}}, users, {0, 0});
 }
 
 /// The addresses that the kernel may give to packets of this fate.
@@ -57,103 +49,203 @@ std::vector<Ip> sources_of(const Fate& fate, const std::vector<Link>& links, Fam
   return sources;
 }
 
-/// As the kernel does for connect(2): the ways of packets from the address that the first look gave
-/// them. Where it may give any of several, what holds for any of them. None when the rules split
-/// the packets into more parts than are looked at.
-std::optional<std::vector<Way>> second_look(Routing& routing, const std::vector<Link>& links,
-                                            const Packets& packets, const Way& first) {
-  constexpr std::uint16_t open = 0;  // not looked at again yet; no end of a first look
-  std::set<std::uint16_t> fates;
-  for (const Span& span : first.to) fates.insert(span.value);
-  std::map<Ip, std::set<std::uint16_t>> fates_by_source;
-  std::set<std::uint16_t> ended;
-  for (const std::uint16_t fate : fates) {
-    const auto sources = sources_of(routing.fates[fate], links, packets.family);
-    if (sources.empty()) ended.insert(fate);
-    for (const Ip& source : sources) fates_by_source[source].insert(fate);
+/// As the kernel does for connect(2): the ways of TCP's packets from the address that the first
+/// look gave them. Where it may give any of several, what holds for any of them.
+class SecondLook {
+ public:
+  SecondLook(Routing& routing, const std::vector<Link>& links, const Packets& packets)
+      : routing_(routing), links_(links), packets_(packets) {}
+
+  std::optional<Ways> at(const Ways& first) {
+    begin(first);
+    if (fates_by_source_.empty()) return first;
+    for (const auto& [source, its_fates] : fates_by_source_) {
+      packets_.from = source;
+      const auto again = ways_of(routing_, packets_);
+      if (!again) return std::nullopt;
+      std::vector<Row> next;
+      std::map<std::pair<std::uint16_t, std::uint16_t>, std::uint16_t> known;
+      to_ = combine(to_, again->to, [&](std::uint16_t before, std::uint16_t now) {
+        const auto [at, is_new] =
+            known.try_emplace({before, now}, static_cast<std::uint16_t>(next.size()));
+        if (is_new) next.push_back(join(rows_[before], again->shares[now], its_fates));
+        return at->second;
+      });
+      if (next.size() > most_rows) return std::nullopt;
+      rows_ = std::move(next);
+    }
+    Ways ways{std::move(to_), {}};
+    for (const Row& row : rows_) {
+      auto& shares = ways.shares.emplace_back();
+      for (const Look& look : row) shares.push_back({look.traffic, look.second});
+    }
+    return ways;
   }
-  const auto start = [&](std::uint16_t fate) { return ended.contains(fate) ? fate : open; };
-  std::vector<Way> ways = {{first.traffic, map(first.to, start)}};
-  for (const auto& [source, its_fates] : fates_by_source) {
-    std::vector<Way> split;
-    for (const Way& way : ways) {
-      const auto again = ways_of(routing, {packets.family, way.traffic, packets.mark, source});
-      if (!again || split.size() > most_second_ways) return std::nullopt;
-      for (const Way& one : *again) {
-        const Spans mine = combine(first.to, one.to, [&](std::uint16_t before, std::uint16_t now) {
-          return its_fates.contains(before) ? now : open;
-        });
-        const auto merge = [&](std::uint16_t old, std::uint16_t now) {
-          if (old == open || now == open) return std::max(old, now);
-          return either(routing, old, now);
-        };
-        split.push_back({one.traffic, combine(way.to, mine, merge)});
+
+ private:
+  static constexpr std::uint16_t open = undecided_fate;  // no end of a first look
+  struct Look {
+    Traffic traffic;
+    std::uint16_t first;
+    std::uint16_t second;
+  };
+  using Row = std::vector<Look>;
+
+  void begin(const Ways& first) {
+    to_ = first.to;
+    for (const auto& shares : first.shares) {
+      Row& row = rows_.emplace_back();
+      for (const auto& [traffic, fate] : shares) {
+        if (traffic[protocol].first != tcp) continue;
+        const auto sources = sources_of(routing_.fates[fate], links_, packets_.family);
+        bool stays = sources.empty();
+        for (const Ip& source : sources) {
+          if (is_told_apart(source)) {
+            fates_by_source_[source].insert(fate);
+          } else {
+            stays = true;
+          }
+        }
+        row.push_back({traffic, fate, stays ? fate : open});
       }
     }
-    ways = std::move(split);
   }
-  return ways;
-}
+
+  bool is_told_apart(const Ip& source) {
+    const auto [known, is_new] = told_apart_.try_emplace(source);
+    if (is_new) known->second = tells_apart(routing_, packets_, source);
+    return known->second;
+  }
+
+  Row join(const Row& before, const std::vector<Share>& now,
+           const std::set<std::uint16_t>& its_fates) {
+    Row row;
+    for (const Look& look : before) {
+      if (!its_fates.contains(look.first)) {
+        row.push_back(look);
+        continue;
+      }
+      for (const auto& [traffic, fate] : now) {
+        const auto meeting = both(look.traffic, traffic);
+        if (meeting) row.push_back({*meeting, look.first, ends(look, fate)});
+      }
+    }
+    return row;
+  }
+
+  std::uint16_t ends(const Look& look, std::uint16_t fate) {
+    // The first look may have gone elsewhere, and so begins this one.
+    if (routing_.fates[look.first].for_some && fate != look.first) return unknown_fate;
+    return look.second == open ? fate : either(routing_, look.second, fate);
+  }
+
+  Routing& routing_;
+  const std::vector<Link>& links_;
+  Packets packets_;
+  std::map<Ip, bool> told_apart_;
+  std::map<Ip, std::set<std::uint16_t>> fates_by_source_;
+  Spans to_;
+  std::vector<Row> rows_;
+};
 
 class Parts {
  public:
-  Parts(Routing& routing, const std::vector<Link>& links, Family family)
-      : routing_(routing), links_(links), family_(family) {}
+  Parts(Routing& routing, Snapshot& snapshot, Family family)
+      : routing_(routing), snapshot_(snapshot), family_(family) {}
 
-  /// Of one protocol.
-  void add(Part::Use use, const std::vector<Traffic>& traffic, std::uint32_t mark = 0) {
-    const Packets packets{family_, traffic, mark, std::nullopt};
-    const auto ways =
-        routing_.incomplete[index_of(family_)] ? std::nullopt : ways_of(routing_, packets);
-    if (!ways) return add_unknown(use, packets);
+  void add(const Packets& packets, bool can_be_told) {
+    const Ways unknown = unknown_ways(packets);
+    const auto ways = can_be_told ? ways_of(routing_, packets) : std::nullopt;
     // As SnapshotTaker::check() asks: connect(2), not sendto(2).
-    const bool twice =
-        traffic.front()[protocol].first == tcp && looks_twice(routing_.rules, family_);
-    for (const Way& way : *ways) {
-      const auto again = twice ? second_look(routing_, links_, packets, way) : std::vector{way};
-      if (!again) return add_unknown(use, packets);
-      for (const Way& one : *again) add(use, mark, one);
-    }
+    const auto connected = ways && looks_twice(routing_.rules, family_)
+                               ? SecondLook(routing_, snapshot_.links, packets).at(*ways)
+                               : ways;
+    add(packets.mark == 0 ? Part::Use::web : Part::Use::marked, packets.mark, tcp,
+        connected ? *connected : unknown);
+    add(packets.mark == 0 ? Part::Use::datagrams : Part::Use::marked, packets.mark, udp,
+        ways ? *ways : unknown);
   }
-
-  std::vector<Part> take() { return std::move(parts_); }
 
  private:
-  void add_unknown(Part::Use use, const Packets& packets) {
-    add(use, packets.mark, {packets.traffic, Spans{{{}, unknown_fate}}});
+  static Ways unknown_ways(const Packets& packets) {
+    Ways ways{{{{}, 0}}, {{}}};
+    for (const Traffic& traffic : packets.traffic) {
+      ways.shares.front().push_back({traffic, unknown_fate});
+    }
+    return ways;
   }
 
-  void add(Part::Use use, std::uint32_t mark, const Way& way) {
-    for (Part& part : parts_) {
-      const bool same = part.use == use && part.mark == mark && part.to == way.to;
-      if (!same && parts_.size() <= most_parts) continue;
-      if (!same) part.to = Spans{{{}, unknown_fate}};
-      return;
+  /// Of the packets of one protocol to one destination each fate with its first kind of them.
+  using Kinds = std::vector<Share>;
+
+  void add(Part::Use use, std::uint32_t mark, std::uint32_t number, const Ways& ways) {
+    std::map<Kinds, std::uint16_t> numbers;
+    std::vector<std::uint16_t> number_of;  // by row
+    for (const auto& shares : ways.shares) {
+      Kinds kinds;
+      for (const Share& share : shares) {
+        const bool is_known = std::ranges::find(kinds, share.fate, &Share::fate) != kinds.end();
+        if (share.traffic[protocol].first == number && !is_known) kinds.push_back(share);
+      }
+      std::ranges::sort(kinds, {}, &Share::fate);
+      const auto next = static_cast<std::uint16_t>(numbers.size());
+      number_of.push_back(numbers.try_emplace(std::move(kinds), next).first->second);
     }
+    const Spans to = map(ways.to, [&](std::uint16_t row) { return number_of[row]; });
+    std::vector<const Kinds*> kinds(numbers.size());
+    std::vector<std::uint16_t> sets(numbers.size());
+    for (const auto& [one, its_number] : numbers) {
+      kinds[its_number] = &one;
+      sets[its_number] = set_index(one);
+    }
+    const Spans part_to = map(to, [&](std::uint16_t one) { return sets[one]; });
+    Part part{use, family_, mark, {}, {}};
     // The web's and the datagrams' ways are the same, mostly.
-    const auto known = std::ranges::find(parts_, way.to, &Part::to);
-    parts_.push_back({use, family_, mark, known == parts_.end() ? way.to : known->to, {}});
-    add_checks(parts_.back(), way.traffic.front());
+    for (const Part& other : snapshot_.parts) {
+      if (other.family != family_ || *other.to != part_to) continue;
+      if (other.use == use && other.mark == mark) return;
+      part.to = other.to;
+    }
+    if (!part.to) part.to = std::make_shared<const Spans>(part_to);
+    add_checks(part, to, kinds);
+    snapshot_.parts.push_back(std::move(part));
   }
 
-  void add_checks(Part& part, const Traffic& traffic) const {
+  std::uint16_t set_index(const Kinds& kinds) {
+    std::vector<std::uint16_t> set;
+    for (const Share& share : kinds) set.push_back(share.fate);
+    auto& sets = snapshot_.sets;
+    const auto found = std::ranges::find(sets, set);
+    if (found != sets.end()) return static_cast<std::uint16_t>(found - sets.begin());
+    if (sets.size() >= most_rows) return unknown_set;
+    sets.push_back(std::move(set));
+    return static_cast<std::uint16_t>(sets.size() - 1);
+  }
+
+  void add_checks(Part& part, const Spans& to, const std::vector<const Kinds*>& kinds) const {
     const Spans seen =
-        combine(part.to, public_space(family_), [](std::uint16_t fate, std::uint16_t space) {
-          return space == is_public_space ? fate : std::uint16_t{0};
+        combine(to, public_space(family_), [&](std::uint16_t one, std::uint16_t space) {
+          return space == is_public_space ? one : static_cast<std::uint16_t>(most_rows);
         });
-    std::map<std::uint16_t, std::vector<std::size_t>> places;
+    std::map<std::uint16_t, std::map<Traffic, std::vector<std::size_t>>> places;
     for (std::size_t i = 0; i < seen.size(); ++i) {
-      if (seen[i].value != 0) places[seen[i].value].push_back(i);
+      if (seen[i].value == most_rows) continue;
+      for (const auto& [traffic, fate] : *kinds[seen[i].value]) {
+        auto& of_fate = places[fate];
+        if (of_fate.size() < most_kinds || of_fate.contains(traffic)) of_fate[traffic].push_back(i);
+      }
     }
-    for (const auto& [fate, spans] : places) {
+    for (const auto& [fate, of_fate] : places) {
       const Course course = routing_.fates[fate].course;
-      if (part.checks.size() >= most_checks || course == Course::local) continue;
-      const std::size_t wanted = course == Course::onward ? checks_for_a_fate : 1;
-      const std::size_t count = std::min(wanted, spans.size());
-      for (std::size_t i = 0; i < count; ++i) {
-        // The ends, and what is between them.
-        const std::size_t at = spans[count == 1 ? 0 : i * (spans.size() - 1) / (count - 1)];
-        part.checks.push_back({{host_in(seen, at), traffic, part.mark, {}}, fate, {}});
+      if (course == Course::local) continue;
+      const std::size_t wanted = course == Course::onward ? checks_for_a_kind : 1;
+      for (const auto& [traffic, spans] : of_fate) {
+        const std::size_t count = std::min(wanted, spans.size());
+        for (std::size_t i = 0; i < count && part.checks.size() < most_checks; ++i) {
+          // The ends, and what is between them.
+          const std::size_t at = spans[count == 1 ? 0 : i * (spans.size() - 1) / (count - 1)];
+          part.checks.push_back({{host_in(seen, at), traffic, part.mark, {}}, fate, {}});
+        }
       }
     }
   }
@@ -167,26 +259,25 @@ class Parts {
   }
 
   Routing& routing_;
-  const std::vector<Link>& links_;
+  Snapshot& snapshot_;
   Family family_;
-  std::vector<Part> parts_;
 };
 
 }  // namespace
 
 std::vector<Range> users_of(std::uint32_t uid, const std::vector<Rule>& rules) {
   if (uid != 0) return {{uid, uid}};
-  // The range that Linux systems give to people (login.defs UID_MIN, UID_MAX). systemd-homed and
-  // directories give others (systemd, UIDS-GIDS), which count where rules name them.
+  // The range that Linux systems give to people (login.defs UID_MIN, UID_MAX). systemd-homed,
+  // directories and admins give larger numbers, which count where rules name some.
   std::vector<Range> users = {{1000, 60000}};
-  for (const Range others : {Range{60001, 60513}, Range{65536, 0xffff'fffe}}) {
-    const bool named = std::ranges::any_of(rules, [&](const Rule& rule) {
-      const Range& uids = rule.traffic[user];
-      return (uids.first >= others.first && uids.first <= others.last) ||
-             (uids.last >= others.first && uids.last <= others.last);
-    });
-    if (named) users.push_back(others);
-  }
+  constexpr Range others{60001, 0xffff'fffe};
+  const auto is_other = [&](std::uint32_t one) {
+    return one >= others.first && one <= others.last;
+  };
+  const bool named = std::ranges::any_of(rules, [&](const Rule& rule) {
+    return is_other(rule.traffic[user].first) || is_other(rule.traffic[user].last);
+  });
+  if (named) users.push_back(others);
   return users;
 }
 
@@ -196,23 +287,22 @@ bool looks_twice(const std::vector<Rule>& rules, Family family) {
          });
 }
 
-std::vector<Part> parts_of(Routing& routing, const std::vector<Link>& links, Family family,
-                           const std::vector<Range>& users) {
-  constexpr Range any_port{1, 65535};
-  Parts parts(routing, links, family);
-  parts.add(Part::Use::web, web_traffic(users));
-  parts.add(Part::Use::datagrams, traffic_of(udp, {any_port}, users, {0, 63}));
-  std::set<std::uint32_t> marks;
+void add_parts(Snapshot& snapshot, Routing& routing, Family family,
+               const std::vector<Range>& users) {
+  std::set<std::uint32_t> marks = {0};
   for (const Rule& rule : routing.rules) {
     if (rule.family == family && rule.mask != 0 && !rule.never_ours) marks.insert(rule.mark);
   }
-  marks.erase(0);
-  if (marks.size() > most_marks) return parts.take();
+  Packets packets{family, {}, 0, std::nullopt};
+  add_traffic(packets.traffic, tcp, {443, 443}, users, {0, 0});
+  add_traffic(packets.traffic, tcp, {80, 80}, users, {0, 0});
+  add_traffic(packets.traffic, udp, {1, 65535}, users, {0, 63});
+  Parts parts(routing, snapshot, family);
   for (const std::uint32_t mark : marks) {
-    parts.add(Part::Use::marked, web_traffic({users.front()}), mark);
-    parts.add(Part::Use::marked, traffic_of(udp, {any_port}, {users.front()}, {0, 0}), mark);
+    packets.mark = mark;
+    parts.add(packets, !routing.incomplete[index_of(family)] && marks.size() <= most_marks);
+    if (marks.size() > most_marks) return;
   }
-  return parts.take();
 }
 
 }  // namespace icelock::net

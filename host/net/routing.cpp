@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace icelock::net {
 namespace {
@@ -20,7 +21,16 @@ void settle_table(Routing& routing, Family family, Table& table) {
   const auto order = [](const Entry& entry) {
     return std::tuple(entry.base, entry.length, entry.alternative, entry.metric);
   };
-  if (!std::ranges::is_sorted(table, {}, order)) std::ranges::sort(table, {}, order);
+  // IPv4's come in this order, but for those of one base.
+  if (!std::ranges::is_sorted(table, {}, &Entry::base)) {
+    std::ranges::sort(table, {}, order);
+  } else {
+    for (auto at = table.begin(); at != table.end();) {
+      const auto is_other = [&](const Entry& entry) { return entry.base != at->base; };
+      const auto end = std::find_if(at, table.end(), is_other);
+      std::ranges::sort(std::exchange(at, end), end, {}, order);
+    }
+  }
   std::size_t kept = 0;
   for (const Entry& entry : table) {
     Entry* last = kept > 0 ? &table[kept - 1] : nullptr;

@@ -152,7 +152,7 @@ struct Routing {
   std::vector<Rule> rules;                               ///< in the order in which they are tried
   std::array<std::map<std::uint32_t, Table>, 2> tables;  ///< by family, by number; until settle()
   /// By family, the fate of each destination; from settle() on.
-  std::array<std::map<LookUp, SharedSpans>, 2> answers;
+  std::array<std::map<LookUp, Spans>, 2> answers;
   /// The first is "undecided", the second "unknown".
   std::vector<Fate> fates{Fate{}, Fate{.course = Course::unknown}};
   std::map<int, LinkUse> uses;       ///< by link

@@ -70,9 +70,8 @@ bool was_answered(const std::vector<Check*>& checks, Family family) {
 
 Result<void> SnapshotTaker::connect() {
   if (talk_) return {};
-  auto wire = open_(datagram_bytes);
-  if (!wire) return std::unexpected(wire.error());
-  talk_ = std::make_unique<Talk>(std::move(*wire));
+  auto wire = TRY(open_(datagram_bytes));
+  talk_ = std::make_unique<Talk>(std::move(wire));
   return {};
 }
 
@@ -95,11 +94,10 @@ Result<Snapshot> SnapshotTaker::take() {
 
 Result<Snapshot> SnapshotTaker::read() {
   Snapshot snapshot;
-  if (auto step = connect(); !step) return std::unexpected(step.error());
-  if (auto step = read_links(snapshot); !step) return std::unexpected(step.error());
-  auto rules = talk_->list<Rule>(netlink::rule_dump(), "reading the rules", netlink::read_rule);
-  if (!rules) return std::unexpected(rules.error());
-  snapshot.rules = std::move(*rules);
+  TRY(connect());
+  TRY(read_links(snapshot));
+  snapshot.rules =
+      TRY(talk_->list<Rule>(netlink::rule_dump(), "reading the rules", netlink::read_rule));
   // Asked before the routes are read: a change from here on says so to the next call.
   const bool changed = !routes_changed_ || routes_changed_();
   if (!changed && known_ && known_->links == snapshot.links && known_->rules == snapshot.rules) {
@@ -107,22 +105,20 @@ Result<Snapshot> SnapshotTaker::read() {
   } else {
     known_.reset();
     was_interrupted_ = false;
-    if (auto step = read_ways(snapshot); !step) return std::unexpected(step.error());
+    TRY(read_ways(snapshot));
     if (routes_changed_ && !was_interrupted_) known_ = snapshot;
   }
-  if (auto step = check(snapshot); !step) return std::unexpected(step.error());
+  TRY(check(snapshot));
   return snapshot;
 }
 
 Result<void> SnapshotTaker::read_links(Snapshot& snapshot) {
-  auto links = talk_->list<Link>(netlink::link_dump(), "reading the links", netlink::read_link);
-  if (!links) return std::unexpected(links.error());
-  auto addresses = talk_->list<AddressMessage>(netlink::address_dump(), "reading the addresses",
-                                               netlink::read_address);
-  if (!addresses) return std::unexpected(addresses.error());
+  snapshot.links =
+      TRY(talk_->list<Link>(netlink::link_dump(), "reading the links", netlink::read_link));
+  const auto addresses = TRY(talk_->list<AddressMessage>(
+      netlink::address_dump(), "reading the addresses", netlink::read_address));
   std::map<int, std::vector<Address>> by_link;
-  for (const AddressMessage& one : *addresses) by_link[one.link].push_back(one.address);
-  snapshot.links = std::move(*links);
+  for (const AddressMessage& one : addresses) by_link[one.link].push_back(one.address);
   std::ranges::sort(snapshot.links, {}, &Link::index);
   for (Link& link : snapshot.links) link.addresses = std::move(by_link[link.index]);
   return {};
@@ -135,21 +131,17 @@ Result<void> SnapshotTaker::read_ways(Snapshot& snapshot) {
   std::size_t count = 0;
   for (const Family family : both_families) {
     std::size_t of_family = 0;
-    const auto whole = read_routes(routes, family, of_family);
-    if (!whole) return std::unexpected(whole.error());
-    routing.incomplete[index_of(family)] = !*whole;
+    const bool whole = TRY(read_routes(routes, family, of_family));
+    routing.incomplete[index_of(family)] = !whole;
     count += of_family;
   }
   routes.finish();
   const std::vector<Range> users = users_of(uid_, routing.rules);
-  for (const Family family : both_families) {
-    std::vector<Part> parts = parts_of(routing, snapshot.links, family, users);
-    // A kernel without IPv6 refuses each question itself; then there is no IPv6 address either, not
-    // even ::1.
-    if (!has_addresses(snapshot.links, family)) {
-      for (Part& part : parts) part.checks.clear();
-    }
-    std::ranges::move(parts, std::back_inserter(snapshot.parts));
+  for (const Family family : both_families) add_parts(snapshot, routing, family, users);
+  // A kernel without IPv6 refuses each question itself; then there is no IPv6 address either, not
+  // even ::1.
+  for (Part& part : snapshot.parts) {
+    if (!has_addresses(snapshot.links, part.family)) part.checks.clear();
   }
   snapshot.fates = std::move(routing.fates);
   snapshot.uses = std::move(routing.uses);
@@ -163,7 +155,12 @@ Result<void> SnapshotTaker::read_ways(Snapshot& snapshot) {
 Result<bool> SnapshotTaker::read_routes(RouteCollector& routes, Family family, std::size_t& count) {
   std::vector<RouteMessage> by_object;  // routes that name a nexthop object only
   RouteMessage route;
+  netlink::AlikeRoutes alike;
   const auto take = [&](const nlmsghdr& message) {
+    const auto destination = alike.destination(message);
+    if (destination && routes.add_alike(*destination)) {
+      return ++count > most_routes ? Read::enough : Read::ok;
+    }
     const Read result = netlink::read_route(message, route);
     if (result != Read::ok) return result;
     // Without IPv6 the kernel lists every other family.
@@ -171,24 +168,24 @@ Result<bool> SnapshotTaker::read_routes(RouteCollector& routes, Family family, s
     if (++count > most_routes) return Read::enough;
     if (route.nexthop != 0) {
       by_object.push_back(route);
+    } else if (routes.add(route, {})) {
+      alike.set(message);
     } else {
-      routes.add(route, {});
+      alike.reset();
     }
     return Read::ok;
   };
-  const auto end = talk_->dump(netlink::route_dump(family), "reading the routes", take);
-  if (!end) return std::unexpected(end.error());
-  was_interrupted_ = was_interrupted_ || *end == Talk::End::interrupted;
-  if (*end == Talk::End::cut) talk_.reset();  // the rest of the list is still on its way
-  if (auto step = connect(); !step) return std::unexpected(step.error());
-  if (by_object.empty()) return *end == Talk::End::whole;
-  auto objects = talk_->list<NexthopMessage>(netlink::nexthop_dump(), "reading the nexthops",
-                                             netlink::read_nexthop);
-  if (!objects) return std::unexpected(objects.error());
+  const auto end = TRY(talk_->dump(netlink::route_dump(family), "reading the routes", take));
+  was_interrupted_ = was_interrupted_ || end == Talk::End::interrupted;
+  if (end == Talk::End::cut) talk_.reset();  // the rest of the list is still on its way
+  TRY(connect());
+  if (by_object.empty()) return end == Talk::End::whole;
+  auto objects = TRY(talk_->list<NexthopMessage>(netlink::nexthop_dump(), "reading the nexthops",
+                                                 netlink::read_nexthop));
   Nexthops nexthops;
-  for (NexthopMessage& object : *objects) nexthops.emplace(object.id, std::move(object));
+  for (NexthopMessage& object : objects) nexthops.emplace(object.id, std::move(object));
   for (const RouteMessage& one : by_object) routes.add(one, nexthops);
-  return *end == Talk::End::whole;
+  return end == Talk::End::whole;
 }
 
 // The kernel is the judge of what was computed.
@@ -203,10 +200,9 @@ Result<void> SnapshotTaker::check(Snapshot& snapshot) {
   }
   const std::uint32_t uid = users_of(uid_, {}).front().first;
   for (const Family family : both_families) questions.push_back(usual_question(family, uid));
-  auto answers = talk_->ask(questions);
-  if (!answers) return std::unexpected(answers.error());
-  for (std::size_t i = 0; i < checks.size(); ++i) checks[i]->answer = (*answers)[i];
-  std::ranges::copy(answers->end() - 2, answers->end(), snapshot.defaults.begin());
+  auto answers = TRY(talk_->ask(questions));
+  for (std::size_t i = 0; i < checks.size(); ++i) checks[i]->answer = answers[i];
+  std::ranges::copy(answers.end() - 2, answers.end(), snapshot.defaults.begin());
   for (const Family family : both_families) {
     if (!was_answered(checks, family)) {
       return fail(Code::probe_failed, "the kernel answered no question for a route",
@@ -224,9 +220,8 @@ Result<void> SnapshotTaker::check(Snapshot& snapshot) {
     questions.push_back(check->question);
     questions.back().from = check->answer.source;
   }
-  answers = talk_->ask(questions);
-  if (!answers) return std::unexpected(answers.error());
-  for (std::size_t i = 0; i < checks.size(); ++i) checks[i]->answer = (*answers)[i];
+  answers = TRY(talk_->ask(questions));
+  for (std::size_t i = 0; i < checks.size(); ++i) checks[i]->answer = answers[i];
   return {};
 }
 
@@ -242,7 +237,7 @@ Prober::~Prober() = default;
 
 Result<Prober> Prober::open() {
   auto state = std::make_unique<State>();
-  if (auto step = state->taker.connect(); !step) return std::unexpected(step.error());
+  TRY(state->taker.connect());
   return Prober(std::move(state));
 }
 

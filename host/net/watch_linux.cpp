@@ -2,7 +2,6 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <cerrno>
 
 #include "net/netlink_talk.h"
@@ -13,8 +12,7 @@ namespace {
 
 // More than a queue of a megabyte holds: only a flood without end gets so far, and under one a
 // drain must still return.
-constexpr int batches_per_drain = 320;
-constexpr std::size_t batch_size = 64;
+constexpr int most_messages = 20'000;
 
 /// The beginning of a notification, as far as it is looked at. Each comes in a datagram of its own.
 struct Beginning {
@@ -23,36 +21,6 @@ struct Beginning {
     rtmsg route;
     ifinfomsg link{};
   };
-};
-
-/// One read of up to 64 messages.
-struct Batch {
-  std::array<sockaddr_nl, batch_size> senders{};
-  std::array<Beginning, batch_size> beginnings{};
-  std::array<iovec, batch_size> parts{};
-  std::array<mmsghdr, batch_size> messages{};
-
-  int receive(int fd) {
-    for (std::size_t i = 0; i < batch_size; ++i) {
-      parts[i] = {&beginnings[i], sizeof(Beginning)};
-      messages[i] = {};
-      messages[i].msg_hdr.msg_name = &senders[i];
-      messages[i].msg_hdr.msg_namelen = sizeof senders[i];
-      messages[i].msg_hdr.msg_iov = &parts[i];
-      messages[i].msg_hdr.msg_iovlen = 1;
-    }
-    return recvmmsg(fd, messages.data(), batch_size, MSG_DONTWAIT | MSG_TRUNC, nullptr);
-  }
-
-  bool from_kernel(std::size_t at) const {
-    return messages[at].msg_hdr.msg_namelen == sizeof senders[at] && senders[at].nl_pid == 0;
-  }
-
-  /// Whether it is one message, and all that is looked at is there.
-  bool is_known(std::size_t at) const {
-    const std::size_t length = messages[at].msg_len;
-    return length >= sizeof(Beginning) && NLMSG_ALIGN(beginnings[at].header.nlmsg_len) >= length;
-  }
 };
 
 bool is_any(const Beginning&) {
@@ -80,22 +48,23 @@ bool concerns_routes(const Beginning& message) {
 /// some were lost.
 bool drain(const Fd& socket, bool (*counts)(const Beginning&)) {
   bool changed = false;
-  Batch batch;
-  for (int i = 0; i < batches_per_drain; ++i) {
-    const int count = batch.receive(socket.get());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return changed;
+  for (int i = 0; i < most_messages; ++i) {
+    Beginning message;
+    sockaddr_nl sender{};
+    socklen_t size = sizeof sender;
+    const ssize_t length =
+        recvfrom(socket.get(), &message, sizeof message, MSG_DONTWAIT | MSG_TRUNC,
+                 reinterpret_cast<sockaddr*>(&sender), &size);
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return changed;
     // ENOBUFS: messages were lost. Anything else is not understood, which means the same: look
     // again.
-    if (count < 0 && errno == ENOBUFS) {
-      changed = true;
-      continue;
-    }
-    if (count <= 0) return true;
-    for (std::size_t at = 0; at < static_cast<std::size_t>(count); ++at) {
-      if (!batch.from_kernel(at)) continue;
-      changed = changed || !batch.is_known(at) || counts(batch.beginnings[at]);
-    }
+    if (length < 0 && errno != ENOBUFS) return true;
+    if (length >= 0 && (size != sizeof sender || sender.nl_pid != 0)) continue;
+    // One message, and all that is looked at is there.
+    const bool is_known = length >= static_cast<ssize_t>(sizeof message) &&
+                          NLMSG_ALIGN(message.header.nlmsg_len) >= static_cast<std::size_t>(length);
+    changed = changed || !is_known || counts(message);
   }
   return true;
 }
@@ -105,11 +74,10 @@ bool drain(const Fd& socket, bool (*counts)(const Beginning&)) {
 Result<Watch> Watch::open() {
   // Links count too: when a WireGuard link goes away its IPv4 routes vanish without a message of
   // their own.
-  auto fd = netlink::subscribe({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-                                RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,
-                                RTNLGRP_IPV6_RULE, RTNLGRP_NEXTHOP});
-  if (!fd) return std::unexpected(fd.error());
-  return Watch(std::move(*fd));
+  auto fd = TRY(netlink::subscribe({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+                                    RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,
+                                    RTNLGRP_IPV6_RULE, RTNLGRP_NEXTHOP}));
+  return Watch(std::move(fd));
 }
 
 bool Watch::drain() {

@@ -9,21 +9,14 @@
 
 // Which way each packet goes, computed and not sampled. Pure, portable.
 //
-// The rules are walked once, in order, with sets of packets instead of packets: a set is a box of
-// traffic and, for each destination, the fate so far. A rule that holds for a part of a box splits
-// it. What the kernel does is told by net/core/fib_rules.c (fib_rules_lookup, fib_rule_match),
+// The rules are walked once, in order, with all packets and all destinations at once. What the
+// kernel does is told by net/core/fib_rules.c (fib_rules_lookup, fib_rule_match),
 // net/ipv4/fib_rules.c, net/ipv6/fib6_rules.c and net/ipv4/fib_trie.c (fib_table_lookup).
 
 namespace icelock::net {
 
-/// Packets that go the same ways: `to` has for every destination the fate, an index into
-/// Routing::fates.
-struct Way {
-  std::vector<Traffic> traffic;  ///< no two share a packet
-  SharedSpans to;
-};
-
-/// The packets asked about: of any of these kinds, and with the rest in common.
+/// The packets asked about: of any of these kinds, of which no two share a packet, and with the
+/// rest in common.
 struct Packets {
   Family family = Family::ipv4;
   std::vector<Traffic> traffic;
@@ -33,12 +26,30 @@ struct Packets {
   std::optional<Ip> from;
 };
 
-/// The ways of all these packets, by rules and routes that are settled. Adds to `routing.fates`
-/// what it needs. None when the rules split the traffic into more parts than are looked at: cannot
-/// be told.
-std::optional<std::vector<Way>> ways_of(Routing& routing, const Packets& packets);
+/// Those of the packets that have one fate, an index into Routing::fates.
+struct Share {
+  Traffic traffic{};
+  std::uint16_t fate = 0;
 
-/// Whether the sets share a packet.
-bool meet(const Traffic& a, const Traffic& b);
+  auto operator<=>(const Share&) const = default;
+};
+
+/// `to` has for every destination an index into `shares`, whose rows hold each packet once.
+struct Ways {
+  Spans to;
+  std::vector<std::vector<Share>> shares;
+};
+
+/// The ways of all these packets, by rules and routes that are settled. Adds to `routing.fates`
+/// what it needs. None when the rules tell more kinds of packets apart than are looked at: cannot
+/// be told.
+std::optional<Ways> ways_of(Routing& routing, const Packets& packets);
+
+/// Whether a rule holds for these packets and not for those that have this source, or the other way
+/// round.
+bool tells_apart(const Routing& routing, const Packets& packets, const Ip& source);
+
+/// The packets that are in both sets, if there are any.
+std::optional<Traffic> both(const Traffic& a, const Traffic& b);
 
 }  // namespace icelock::net

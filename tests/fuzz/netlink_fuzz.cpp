@@ -65,10 +65,13 @@ using net::Verdict;
 /// understood, or the kernel gave no answer.
 bool lacks(const net::Snapshot& snapshot, const net::Part& part) {
   const auto& space = net::public_space(part.family);
+  const auto is_unknown = [&](std::uint16_t fate) {
+    return snapshot.fates[fate].course == Course::unknown;
+  };
   const auto unknown =
-      net::combine(part.to, space, [&](std::uint16_t fate, std::uint16_t in_space) {
+      net::combine(*part.to, space, [&](std::uint16_t set, std::uint16_t in_space) {
         return std::uint16_t{in_space == net::is_public_space &&
-                             snapshot.fates[fate].course == Course::unknown};
+                             std::ranges::any_of(snapshot.sets[set], is_unknown)};
       });
   return net::value_at(unknown, {}) != 0 || unknown.size() > 1 ||
          std::ranges::any_of(part.checks, [](const net::Check& check) {

@@ -21,7 +21,7 @@ bool is_ordinary(const Ip& ip) {
 
 }  // namespace
 
-const Way* Model::way_of(const Question& question) {
+const std::optional<Ways>& Model::ways_for(const Question& question) {
   const auto [known, is_new] =
       ways_.try_emplace(std::tuple(question.destination.family, question.mark, question.from));
   if (is_new) {
@@ -30,18 +30,20 @@ const Way* Model::way_of(const Question& question) {
                                        question.mark,
                                        question.from});
   }
-  if (!known->second) return nullptr;
-  for (const Way& way : *known->second) {
-    const auto meets = [&](const Traffic& box) { return meet(box, question.traffic); };
-    if (std::ranges::any_of(way.traffic, meets)) return &way;
-  }
-  throw std::runtime_error("a packet is in no box");
+  return known->second;
 }
 
 Fate Model::fate_of(const Question& question) {
-  const Way* way = way_of(question);
-  if (!way) return {.course = Course::unknown};
-  return routing_.fates[value_at(way->to, position(question.destination))];
+  const auto& ways = ways_for(question);
+  if (!ways) return {.course = Course::unknown};
+  const auto has = [&](const Share& share) {
+    return both(share.traffic, question.traffic).has_value();
+  };
+  const auto& shares = ways->shares[value_at(ways->to, position(question.destination))];
+  if (std::ranges::count_if(shares, has) != 1) {
+    throw std::runtime_error("a packet is not in one share");
+  }
+  return routing_.fates[std::ranges::find_if(shares, has)->fate];
 }
 
 Question PacketDraw::draw() {
@@ -89,9 +91,9 @@ std::uint32_t PacketDraw::draw_value(Family family, std::size_t axis) {
 Ip PacketDraw::draw_destination(const Question& question) {
   const Family family = question.destination.family;
   if (dice_.chance(20)) return ip_at(family, {dice_.number(), dice_.number()});
-  const Way* way = model_.way_of(question);
-  if (!way) return ip_at(family, position(dice_.pick(own_addresses(family))));
-  const Spans& to = way->to;
+  const auto& ways = model_.ways_for(question);
+  if (!ways) return ip_at(family, position(dice_.pick(own_addresses(family))));
+  const Spans& to = ways->to;
   const auto at = dice_.below(static_cast<std::uint32_t>(to.size()));
   const Position first = to[at].first;
   const Position last = last_of(to, at);

@@ -22,13 +22,12 @@ class Model {
   explicit Model(const State& state) : routing_(state.routing) {}
 
   /// None: the rules split the traffic too far.
-  const Way* way_of(const Question& question);
+  const std::optional<Ways>& ways_for(const Question& question);
   Fate fate_of(const Question& question);
 
  private:
   Routing routing_;
-  std::map<std::tuple<Family, std::uint32_t, std::optional<Ip>>, std::optional<std::vector<Way>>>
-      ways_;
+  std::map<std::tuple<Family, std::uint32_t, std::optional<Ip>>, std::optional<Ways>> ways_;
 };
 
 /// Draws packets that lie where the answer changes more often than chance would have it.

@@ -180,7 +180,8 @@ Bytes FakeKernel::answer(const nlmsghdr& request, std::optional<Routing>& known)
   packets.from = asked.ip(RTA_SRC, family);
   if (!known) known = routing();
   const auto ways = ways_of(*known, packets);
-  const Fate& fate = known->fates[value_at(ways->front().to, position(*destination))];
+  const auto& shares = ways->shares[value_at(ways->to, position(*destination))];
+  const Fate& fate = known->fates[shares.front().fate];
   switch (fate.course) {
     case Course::no_route:
       return error_message(ENETUNREACH);

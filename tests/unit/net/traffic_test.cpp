@@ -64,6 +64,25 @@ TEST(Datagrams, APartOfThemOutsideIsNamed) {
   }
 }
 
+TEST(Datagrams, OfManyPortsAreEachToldApart) {
+  FullTunnel kernel;
+  kernel.add(
+      RouteSpec{.destination = "0.0.0.0/0", .link = 2, .gateway = "192.168.77.1", .table = 100});
+  for (std::uint32_t i = 0; i < 150; ++i) {
+    kernel.add(RuleSpec{.priority = 10 + i,
+                        .table = 100,
+                        .protocol = 17,
+                        .destination_ports = {{5000 + i, 5000 + i}},
+                        .to = "45.200." + std::to_string(i) + ".0/25"});
+  }
+  const FamilyState state = kernel.network().ipv4;
+  EXPECT_EQ(state.verdict, Verdict::tunnel);
+  EXPECT_EQ(state.excluded.size(), 150U);
+  EXPECT_EQ(state.excluded_link, "enp3s0");
+  EXPECT_FALSE(state.unknown_ways);
+  EXPECT_FALSE(state.disputed);
+}
+
 TEST(Datagrams, InATunnelThatTheWebDoesNotUseTakeNothingBack) {
   Marked kernel;
   kernel.add(RuleSpec{.priority = 90, .table = 51820, .protocol = 17});
@@ -157,6 +176,15 @@ TEST(Marks, IntoATunnelWhileTheRestGoesBeside) {
             "ipv4 direct enp3s0 (marked into wg0) | ipv6 direct enp3s0 | wg0 wireguard split none");
 }
 
+TEST(Marks, TooManyCannotBeTold) {
+  FullTunnel kernel;
+  for (std::uint32_t mark = 1; mark <= 300; ++mark) {
+    kernel.add(RuleSpec{.priority = 1000 + mark, .table = 51820, .fwmark = mark});
+  }
+  EXPECT_TRUE(kernel.network().ipv4.unknown_ways);
+  EXPECT_EQ(kernel.network().ipv4.verdict, Verdict::partial);
+}
+
 TEST(Marks, OutOfATunnelAreNamedUnlessTheyAreItsOwn) {
   Marked kernel;
   kernel.add(RuleSpec{.priority = 90, .table = 51820, .fwmark = 51820, .inverted = true});
@@ -178,6 +206,19 @@ TEST(SecondLook, IsForTheWebOnly) {
   EXPECT_EQ(describe(kernel.network()),
             "ipv4 direct enp3s0 | ipv6 direct enp3s0 | wg0 wireguard split none")
       << "for what answers inside the tunnel";
+}
+
+// Whether the first look takes such a route is not known, and so neither what the second begins
+// with.
+TEST(SecondLook, AfterARouteForSomePacketsCannotBeTold) {
+  Laptop kernel;
+  kernel.add(
+      RouteSpec{.destination = "45.200.0.0/24", .link = 2, .gateway = "192.168.77.1", .tos = 0x08});
+  kernel.add(RuleSpec{.priority = 90, .to = "45.200.0.0/24", .from = "192.168.77.0/24"});
+  kernel.rules.back().action = FR_ACT_PROHIBIT;
+  EXPECT_TRUE(kernel.network().ipv4.unknown_ways);
+  kernel.routes.pop_back();
+  EXPECT_FALSE(kernel.network().ipv4.unknown_ways);
 }
 
 // Rented servers: the router is told by a host route, and is nobody's VPN server.
@@ -206,12 +247,37 @@ TEST(Collect, TheHomesOwnBlockIsOfNeighbours) {
   EXPECT_TRUE(kernel.network().ipv6.excluded_routes) << "somebody else's";
 }
 
+// Directories give numbers up to the largest there is, and login.defs may say any.
 TEST(Users, OfDirectoriesCountWhereRulesNameThem) {
+  for (const auto& uids :
+       {std::pair{60001U, 60513U}, std::pair{60600U, 60600U}, std::pair{65000U, 65535U},
+        std::pair{100000U, 100010U}, std::pair{4294967294U, 4294967294U}}) {
+    Marked kernel;
+    kernel.add(RuleSpec{.priority = 90, .table = 51820, .uids = uids});
+    EXPECT_EQ(kernel.network(0).ipv4.verdict, Verdict::partial) << uids.first;
+    EXPECT_EQ(kernel.network(1000).ipv4.verdict, Verdict::direct) << "asks for itself";
+    kernel.rules.back().fwmark = 7;
+    EXPECT_EQ(kernel.network(0).ipv4.marked_into, "wg0") << uids.first;
+  }
   Marked kernel;
-  kernel.add(RuleSpec{.priority = 90, .table = 51820, .uids = {{100000, 100010}}});
-  EXPECT_EQ(kernel.network(0).ipv4.verdict, Verdict::partial);
-  kernel.rules.back().uids = {{101, 120}};
+  kernel.add(RuleSpec{.priority = 90, .table = 51820, .uids = {{101, 120}}});
   EXPECT_EQ(kernel.network(0).ipv4.verdict, Verdict::direct) << "those of services";
+}
+
+// However many: one that leaves the VPN aside is seen, and of too many none can be told.
+TEST(Users, AreAllLookedAt) {
+  for (const std::uint32_t first : {1001U, 200001U}) {
+    for (const std::uint32_t count : {9U, 2000U}) {
+      Marked kernel;
+      kernel.add(RuleSpec{.priority = 30000, .table = 51820});
+      for (std::uint32_t i = 0; i < count; ++i) {
+        const std::uint32_t uid = first + 2 * i;
+        const std::uint32_t table = i + 1 == count ? 254 : 51820;
+        kernel.add(RuleSpec{.priority = 90 + i, .table = table, .uids = {{uid, uid}}});
+      }
+      EXPECT_EQ(kernel.network(0).ipv4.verdict, Verdict::partial) << first << ": " << count;
+    }
+  }
 }
 
 // RFC 6877: what a CLAT takes goes on as IPv6.

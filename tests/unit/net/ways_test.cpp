@@ -55,8 +55,10 @@ std::string way(const FakeKernel& kernel, const Packet& packet = {}) {
   packets.mark = packet.mark;
   if (!packet.from.empty()) packets.from = parse_ip(packet.from);
   const auto ways = ways_of(routing, packets);
-  if (!ways || ways->size() != 1) return "?";
-  const Fate& fate = routing.fates[value_at(ways->front().to, position(to))];
+  if (!ways) return "?";
+  const auto& shares = ways->shares[value_at(ways->to, position(to))];
+  if (shares.size() != 1) return "?";
+  const Fate& fate = routing.fates[shares.front().fate];
   constexpr std::string_view courses[] = {"undecided", "none",       "refused", "local",
                                           "unknown",   "neighbours", ""};
   std::string text(courses[static_cast<std::size_t>(fate.course)]);
@@ -289,23 +291,20 @@ TEST(Sets, AreSplitWhereARuleHoldsForAPart) {
   packets.traffic.emplace_back()[destination_port] = {1, 65535};
   const auto ways = ways_of(routing, packets);
   ASSERT_TRUE(ways);
-  ASSERT_EQ(ways->size(), 2U);
+  ASSERT_EQ(ways->shares.size(), 1U) << "the same for every destination";
   std::uint64_t ports = 0;
-  for (const Way& one : *ways) {
-    for (const Traffic& traffic : one.traffic) {
-      const Range range = traffic[destination_port];
-      ports += range.last - range.first + 1;
-      const bool inside_range = range.first >= 1000 && range.last <= 1999;
-      const int link = routing.fates[value_at(one.to, {})].links.front();
-      EXPECT_EQ(link, inside_range ? 5 : 2);
-    }
+  for (const auto& [traffic, fate] : ways->shares.front()) {
+    const Range range = traffic[destination_port];
+    ports += range.last - range.first + 1;
+    const bool inside_range = range.first >= 1000 && range.last <= 1999;
+    EXPECT_EQ(routing.fates[fate].links.front(), inside_range ? 5 : 2);
   }
   EXPECT_EQ(ports, 65535U) << "nothing is lost, and nothing is there twice";
 }
 
 TEST(Sets, TooManyCannotBeTold) {
   TwoTables kernel;
-  for (std::uint32_t i = 0; i < 20; ++i) {
+  for (std::uint32_t i = 0; i < 60; ++i) {
     const std::uint32_t first = i * 1000 + 100;
     kernel.add(RuleSpec{.priority = 10 + i, .table = others, .to = "46.0.0.0/8"});
     kernel.rules.back().source_ports = {{first, first + 10}};
@@ -326,12 +325,13 @@ TEST(Sets, TooManyCannotBeTold) {
 TEST(Sets, Meet) {
   Traffic a;
   Traffic b;
-  EXPECT_TRUE(meet(a, b));
+  EXPECT_TRUE(both(a, b));
   a[user] = {5, 9};
   b[user] = {9, 12};
-  EXPECT_TRUE(meet(a, b));
+  ASSERT_TRUE(both(a, b));
+  EXPECT_EQ((*both(a, b))[user], (Range{9, 9}));
   b[user] = {10, 12};
-  EXPECT_FALSE(meet(a, b));
+  EXPECT_FALSE(both(a, b));
 }
 
 }  // namespace
