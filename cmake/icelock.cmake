@@ -45,6 +45,21 @@ function(icelock_library name)
   endforeach()
 endfunction()
 
+# icelock_program(<name> SOURCES a.cpp... DEPENDS app... [PRIVATE pkg::target...])
+# Shared C++ libraries cost a short program a third of its start-up; sanitizers want them shared.
+function(icelock_program name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE icelock_options ${arg_PRIVATE})
+  foreach(dependency ${arg_DEPENDS})
+    target_link_libraries(${name} PRIVATE icelock_${dependency})
+  endforeach()
+  target_compile_definitions(${name} PRIVATE ICELOCK_VERSION="${PROJECT_VERSION}")
+  if(NOT ICELOCK_SANITIZE)
+    target_link_options(${name} PRIVATE -static-libstdc++ -static-libgcc)
+  endif()
+endfunction()
+
 # icelock_test(<library> SOURCES a_test.cpp... [PRIVATE pkg::target...])
 # One test binary per library that links that library alone, so the linker proves the layering.
 function(icelock_test name)

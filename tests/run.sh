@@ -76,11 +76,11 @@ run_ctest() {
 # the service bounds its memory. Fewer of the generated machines and packets under one: each takes six times as long there.
 declare -A sanitized=(
   [asan]='-R ^(unit|process)\. -E ^process\.(store\.(kill|errors)|export\.(ansible|wine|browsers)|daemon_flood)$'
-  [tsan]='-R ^(unit\.(base|ice|guard|ipc)|process\.(host|ice|daemon)) -E ^process\.daemon_flood$'
+  [tsan]='-R ^(unit\.(base|ice|guard|ipc|service)|process\.(host|ice|daemon)) -E ^process\.daemon_flood$'
 )
 declare -A targets=(
   [asan]=all
-  [tsan]='icelock icelock-host icelockd base_test ice_test ice_gather_test guard_test ipc_test ipc_server_test
+  [tsan]='icelock icelock-host icelockd base_test ice_test ice_gather_test guard_test ipc_test ipc_server_test service_test
     icelock-gather'
 )
 if [ "$with_sanitizers" = yes ]; then

@@ -12,7 +12,10 @@ FOLDERS = {
     "ipc": ["base/*"],
     "ice": ["base/*", "net/*"],
     "guard": ["base/*", "net/*", "policy/*", "ice/exposure.h"],
-    "app": ["*"],
+    "app": ["base/*", "net/*", "ice/*", "policy/*", "guard/*", "ipc/*"],
+    # The programs, which share what is in app and never see each other.
+    **{program: ["base/*", "net/*", "ice/*", "policy/*", "guard/*", "ipc/*", "app/*"]
+       for program in ("host", "service", "cli", "check")},
 }
 
 # Inside ice, the pure half must not see the half that does I/O.
@@ -20,16 +23,16 @@ APART = [("ice/exposure*", "ice/gather*"), ("ice/judge*", "ice/gather*")]
 
 # Headers of each library, and the files that may include them.
 LIBRARIES = [
-    (["nlohmann/*"], ["policy/*", "guard/settings*", "guard/explain*", "ipc/*", "app/*"]),
+    (["nlohmann/*"], ["policy/*", "guard/settings*", "guard/explain*", "ipc/*", "app/*", "host/*", "service/*", "cli/*", "check/*"]),
     (["valijson/*"], ["guard/settings_file.cpp"]),
-    (["httplib.h"], ["app/check_page.cpp"]),
+    (["httplib.h"], ["check/check_page.cpp"]),
     (["nice/*", "stun/*", "glib*", "gio/*", "gobject/*"], ["ice/gather*", "ice/responder*"]),
     (["libmnl/*"], ["net/*"]),
     (["boost/uuid/*"], ["policy/export_macos.cpp"]),
     (["boost/beast/*"], ["ipc/http_head.cpp"]),
     (["boost/*"], ["base/run.cpp"]),
-    (["CLI/*"], ["app/*"]),
-    (["systemd/*"], ["app/*"]),
+    (["CLI/*"], ["cli/icelock.cpp", "service/icelockd.cpp"]),
+    (["systemd/*"], ["service/*"]),
 ]
 
 # Headers of the system; the C++ library's have neither a dot nor a slash.
