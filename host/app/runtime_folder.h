@@ -9,9 +9,9 @@
 namespace icelock::app {
 
 /// The folder in which programs of one user leave each other short notes: $XDG_RUNTIME_DIR/icelock,
-/// else
-/// ~/.cache/icelock/run. Made when missing. Empty when there is none that is a folder of this very
-/// user: `su` and `sudo` keep the variable, and root must not follow what another user put there.
+/// else ~/.cache/icelock/run. Made when missing. Empty when there is none that is a folder of this
+/// very user: `su` and `sudo` keep the variable, and root must not follow what another user put
+/// there.
 std::filesystem::path runtime_folder();
 
 /// What the last guard that kept its notes in `folder` remembered, so that a browser which starts

@@ -9,8 +9,8 @@
 namespace icelock {
 namespace {
 
-// Exit codes: 1 failed, 5 not permitted, 6 something unsafe or broken was found and left alone,
-// 64 usage. 0, 2, 3 and 4 belong to the verbs (docs/protocol.md).
+// Exit codes: 1 failed, 5 not permitted, 6 something unsafe or broken was found and left alone, 64
+// usage. 0, 2, 3 and 4 belong to the verbs (docs/protocol.md).
 constexpr std::array table = {
     CodeInfo{Code::bad_frame, "bad_frame", 400, 1},
     CodeInfo{Code::too_large, "too_large", 413, 1},

@@ -11,9 +11,8 @@
 namespace icelock {
 
 /// The whole file as bytes. Follows symlinks; files that a privileged program trusts are read by
-/// policy/store.h. Never waits for another program, as opening a FIFO would.
-/// Errors: not_found, not_permitted, io; too_large above `limit`; unsafe_path when not a regular
-/// file.
+/// policy/store.h. Never waits for another program, as opening a FIFO would. Errors: not_found,
+/// not_permitted, io; too_large above `limit`; unsafe_path when not a regular file.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit = 1 << 20);
 
 /// Replaces a file of the user's own (settings, a manifest in the home folder): temporary file

@@ -61,8 +61,8 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
 
 /// In the child: becomes the program, or returns what kept it from that as errno.
 int become(const Launch& launch, int input, char* const* words, char* const* environment) {
-  // A group of its own, so that the limit ends what the program started too; as that also takes
-  // it out of the terminal's reach, it must not outlive us.
+  // A group of its own, so that the limit ends what the program started too; as that also takes it
+  // out of the terminal's reach, it must not outlive us.
   ::setpgid(0, 0);
   if (::dup2(input, STDIN_FILENO) < 0 || ::dup2(launch.output, STDOUT_FILENO) < 0 ||
       ::dup2(launch.errors, STDERR_FILENO) < 0) {

@@ -31,9 +31,9 @@ struct RunResult {
 /// Runs a program by its absolute path, without a shell, with stdin from /dev/null and stderr
 /// passed on, and waits until it has ended and its stdout is closed. It gets no other descriptor of
 /// ours, no blocked signal, and a process group of its own; `as` takes root away before it starts.
-/// At `limit` it is killed with its whole group and the error is timeout; the same for more than
-/// 1 MiB of output, which is too_large. not_found and not_permitted when it cannot be started, io
-/// for the rest. Blocks; safe to call from several threads at once. The program is killed when the
+/// At `limit` it is killed with its whole group and the error is timeout; the same for more than 1
+/// MiB of output, which is too_large. not_found and not_permitted when it cannot be started, io for
+/// the rest. Blocks; safe to call from several threads at once. The program is killed when the
 /// calling thread ends, so it never outlives icelock. A process that was started with SIGCHLD
 /// ignored stops to ignore it.
 Result<RunResult> run_program(const std::vector<std::string>& argv, std::chrono::milliseconds limit,

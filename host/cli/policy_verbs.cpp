@@ -194,8 +194,8 @@ std::string command(const PolicyOptions& options, const std::string& start,
   return result;
 }
 
-// What to do with a plan. Others than root see the files, and not what icelock wrote there, so
-// that root's plan can be another one.
+// What to do with a plan. Others than root see the files, and not what icelock wrote there, so that
+// root's plan can be another one.
 std::string next_step(const PolicyOptions& options, const std::string& fingerprint) {
   policy::Wanted unused;
   const auto ledger = policy::Store(options.root).add_left_out(unused);

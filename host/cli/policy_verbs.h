@@ -16,8 +16,8 @@
 // The verbs of `icelock` that change what browsers are told: plan, apply, revert, setup, unsetup.
 // Each writes its result to `out`, problems to `err`, and returns the exit code of the program. A
 // failure is one line on `err`, "icelock: <what>: <object> [<code>]"; with json it is an object on
-// `out` instead:
-// {"v":1,"ok":false,"code":...,"what":...,"object":...}. With json `out` gets exactly one object.
+// `out` instead: {"v":1,"ok":false,"code":...,"what":...,"object":...}. With json `out` gets
+// exactly one object.
 
 namespace icelock::app {
 

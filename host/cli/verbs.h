@@ -41,8 +41,8 @@ std::string site_line(const ipc::Json& site);
 /// `stun`: an address or a name, with an optional :port; empty contacts nobody.
 int run_probe(const std::string& stun, const Output& output);
 
-/// What a page could learn on this network, for each browser family, level and permission.
-/// `stun` as for run_probe().
+/// What a page could learn on this network, for each browser family, level and permission. `stun`
+/// as for run_probe().
 int run_predict(const std::filesystem::path& root, const std::string& stun, const Output& output);
 
 struct CheckOptions {

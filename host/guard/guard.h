@@ -29,8 +29,7 @@ class Guard {
   explicit Guard(Settings settings, Memory memory = {});
 
   /// A fresh look. `event`: the kernel reported a change just now (false for a look by the timer).
-  /// True when state() changed.
-  /// `by_user`: as decide() says.
+  /// True when state() changed. `by_user`: as decide() says.
   bool look(const Result<net::Network>& network, bool event, Clock::time_point now,
             const std::optional<net::Network>& by_user = std::nullopt);
 

@@ -19,8 +19,8 @@ namespace icelock::app {
 
 /// Which browser family the arguments say we were started by. Chromium passes the calling origin
 /// (native_process_launcher.cc), Firefox the manifest's path and the add-on id
-/// (NativeMessaging.sys.mjs). `others`: ids that the admin
-/// added. Error unknown_caller for anything but these and icelock's own extensions.
+/// (NativeMessaging.sys.mjs). `others`: ids that the admin added. Error unknown_caller for anything
+/// but these and icelock's own extensions.
 Result<BrowserFamily> caller(std::span<char* const> arguments,
                              const std::vector<std::string>& others = {});
 

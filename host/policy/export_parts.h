@@ -25,8 +25,8 @@ struct Rendered {
 
 struct Rendering {
   std::vector<Rendered> browsers;  ///< in the order of the browser table
-  /// The policy files of all of them together, as apply would write them: two browsers may read
-  /// one file.
+  /// The policy files of all of them together, as apply would write them: two browsers may read one
+  /// file.
   std::vector<ExportFile> tree;
   std::vector<std::string> notes;
   std::vector<std::string> tree_notes;  ///< about files that two browsers read

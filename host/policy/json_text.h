@@ -20,9 +20,9 @@ using ObjectPath = std::vector<std::string_view>;
 /// Firefox wants it. Error: bad_policy_file.
 Result<void> check_object_text(std::string_view text);
 
-/// The text of a member's value; nullopt when it or an object on the way is not there.
-/// Errors here and below: bad_policy_file when the text is no object text, a value on the path is
-/// not an object, or an object on the path names a key twice (which one counts would be a guess).
+/// The text of a member's value; nullopt when it or an object on the way is not there. Errors here
+/// and below: bad_policy_file when the text is no object text, a value on the path is not an
+/// object, or an object on the path names a key twice (which one counts would be a guess).
 Result<std::optional<std::string>> member_text(std::string_view text, const ObjectPath& path,
                                                std::string_view key);
 

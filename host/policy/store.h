@@ -61,9 +61,9 @@ Change::Kind kind_of(const std::optional<T>& before, const std::optional<T>& aft
 }
 
 /// For a service that stays and keeps the files in step with the network. Its Chromium files carry
-/// one fixed old modification time, which lets a running browser obey at once instead of after
-/// five seconds (async_policy_loader.cc waits for the newest time to settle). The price: a change
-/// that falls into a browser's first seconds is not seen, so the service has to repeat it.
+/// one fixed old modification time, which lets a running browser obey at once instead of after five
+/// seconds (async_policy_loader.cc waits for the newest time to settle). The price: a change that
+/// falls into a browser's first seconds is not seen, so the service has to repeat it.
 /// `unrestricted` is said by a file without a policy, so that the extension stays free to lock.
 ///
 /// default_route_only is said in a way that the extension can still tighten, for the time when the

@@ -14,8 +14,8 @@
 namespace icelock::policy {
 namespace {
 
-// Fixed names, so that the next run finds what a killed one left.
-// managed/ and recommended/ stage files of one name in the folder above both.
+// Fixed names, so that the next run finds what a killed one left. managed/ and recommended/ stage
+// files of one name in the folder above both.
 std::string mark_of(const std::string& path) {
   return leaf_of(parent_of(path)) + "-" + leaf_of(path);
 }

@@ -10,8 +10,7 @@
 #include "net/netlink_talk.h"
 
 // Conversations with a kernel as text: a comment that says how it was made, then "> hex" for what
-// was sent and
-// "< hex" for each datagram that came back.
+// was sent and "< hex" for each datagram that came back.
 
 namespace icelock::net::test {
 
