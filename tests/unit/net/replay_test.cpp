@@ -55,6 +55,8 @@ TEST_P(Recorded, SurvivesTruncation) {
         const auto snapshot = replay(cut);
         if (snapshot && !unseen) {
           EXPECT_EQ(snapshot->links.size(), reference->links.size());
+          EXPECT_EQ(snapshot->rules, reference->rules);
+          EXPECT_EQ(classify(*snapshot), classify(*reference));
         }
       }
     }
