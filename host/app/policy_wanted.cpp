@@ -23,13 +23,14 @@ Result<guard::Settings> admins_settings(const std::filesystem::path& root) {
 
 // A document is for the browsers that are installed, and for those that it names.
 std::vector<const Browser*> meant_browsers(const std::filesystem::path& root,
-                                           const PolicyWish& wish) {
+                                           const guard::PolicyDocument& document,
+                                           const std::vector<std::string>& ids) {
   std::vector<const Browser*> result;
   for (const Browser& browser : policy::browsers()) {
-    const bool meant = wish.document->browsers.contains(std::string(browser.id)) ||
-                       policy::is_installed(browser, root);
-    const bool chosen = std::ranges::find(wish.browsers, browser.id) != wish.browsers.end();
-    if (wish.browsers.empty() ? meant : chosen) result.push_back(&browser);
+    const bool meant =
+        document.browsers.contains(std::string(browser.id)) || policy::is_installed(browser, root);
+    const bool chosen = std::ranges::find(ids, browser.id) != ids.end();
+    if (ids.empty() ? meant : chosen) result.push_back(&browser);
   }
   return result;
 }
@@ -89,7 +90,8 @@ Result<policy::Wanted> wanted(const std::filesystem::path& root, const PolicyWis
     return same_level(browsers, wish.level.value_or(default_level));
   }
   const auto admins = admins_settings(root);
-  policy::Wanted wanted = wish.document->wanted(meant_browsers(root, wish));
+  policy::Wanted wanted =
+      wish.document->wanted(meant_browsers(root, *wish.document, wish.browsers));
   if (wish.browsers.empty()) {
     add_settings(*wish.document, admins, wanted);
     TRY(add_left_out(root, admins, wanted));

@@ -87,7 +87,7 @@ policy::Wanted same_level(const std::vector<const Browser*>& browsers, Level lev
 }
 
 Result<Plan> make_plan(const std::filesystem::path& root, const policy::Wanted& wanted,
-                       policy::Upkeep upkeep) {
+                       const policy::Upkeep& upkeep) {
   auto plan = TRY(policy::Store(root).plan(wanted, upkeep));
   for (const Change& change : plan.changes) {
     if (change.browser != policy::settings_id) continue;

@@ -35,7 +35,7 @@ policy::Wanted same_level(const std::vector<const policy::Browser*>& browsers, L
 /// What apply would do. Errors: those of Store::plan, and bad_settings when the guard would refuse
 /// the settings file that the plan leaves.
 Result<policy::Plan> make_plan(const std::filesystem::path& root, const policy::Wanted& wanted,
-                               policy::Upkeep upkeep = {});
+                               const policy::Upkeep& upkeep = {});
 
 /// Plans and applies, writes that down in the history, and reads back what is in force then.
 /// `expected`: the fingerprint of the plan that was looked at; error `changed` when this one is not

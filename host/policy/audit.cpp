@@ -114,11 +114,13 @@ void compare_with_ledger(const Tree& tree, const Ledger& ledger, bool decided, A
     for (const Target& target : places) {
       const LedgerFile* entry = ledger.find(target.path);
       compare_file(tree, *entry, target, row.browser, result);
-      const auto beside = recommended_beside(target);
-      const LedgerFile* softer = beside && wrote(*beside) ? ledger.find(beside->path) : nullptr;
-      if (softer != nullptr) compare_file(tree, *softer, *beside, row.browser, result);
-      const auto wrote_last = stated(*row.browser, entry->written.back(),
-                                     softer != nullptr ? softer->written.back() : std::string());
+      std::string recommended;
+      if (const auto beside = recommended_beside(target); beside && wrote(*beside)) {
+        const LedgerFile& softer = *ledger.find(beside->path);
+        compare_file(tree, softer, *beside, row.browser, result);
+        recommended = softer.written.back();
+      }
+      const auto wrote_last = stated(*row.browser, entry->written.back(), recommended);
       if (!row.wanted) row.wanted = wrote_last;
       // What a service decides is the level; the extension that an admin applied stays.
       if (wrote_last && !row.wanted->extension) row.wanted->extension = wrote_last->extension;

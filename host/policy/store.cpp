@@ -147,7 +147,9 @@ Result<std::optional<WantedPolicy>> Store::without_other_sites(
   for (const Target& target : targets(browser)) {
     const auto state = TRY(tree.read(target.path));
     if (!state || state->mtime_ns != service_mtime_ns) continue;
-    const auto beside = tree.read(recommended_beside(target)->path).value_or(std::nullopt);
+    const auto place = recommended_beside(target);
+    if (!place) continue;
+    const auto beside = tree.read(place->path).value_or(std::nullopt);
     auto own = chromium_policy(browser, state->bytes, bytes_of(beside).value_or(""));
     if (!own) continue;
     const auto taken_out = std::erase_if(own->sites, [&](const SiteException& site) {

@@ -74,7 +74,8 @@ Change::Kind kind_of(const std::optional<T>& before, const std::optional<T>& aft
 struct Upkeep {
   bool service = false;
   bool again = false;  ///< Chromium files that are as they should be are put in place once more
-  std::set<std::string> reporting = {};  ///< ids of browsers in which icelock's extension reports
+  /// Ids of browsers in which icelock's extension reports.
+  std::set<std::string> reporting = {};  // NOLINT(readability-redundant-member-init)
   bool recommended = true;               ///< false: recommended/ is neither read nor written
 };
 
@@ -107,7 +108,7 @@ class Store {
 
   /// What apply would do. Reads only. Errors: not_found for an unknown browser id, bad_policy_file,
   /// unsafe_path, io.
-  Result<Plan> plan(const Wanted& wanted, Upkeep upkeep = {}) const;
+  Result<Plan> plan(const Wanted& wanted, const Upkeep& upkeep = {}) const;
 
   /// Adds, with nothing asked for, each browser (and the guard's settings) whose file icelock wrote
   /// and that `wanted` says nothing about, so that a plan takes icelock's keys out of it; with

@@ -159,7 +159,7 @@ bool leaves_to_extension(const Tree& tree, const Target& target,
   if (!reports && (!recommended || browser.needs_url_list)) return false;
   const auto others = others_view(tree, target);
   if (!others || !others->value(browser.level_key).empty()) return false;
-  const std::string folder = parent_of(recommended_beside(target)->path);
+  const std::string folder = target.stage_folder + "/recommended";
   const auto beside = read_policy_folder(tree, folder);
   if (!beside || !tree.is_open_to_all(folder)) return false;
   const std::string ours = chromium_recommended_file(browser, true);
@@ -332,7 +332,7 @@ std::string Plan::fingerprint() const {
   return hash.digits();
 }
 
-Result<Plan> Store::plan(const Wanted& wanted, Upkeep upkeep) const {
+Result<Plan> Store::plan(const Wanted& wanted, const Upkeep& upkeep) const {
   const auto tree = TRY(Tree::open(root_));
   return plan_on(tree, wanted, upkeep);
 }

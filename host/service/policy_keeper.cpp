@@ -143,7 +143,8 @@ Result<PolicyKeeper::Written> PolicyKeeper::write(const std::filesystem::path& r
     // Nor may a lock wait for what is there for the extension's sake alone.
     auto alone = upkeep;
     alone.recommended = false;
-    if (!done) static_cast<void>(put_in_place(root, {{id, policy}}, {}, alone, written));
+    [[maybe_unused]] const auto lock =
+        done ? done : put_in_place(root, {{id, policy}}, {}, alone, written);
     if (!done) failure = done;
   }
   if (auto done = put_in_place(root, {}, to_restore, upkeep, written); !done) failure = done;
