@@ -103,8 +103,9 @@ void write_bytes(std::ostream& stream, std::string_view bytes) {
   auto* const plain = dynamic_cast<PlainText*>(stream.rdbuf());
   std::streambuf* const below = plain != nullptr ? &plain->below() : stream.rdbuf();
   const auto size = static_cast<std::streamsize>(bytes.size());
-  if (below->sputn(bytes.data(), size) != size || below->pubsync() != 0)
-    stream.setstate(std::ios::badbit);
+  const bool written =
+      below->sputn(bytes.data(), static_cast<std::streamsize>(bytes.size())) == size;
+  if (!written || below->pubsync() != 0) stream.setstate(std::ios::badbit);
 }
 
 }  // namespace icelock::app
