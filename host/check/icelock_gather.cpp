@@ -11,7 +11,7 @@
 
 // icelock-gather MILLISECONDS [SERVER]... -- [ADDRESS]...: one gather, as JSON on stdout. A program
 // of its own, so that libnice and the chain of libraries behind it are in no other one, and run by
-// no root. Only icelock starts it (app/gathering.h).
+// no root. Only icelock starts it (app/gathering.cpp).
 
 namespace {
 

@@ -10,6 +10,8 @@
 #include <filesystem>
 #include <thread>
 
+#include "../shared/temp_folder.h"
+
 namespace icelock::app {
 namespace {
 
@@ -20,13 +22,6 @@ using testing::ElementsAre;
 /// The service's side of the socket, which does what a test wants.
 class MachineLinkTest : public testing::Test {
  protected:
-  MachineLinkTest() {
-    std::string name = testing::TempDir() + "icelock-link-XXXXXX";
-    folder_ = ::mkdtemp(name.data());
-    socket_ = folder_ / "door";
-  }
-  ~MachineLinkTest() override { std::filesystem::remove_all(folder_); }
-
   void listen(int backlog = 8) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -54,8 +49,8 @@ class MachineLinkTest : public testing::Test {
     return false;
   }
 
-  std::filesystem::path folder_;
-  std::filesystem::path socket_;
+  test::TempFolder folder_;
+  std::filesystem::path socket_ = folder_ / "door";
   Fd door_;
   Fd service_;
   const MachineLink::Clock::time_point start_ = MachineLink::Clock::now();

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "../shared/temp_folder.h"
 #include "base/file.h"
 
 namespace icelock::app {
@@ -16,19 +17,12 @@ using testing::SizeIs;
 
 class PresenceTest : public testing::Test {
  protected:
-  PresenceTest() {
-    std::string name = testing::TempDir() + "icelock-presence-XXXXXX";
-    folder_ = ::mkdtemp(name.data());
-    ::setenv("XDG_RUNTIME_DIR", folder_.c_str(), 1);
-  }
-  ~PresenceTest() override {
-    ::unsetenv("XDG_RUNTIME_DIR");
-    std::filesystem::remove_all(folder_);
-  }
+  PresenceTest() { ::setenv("XDG_RUNTIME_DIR", folder_.path().c_str(), 1); }
+  ~PresenceTest() override { ::unsetenv("XDG_RUNTIME_DIR"); }
 
   std::filesystem::path file(const std::string& name) const { return folder_ / "icelock" / name; }
 
-  std::filesystem::path folder_;
+  test::TempFolder folder_;
 };
 
 const Report report{.browser = "chromium",

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "../shared/temp_folder.h"
 #include "base/file.h"
 
 namespace icelock::guard {
@@ -15,18 +16,11 @@ using ::testing::HasSubstr;
 
 class SettingsFiles : public testing::Test {
  protected:
-  SettingsFiles() {
-    std::string name = testing::TempDir() + "icelock-settings-XXXXXX";
-    folder_ = ::mkdtemp(name.data());
-    paths_ = {folder_ / "etc/icelock.json", folder_ / "home/icelock.json", {}};
-  }
-  ~SettingsFiles() override { std::filesystem::remove_all(folder_); }
-
   void admin(std::string_view text) { ASSERT_TRUE(replace_file(paths_.admin, text)); }
   void user(std::string_view text) { ASSERT_TRUE(replace_file(paths_.user, text)); }
 
-  std::filesystem::path folder_;
-  SettingsPaths paths_;
+  test::TempFolder folder_;
+  SettingsPaths paths_{folder_ / "etc/icelock.json", folder_ / "home/icelock.json", {}};
 };
 
 TEST_F(SettingsFiles, AreNotNeeded) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <poll.h>
 
+#include "../shared/temp_folder.h"
 #include "base/file.h"
 
 namespace icelock::app {
@@ -20,7 +21,6 @@ class PolicyKeeperTest : public testing::Test {
     state_.settings.manage_policies = true;
     state_.settings.browsers = {"chromium"};
   }
-  ~PolicyKeeperTest() override { std::filesystem::remove_all(root_); }
 
   void decide(Level level) {
     state_.decision.chromium = level;
@@ -44,12 +44,8 @@ class PolicyKeeperTest : public testing::Test {
     return text;
   }
 
-  static std::filesystem::path new_root() {
-    std::string name = testing::TempDir() + "icelock-keeper-XXXXXX";
-    return ::mkdtemp(name.data());
-  }
-
-  std::filesystem::path root_ = new_root();
+  test::TempFolder folder_;
+  std::filesystem::path root_ = folder_.path();
   guard::State state_;
   std::vector<std::pair<std::string, bool>> told_;
   Worker worker_;

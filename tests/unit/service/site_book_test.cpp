@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "../shared/temp_folder.h"
 #include "base/file.h"
 
 namespace icelock::app {
@@ -21,20 +22,13 @@ const policy::SiteException other{"https://other.example", Level::unrestricted};
 
 class SiteBookTest : public testing::Test {
  protected:
-  SiteBookTest() {
-    std::string name = testing::TempDir() + "icelock-sites-XXXXXX";
-    folder_ = ::mkdtemp(name.data());
-    file_ = folder_ / "sites.json";
-  }
-  ~SiteBookTest() override { std::filesystem::remove_all(folder_); }
-
   std::string bytes() const { return read_file(file_).value_or(""); }
   json content() const { return json::parse(bytes()); }
   void write(const json& content) const { ASSERT_TRUE(replace_file(file_, content.dump(), 0600)); }
   /// Nothing can be written any more.
   void lose_the_folder() const {
-    std::filesystem::remove_all(folder_);
-    ASSERT_TRUE(replace_file(folder_, "in the way", 0600));
+    std::filesystem::remove_all(folder_.path());
+    ASSERT_TRUE(replace_file(folder_.path(), "in the way", 0600));
   }
   static std::vector<std::string> patterns(const SiteBook& book) {
     std::vector<std::string> found;
@@ -42,8 +36,8 @@ class SiteBookTest : public testing::Test {
     return found;
   }
 
-  std::filesystem::path folder_;
-  std::filesystem::path file_;
+  test::TempFolder folder_;
+  std::filesystem::path file_ = folder_ / "sites.json";
 };
 
 TEST_F(SiteBookTest, IsEmptyWithoutAFile) {
