@@ -187,7 +187,10 @@ void Host::look_at_browsers() {
   worker_.post([this, sites = exceptions()]() -> Worker::Finish {
     return [this, files = read_browser_files("/", sites)] {
       browsers_asked_ = false;
-      send(ipc::push("browsers", {{"serial", serial_}, {"browsers", browsers(files)}}));
+      const auto notes =
+          ipc::push("browsers", {{"serial", serial_}, {"browsers", browsers(files)}});
+      // Words about files, without which nothing is looser: no reason to end, as a lost state is.
+      if (notes.size() <= ipc::send_limit) send(notes);
     };
   });
 }
